@@ -1,0 +1,126 @@
+package dev.quern.tensor;
+
+import dev.quern.io.Region;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/** Elements of every checkpoint type as floats: exact where the type fits a float, otherwise rounded to the nearest. */
+public final class Elements {
+    // 256 bits on every machine: the results are the same bits either way, and one width is one thing to test.
+    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_128;
+    private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_256;
+
+    private Elements() {}
+
+    /** Decodes {@code count} elements that begin at byte {@code at} of {@code source}. */
+    public static void decode(DType dtype, MemorySegment source, long at, int count, float[] out, int to) {
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(source, Region.FLOAT, at, out, to, count);
+            case F16 -> half(source, at, count, out, to);
+            case BF16 -> bfloat(source, at, count, out, to);
+            case F64 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = (float) source.get(Region.DOUBLE, at + 8L * i);
+                }
+            }
+            case F8_E4M3 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = float8e4m3(source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff);
+                }
+            }
+            case F8_E5M2 -> {
+                // E5M2 is the upper byte of a half.
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = Float.float16ToFloat((short) (source.get(ValueLayout.JAVA_BYTE, at + i) << 8));
+                }
+            }
+            case I64 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(Region.LONG, at + 8L * i);
+                }
+            }
+            case U64 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = unsigned(source.get(Region.LONG, at + 8L * i));
+                }
+            }
+            case I32 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(Region.INT, at + 4L * i);
+                }
+            }
+            case U32 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(Region.INT, at + 4L * i) & 0xffff_ffffL;
+                }
+            }
+            case I16 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(Region.SHORT, at + 2L * i);
+                }
+            }
+            case U16 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(Region.SHORT, at + 2L * i) & 0xffff;
+                }
+            }
+            case I8 -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i);
+                }
+            }
+            case U8, BOOL -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff;
+                }
+            }
+        }
+    }
+
+    /** C2 turns this loop into vcvtph2ps straight from the segment; a copy to short[] first is slower. */
+    private static void half(MemorySegment source, long at, int count, float[] out, int to) {
+        for (int i = 0; i < count; i++) {
+            out[to + i] = Float.float16ToFloat(source.get(Region.SHORT, at + 2L * i));
+        }
+    }
+
+    /** A bfloat16 is the upper half of a float. C2 (25) does not vectorize intBitsToFloat (JDK-8329077), so by hand. */
+    private static void bfloat(MemorySegment source, long at, int count, float[] out, int to) {
+        int i = 0;
+        for (; i <= count - 8; i += 8) {
+            IntVector bits = (IntVector) ShortVector.fromMemorySegment(SHORTS, source, at + 2L * i, ByteOrder.LITTLE_ENDIAN)
+                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+            FloatVector values = bits.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+            values.intoArray(out, to + i);
+        }
+        for (; i < count; i++) {
+            out[to + i] = Float.intBitsToFloat(source.get(Region.SHORT, at + 2L * i) << 16);
+        }
+    }
+
+    /** OCP 8-bit E4M3 ("FN"): bias 7, no infinities, 0x7f and 0xff are NaN. */
+    private static float float8e4m3(int bits) {
+        int exponent = bits >> 3 & 15;
+        int mantissa = bits & 7;
+        float magnitude;
+        if (exponent == 15 && mantissa == 7) {
+            magnitude = Float.NaN;
+        } else if (exponent == 0) {
+            magnitude = mantissa * 0x1p-9f;
+        } else {
+            magnitude = Math.scalb(1 + mantissa / 8f, exponent - 7);
+        }
+        return (bits & 0x80) == 0 ? magnitude : -magnitude;
+    }
+
+    private static float unsigned(long value) {
+        // Halving with a sticky last bit keeps round-to-nearest right above 2^63.
+        return value >= 0 ? value : 2f * (value >>> 1 | value & 1);
+    }
+}

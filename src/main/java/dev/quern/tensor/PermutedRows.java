@@ -1,0 +1,18 @@
+package dev.quern.tensor;
+
+import java.util.function.LongUnaryOperator;
+
+/**
+ * The same rows in another order.
+ *
+ * @param sourceRow row of {@code source} that stands at a given row of this tensor; a bijection
+ */
+public record PermutedRows(TensorInfo info, TensorSource source, LongUnaryOperator sourceRow) implements TensorSource {
+    @Override
+    public void readRows(long first, int count, float[] out, int at) {
+        int length = Math.toIntExact(info.shape().rowLength());
+        for (int row = 0; row < count; row++) {
+            source.readRows(sourceRow.applyAsLong(first + row), 1, out, at + row * length);
+        }
+    }
+}
