@@ -57,7 +57,8 @@ final class TypeOptions {
                         Optional.ofNullable(outputTensorType),
                         Optional.ofNullable(tokenEmbeddingType),
                         overrides),
-                allowRequantize);
+                allowRequantize,
+                false);
     }
 
     /** Whether the user asked for anything that only llama-quantize's rules know. */

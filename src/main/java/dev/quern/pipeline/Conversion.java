@@ -35,6 +35,16 @@ public final class Conversion {
      */
     public record Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {}
 
+    /** Bytes of scratch that carrying out a plan takes at most, whatever the model's size. */
+    public static long bufferBytes(OutputPlan plan, int threads) {
+        long longest = plan.tensors().stream()
+                .mapToLong(tensor -> tensor.shape().rowLength())
+                .max()
+                .orElse(0);
+        // Floats of a tile, and its bytes once encoded: at most as many again.
+        return threads * Math.max(TILE_VALUES, longest) * 2 * Float.BYTES;
+    }
+
     /** A finished output. */
     public record Written(Path file, long bytes) {}
 

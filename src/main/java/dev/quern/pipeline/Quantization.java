@@ -28,9 +28,17 @@ public final class Quantization {
 
     private Quantization() {}
 
-    /** @param allowRequantize whether tensors that are quantized already may be quantized again */
-    public record Options(MixOptions mix, boolean allowRequantize) {
-        public static final Options NONE = new Options(MixOptions.NONE, false);
+    /**
+     * @param allowRequantize whether tensors that are quantized already may be quantized again
+     * @param sizesOnly whether the plan is only to be measured: types that need an importance matrix do without one
+     */
+    public record Options(MixOptions mix, boolean allowRequantize, boolean sizesOnly) {
+        public static final Options NONE = new Options(MixOptions.NONE, false, false);
+
+        /** For saying what a type would cost. */
+        public static Options sizesOnly(MixOptions mix) {
+            return new Options(mix, true, true);
+        }
     }
 
     /** @throws InputException when the source's tensors do not allow the type */
@@ -73,7 +81,7 @@ public final class Quantization {
             throw refused(source, name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
                     .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
         }
-        if (mix.needsImportance(name, choice.type()) && current != choice.type()) {
+        if (mix.needsImportance(name, choice.type()) && !options.sizesOnly()) {
             throw refused(source, name, choice.type() + " needs an importance matrix");
         }
         boolean copied = current == choice.type() && (tensor instanceof Stored || tensor instanceof Dequantized);
