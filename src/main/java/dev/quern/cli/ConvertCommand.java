@@ -8,7 +8,6 @@ import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.Source;
 import dev.quern.quantization.FileType;
-import dev.quern.report.PlanReport;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -92,7 +91,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (Source opened = Source.open(source, new Source.Options(metadata, modelName))) {
+        try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
             List<Conversion.Output> outputs = new ArrayList<>();
             for (FileType type : fileTypes(opened)) {
                 OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);

@@ -11,7 +11,6 @@ import dev.quern.tokenizer.Tokenizer;
 import dev.quern.tokenizer.Utf8;
 import java.nio.file.Path;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 
 /** A model's perplexity on a text, from files to figures: what the commands perplexity and demo share. */
 final class Evaluation {
@@ -31,7 +30,7 @@ final class Evaluation {
         }
 
         /** Where the text stops being UTF-8, if it does. */
-        OptionalLong firstInvalid() {
+        OptionalInt firstInvalid() {
             return Utf8.firstInvalid(bytes);
         }
     }

@@ -16,13 +16,13 @@ import dev.quern.tensor.DType;
 import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
-import dev.quern.tokenizer.Vocabulary;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SequencedMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,9 +50,10 @@ public record Source(
     /**
      * @param overrides a JSON object of {@code general.*} keys, or null
      * @param name the model's name as the user wants it, or null
+     * @param notices is told, in one line each, what the reader should know of the source
      */
-    public record Options(@Nullable Path overrides, @Nullable String name) {
-        public static final Options NONE = new Options(null, null);
+    public record Options(@Nullable Path overrides, @Nullable String name, Consumer<String> notices) {
+        public static final Options NONE = new Options(null, null, notice -> {});
     }
 
     public static Source open(Path path) {
@@ -98,7 +99,11 @@ public record Source(
             general.writeTo(metadata);
             family.writeMetadata(metadata, lossless.id());
             metadata.put("general.quantization_version", GgufValue.u32(QUANTIZATION_VERSION));
-            vocabulary(checkpoint, family).writeTo(metadata);
+            HuggingFaceVocabulary.read(
+                            checkpoint.directory(),
+                            OptionalLong.of(family.sizes().get("vocabulary")),
+                            options.notices())
+                    .writeTo(metadata);
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
                 types.put(source.info().name(), CheckpointTypes.of(source.info(), lossless));
@@ -110,11 +115,6 @@ public record Source(
             checkpoint.close();
             throw e;
         }
-    }
-
-    private static Vocabulary vocabulary(Checkpoint checkpoint, CheckpointModel family) {
-        return HuggingFaceVocabulary.read(
-                checkpoint.directory(), OptionalLong.of(family.sizes().get("vocabulary")));
     }
 
     /** What a matrix of the source is stored as decides; where they differ, F32 holds them all. */
