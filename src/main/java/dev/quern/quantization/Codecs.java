@@ -2,9 +2,13 @@ package dev.quern.quantization;
 
 import dev.quern.quantization.scalar.EightBitBlocks;
 import dev.quern.quantization.scalar.FloatTypes;
+import dev.quern.quantization.scalar.NonlinearBlocks;
 import dev.quern.quantization.scalar.OffsetBlocks;
+import dev.quern.quantization.scalar.OffsetSuperBlocks;
 import dev.quern.quantization.scalar.SixBitSuperBlocks;
 import dev.quern.quantization.scalar.SymmetricBlocks;
+import dev.quern.quantization.scalar.ThreeBitSuperBlocks;
+import dev.quern.quantization.scalar.TwoBitSuperBlocks;
 import dev.quern.tensor.RowDecoder;
 
 /** The one place where a block type's codec is chosen. */
@@ -32,7 +36,13 @@ public final class Codecs {
             case Q4_1 -> OffsetBlocks.fourBit();
             case Q5_0 -> SymmetricBlocks.fiveBit();
             case Q5_1 -> OffsetBlocks.fiveBit();
+            case Q2_K -> new TwoBitSuperBlocks();
+            case Q3_K -> new ThreeBitSuperBlocks();
+            case Q4_K -> OffsetSuperBlocks.fourBit();
+            case Q5_K -> OffsetSuperBlocks.fiveBit();
             case Q6_K -> new SixBitSuperBlocks();
+            case IQ4_NL -> NonlinearBlocks.blocks();
+            case IQ4_XS -> NonlinearBlocks.superBlocks();
             default -> throw new IllegalArgumentException("no codec for " + type);
         };
     }
@@ -48,7 +58,13 @@ public final class Codecs {
             case Q4_1 -> OffsetBlocks::decodeFourBit;
             case Q5_0 -> SymmetricBlocks::decodeFiveBit;
             case Q5_1 -> OffsetBlocks::decodeFiveBit;
+            case Q2_K -> TwoBitSuperBlocks::decodeBlocks;
+            case Q3_K -> ThreeBitSuperBlocks::decodeBlocks;
+            case Q4_K -> OffsetSuperBlocks::decodeFourBit;
+            case Q5_K -> OffsetSuperBlocks::decodeFiveBit;
             case Q6_K -> SixBitSuperBlocks::decodeBlocks;
+            case IQ4_NL -> NonlinearBlocks::decodeBlocks;
+            case IQ4_XS -> NonlinearBlocks::decodeSuperBlocks;
             default -> throw new IllegalArgumentException("no decoder for " + type);
         };
     }
