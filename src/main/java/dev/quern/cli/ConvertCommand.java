@@ -129,7 +129,7 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private static OutputPlan withoutTensors(Source opened, FileType type) {
-        return new OutputPlan(type, CheckpointTypes.plan(opened, type).metadata(), List.of());
+        return new OutputPlan(type.name(), CheckpointTypes.plan(opened, type).metadata(), List.of());
     }
 
     private Path target(Source opened, FileType type) {

@@ -7,6 +7,7 @@ import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.quantization.FileType;
 import dev.quern.report.Json;
@@ -51,7 +52,7 @@ final class DemoCommand implements Callable<Integer> {
 
     /** One line of the table. */
     private record Row(
-            String layout, FileType type, double bitsPerWeight, long bytes, double perplexity, double error, double seconds) {}
+            String layout, String type, double bitsPerWeight, long bytes, double perplexity, double error, double seconds) {}
 
     @Override
     public Integer call() {
@@ -82,7 +83,7 @@ final class DemoCommand implements Callable<Integer> {
             for (FileType type : TYPES) {
                 OutputPlan plan = CheckpointTypes.isDirect(type)
                         ? CheckpointTypes.plan(source, type)
-                        : Quantization.plan(source, type, Quantization.Options.NONE);
+                        : Quantization.plan(source, type, QuantizationOptions.NONE);
                 outputs.add(new Conversion.Output(
                         plan, directory.resolve(checkpoint.getFileName() + "-" + type.name() + ".gguf")));
             }
@@ -129,17 +130,17 @@ final class DemoCommand implements Callable<Integer> {
         Table table = new Table("source", "type", "bits/weight", "size", "perplexity", "+/-", "against F16", "seconds");
         double base = rows.getFirst().perplexity();
         for (Row row : rows) {
-            if (row.type() == FileType.F16) {
+            if (row.type().equals("F16")) {
                 base = row.perplexity();
             }
             table.add(
                     row.layout(),
-                    row.type().name(),
+                    row.type(),
                     String.format(Locale.ROOT, "%.2f", row.bitsPerWeight()),
                     String.format(Locale.ROOT, "%.2f MB", row.bytes() / 1e6),
                     String.format(Locale.ROOT, "%.4f", row.perplexity()),
                     String.format(Locale.ROOT, "%.4f", row.error()),
-                    row.type() == FileType.F16
+                    row.type().equals("F16")
                             ? "-"
                             : String.format(Locale.ROOT, "%+.2f %%", 100 * (row.perplexity() / base - 1)),
                     String.format(Locale.ROOT, "%.1f", row.seconds()));
@@ -153,12 +154,12 @@ final class DemoCommand implements Callable<Integer> {
         List<Map<String, Object>> list = new ArrayList<>();
         double base = rows.getFirst().perplexity();
         for (Row row : rows) {
-            if (row.type() == FileType.F16) {
+            if (row.type().equals("F16")) {
                 base = row.perplexity();
             }
             Map<String, Object> entry = new LinkedHashMap<>();
             entry.put("source", row.layout());
-            entry.put("type", row.type().name());
+            entry.put("type", row.type());
             entry.put("bits_per_weight", row.bitsPerWeight());
             entry.put("bytes", row.bytes());
             entry.put("perplexity", row.perplexity());

@@ -35,7 +35,7 @@ final class Execution {
             if (json) {
                 Map<String, Object> result = new LinkedHashMap<>();
                 result.put("file", file.file().toString());
-                result.put("type", outputs.get(i).plan().type().name());
+                result.put("type", outputs.get(i).plan().type());
                 result.put("bytes", file.bytes());
                 result.put("bits_per_weight", outputs.get(i).plan().bitsPerWeight());
                 result.put("seconds", seconds);

@@ -6,9 +6,9 @@ import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.quantization.FileType;
-import dev.quern.quantization.MixOptions;
 import dev.quern.report.Json;
 import dev.quern.report.Table;
 import dev.quern.tensor.TensorInfo;
@@ -146,7 +146,7 @@ final class InspectCommand implements Callable<Integer> {
         List<Cost> costs = new ArrayList<>();
         for (FileType type : FileType.values()) {
             try {
-                OutputPlan plan = Quantization.plan(source, type, Quantization.Options.sizesOnly(MixOptions.NONE));
+                OutputPlan plan = Quantization.plan(source, type, QuantizationOptions.forSizes());
                 costs.add(new Cost(type, plan.layout().fileSize(), plan.bitsPerWeight()));
             } catch (InputException e) {
                 continue;

@@ -54,6 +54,6 @@ public final class CheckpointTypes {
             String rule = type == file.base() ? "base" : "kept: small or used as it is";
             tensors.add(new PlannedTensor(info.name(), type, info.shape(), tensor, rule, false, null));
         }
-        return new OutputPlan(file, metadata, tensors);
+        return new OutputPlan(file.name(), metadata, tensors);
     }
 }

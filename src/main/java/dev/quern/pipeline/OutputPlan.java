@@ -2,11 +2,14 @@ package dev.quern.pipeline;
 
 import dev.quern.gguf.GgufLayout;
 import dev.quern.gguf.GgufMetadata;
-import dev.quern.quantization.FileType;
 import java.util.List;
 
-/** A whole output file, decided before a byte is written: metadata, and tensors in file order. */
-public record OutputPlan(FileType type, GgufMetadata metadata, List<PlannedTensor> tensors) {
+/**
+ * A whole output file, decided before a byte is written: metadata, and tensors in file order.
+ *
+ * @param type the file type's name, e.g. Q4_K_M
+ */
+public record OutputPlan(String type, GgufMetadata metadata, List<PlannedTensor> tensors) {
     public OutputPlan {
         tensors = List.copyOf(tensors);
     }

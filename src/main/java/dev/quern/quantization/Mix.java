@@ -19,7 +19,7 @@ public final class Mix {
      * @param tied whether the token embedding serves as output matrix
      */
     public record Traits(
-            String architecture, int layers, int heads, int sharedHeads, int experts, int valueTensors, boolean tied) {
+            String architecture, int layers, int sharedHeads, int experts, int valueTensors, boolean tied) {
         /** Seventy-billion models, in which eight heads share each value: llama with 80 layers, and its like. */
         boolean seventyBillion() {
             return switch (architecture) {

@@ -53,7 +53,7 @@ public final class PlanReport {
         }
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("file", output.target().toString());
-        map.put("type", plan.type().name());
+        map.put("type", plan.type());
         map.put("bytes", plan.layout().fileSize());
         map.put("parameters", plan.parameters());
         map.put("bits_per_weight", plan.bitsPerWeight());

@@ -67,7 +67,7 @@ class ConversionGoldenTest {
         Path f16 = convert("tolstoy-4m", FileType.F16);
         Path file = folder.resolve(type + ".gguf");
         try (Source source = Source.open(f16)) {
-            run(source, Quantization.plan(source, type, Quantization.Options.NONE), file);
+            run(source, Quantization.plan(source, type, QuantizationOptions.NONE), file);
         }
         JsonNode recorded = QUANTIZE.get("types").get(type.name());
         assertThat(Files.size(file)).isEqualTo(recorded.get("bytes").asLong());
@@ -85,7 +85,7 @@ class ConversionGoldenTest {
     void onePassFromTheCheckpointGivesWhatTwoStepsGive(FileType type) throws Exception {
         Path file = folder.resolve("direct.gguf");
         try (Source source = Source.open(MODELS.resolve("tolstoy-4m"))) {
-            run(source, Quantization.plan(source, type, Quantization.Options.NONE), file);
+            run(source, Quantization.plan(source, type, QuantizationOptions.NONE), file);
         }
         assertThat(digest(Files.readAllBytes(file)))
                 .isEqualTo(QUANTIZE.get("types").get(type.name()).get("file_sha256").asString());
@@ -137,7 +137,7 @@ class ConversionGoldenTest {
     private static OutputPlan plan(Source source, FileType type) {
         return CheckpointTypes.isDirect(type)
                 ? CheckpointTypes.plan(source, type)
-                : Quantization.plan(source, type, Quantization.Options.NONE);
+                : Quantization.plan(source, type, QuantizationOptions.NONE);
     }
 
     private static void run(Source source, OutputPlan plan, Path file) {
