@@ -125,7 +125,7 @@ final class ConvertCommand implements Callable<Integer> {
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
                 ? CheckpointTypes.plan(opened, type)
-                : Quantization.plan(opened, type, typeOptions.options());
+                : Quantization.plan(opened, type, typeOptions.options(run.talk()::say));
     }
 
     private static OutputPlan withoutTensors(Source opened, FileType type) {

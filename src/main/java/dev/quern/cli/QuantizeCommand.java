@@ -1,9 +1,10 @@
 package dev.quern.cli;
 
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
-import dev.quern.quantization.FileType;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -51,28 +52,37 @@ final class QuantizeCommand implements Callable<Integer> {
     public Integer call() {
         Path in = Path.of(arguments.getFirst());
         // The second argument is the type when it reads as one; then there is no output name.
-        boolean named = TypeOptions.fileType(arguments.get(1)).isEmpty();
-        if (named && arguments.size() < 3) {
-            throw Quern.usage(spec, "expected a type, one of " + TypeOptions.names() + ", found '" + arguments.get(1) + "'");
-        }
+        boolean named = !isType(arguments.get(1));
         List<String> rest = arguments.subList(named ? 2 : 1, arguments.size());
-        FileType type = TypeOptions.fileType(rest.getFirst())
-                .orElseThrow(() -> Quern.usage(
-                        spec, "expected a type, one of " + TypeOptions.names() + ", found '" + rest.getFirst() + "'"));
+        if (rest.isEmpty() || !isType(rest.getFirst())) {
+            throw Quern.usage(
+                    spec,
+                    "expected COPY or one of " + TypeOptions.names() + ", found '"
+                            + (rest.isEmpty() ? arguments.get(1) : rest.getFirst()) + "'");
+        }
         if (rest.size() > 2) {
             throw Quern.usage(spec, "unexpected argument '" + rest.get(2) + "'");
         }
         if (rest.size() == 2) {
             run.threads = threads(rest.get(1));
         }
-        Path beside = in.resolveSibling("ggml-model-" + type.name() + ".gguf");
-        Path out = named ? Path.of(arguments.get(1)) : beside;
         try (Source source = Source.open(in)) {
-            Conversion.Output output =
-                    new Conversion.Output(Quantization.plan(source, type, typeOptions.options()), out);
-            return Execution.run(
-                    source, List.of(output), ConvertCommand.inputs(source.model()), run, dryRun, json);
+            OutputPlan plan = plan(source, rest.getFirst());
+            Path beside = in.resolveSibling("ggml-model-" + plan.type() + ".gguf");
+            Conversion.Output output = new Conversion.Output(plan, named ? Path.of(arguments.get(1)) : beside);
+            return Execution.run(source, List.of(output), ConvertCommand.inputs(source.model()), run, dryRun, json);
         }
+    }
+
+    private static boolean isType(String text) {
+        return text.equalsIgnoreCase("COPY") || TypeOptions.fileType(text).isPresent();
+    }
+
+    private OutputPlan plan(Source source, String type) {
+        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        return TypeOptions.fileType(type)
+                .map(fileType -> Quantization.plan(source, fileType, options))
+                .orElseGet(() -> Quantization.copy(source, options));
     }
 
     private int threads(String text) {
