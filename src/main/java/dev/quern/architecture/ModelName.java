@@ -9,6 +9,7 @@ import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -196,16 +197,11 @@ public record ModelName(
     }
 
     private static Optional<String> joined(List<Part> parts, Role role) {
-        String text = parts.stream()
-                .filter(part -> part.roles.contains(role))
-                .map(part -> part.text)
-                .collect(role == Role.SIZE_LABEL ? Collectors.collectingAndThen(Collectors.toList(), ModelName::unique)
-                        : Collectors.joining("-"));
+        Stream<String> texts =
+                parts.stream().filter(part -> part.roles.contains(role)).map(part -> part.text);
+        // A size said twice is one size.
+        String text = (role == Role.SIZE_LABEL ? texts.distinct() : texts).collect(Collectors.joining("-"));
         return Optional.of(text).filter(t -> !t.isEmpty());
-    }
-
-    private static String unique(List<String> texts) {
-        return texts.stream().distinct().collect(Collectors.joining("-"));
     }
 
     /** {@code 6.7B}, {@code 124M}: at least two significant digits. */
