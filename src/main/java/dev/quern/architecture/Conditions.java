@@ -17,11 +17,11 @@ final class Conditions {
                         .orElse(false);
     }
 
-    /** The first of the fields that is there, as text. */
+    /** The first of the fields that is there, as text; a boolean as "true" or "false". */
     static Optional<String> value(List<String> fields, ModelConfig config) {
         for (String field : fields) {
             if (config.has(field)) {
-                return config.text(field).or(() -> config.bool(field).map(String::valueOf));
+                return config.anyText(field);
             }
         }
         return Optional.empty();
