@@ -210,8 +210,8 @@ public final class GgufFile implements AutoCloseable {
 
     private TensorSource source(GgufTensor tensor) {
         return plain(tensor.type())
-                .<TensorSource>map(dtype ->
-                        new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
+                .<TensorSource>map(
+                        dtype -> new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
                 .orElseGet(() -> blocks(tensor));
     }
 
@@ -221,7 +221,9 @@ public final class GgufFile implements AutoCloseable {
             decoder = Codecs.decoder(tensor.type());
         } catch (IllegalArgumentException e) {
             throw InputException.of(
-                            file().path(), "tensor " + Quoted.of(tensor.name()), "nothing decodes type " + tensor.type())
+                            file().path(),
+                            "tensor " + Quoted.of(tensor.name()),
+                            "nothing decodes type " + tensor.type())
                     .withCause(e);
         }
         Shape shape = tensor.shape();

@@ -77,7 +77,8 @@ class GgufAcceptedTest {
 
     @Test
     void g26StringsThatAreNotUtf8() throws IOException {
-        RawGguf raw = RawGguf.header(0, 1).key("a", RawGguf.STRING).u64(2).u8(0xff).u8(0);
+        RawGguf raw =
+                RawGguf.header(0, 1).key("a", RawGguf.STRING).u64(2).u8(0xff).u8(0);
         try (GgufFile file = open(raw)) {
             assertThat(file.metadata().get("a")).hasValue(new GgufValue.Text(new byte[] {-1, 0}));
         }
@@ -162,7 +163,8 @@ class GgufAcceptedTest {
         try (GgufFile file = open(raw)) {
             assertThat(file.warnings())
                     .containsExactly(file.file().path()
-                            + ": key \"tokenizer.ggml.eos_token_id\": token 1 of 1 does not exist; llama.cpp ignores it");
+                            + ": key \"tokenizer.ggml.eos_token_id\": token 1 of 1 does not exist; llama.cpp"
+                            + " ignores it");
         }
     }
 

@@ -45,7 +45,8 @@ class GgufFixtureTest {
         Path copy = directory.resolve("copy.gguf");
         try (GgufFile file = GgufFile.open(path)) {
             GgufLayout layout = layoutOf(file);
-            assertThat(layout.tensors()).containsExactlyElementsOf(file.tensors().values());
+            assertThat(layout.tensors())
+                    .containsExactlyElementsOf(file.tensors().values());
             assertThat(layout.dataStart()).isEqualTo(file.dataStart());
             assertThat(layout.alignment()).isEqualTo(file.alignment());
             OutputFile output = OutputFile.create(copy, layout.fileSize(), List.of(path), false);
@@ -77,8 +78,7 @@ class GgufFixtureTest {
             assertThat(m.get("array.int32")).hasValue(GgufValue.i32s(Integer.MIN_VALUE, Integer.MAX_VALUE));
             assertThat(m.get("value.uint64")).hasValue(GgufValue.u64(-1));
             assertThat(m.get("value.int64")).hasValue(new GgufValue.Int(GgufType.INT64, Long.MAX_VALUE));
-            assertThat(m.get("array.float32"))
-                    .hasValue(GgufValue.f32s(-0f, 1.5f, Float.POSITIVE_INFINITY, Float.NaN));
+            assertThat(m.get("array.float32")).hasValue(GgufValue.f32s(-0f, 1.5f, Float.POSITIVE_INFINITY, Float.NaN));
             assertThat(m.get("array.float64"))
                     .hasValue(new GgufValue.Doubles(new double[] {0.1, -1e300, Double.NEGATIVE_INFINITY, Double.NaN}));
             assertThat(m.bool("value.bool")).hasValue(true);

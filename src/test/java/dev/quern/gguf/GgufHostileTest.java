@@ -73,11 +73,13 @@ class GgufHostileTest {
                 refused(
                         "G1 empty file",
                         new RawGguf(),
-                        "header at byte 0: expected 4 bytes of a GGUF header, found 0 bytes before the end of the file"),
+                        "header at byte 0: expected 4 bytes of a GGUF header, found 0 bytes before the end of the"
+                                + " file"),
                 refused(
                         "G2 short magic",
                         new RawGguf().ascii("GGU"),
-                        "header at byte 0: expected 4 bytes of a GGUF header, found 3 bytes before the end of the file"),
+                        "header at byte 0: expected 4 bytes of a GGUF header, found 3 bytes before the end of the"
+                                + " file"),
                 refused(
                         "G3 other magic",
                         new RawGguf().ascii("FUGG").u32(3),
@@ -117,7 +119,8 @@ class GgufHostileTest {
                 refused(
                         "G10 more keys than bytes",
                         RawGguf.header(0, 60_000).zeros(100),
-                        "header at byte 16: expected a number of keys that fits the 100 bytes left in the file, found 60000"),
+                        "header at byte 16: expected a number of keys that fits the 100 bytes left in the file, found"
+                                + " 60000"),
                 refused(
                         "G11 two thousand million tensors",
                         RawGguf.header(2_000_000_000, 0),
@@ -125,7 +128,8 @@ class GgufHostileTest {
                 refused(
                         "G11 more tensors than bytes",
                         RawGguf.header(900_000, 0),
-                        "header at byte 8: expected a number of tensors that fits the 8 bytes left in the file, found 900000"),
+                        "header at byte 8: expected a number of tensors that fits the 8 bytes left in the file, found"
+                                + " 900000"),
                 refused(
                         "G13 a zip file in front",
                         new RawGguf().ascii("PK\3\4").bytes(RawGguf.header(0, 0).toBytes()),
@@ -141,7 +145,8 @@ class GgufHostileTest {
                 refused(
                         "G15 key longer than the file",
                         oneKey().u64(100).zeros(20),
-                        "key 0 at byte 24: expected a length of a key that fits the 20 bytes left in the file, found 100"),
+                        "key 0 at byte 24: expected a length of a key that fits the 20 bytes left in the file, found"
+                                + " 100"),
                 refused(
                         "G16 key of more than 1 GiB",
                         oneKey().u64((1L << 30) + 1).zeros(20),
@@ -169,7 +174,8 @@ class GgufHostileTest {
                 refused(
                         "G20 array of arrays",
                         oneKey().array("a", RawGguf.ARRAY, 1).u32(4).u64(0),
-                        "key \"a\" at byte 37: expected an array of numbers, booleans or strings, found an array of arrays"),
+                        "key \"a\" at byte 37: expected an array of numbers, booleans or strings, found an array of"
+                                + " arrays"),
                 refused(
                         "G21 element type 13",
                         oneKey().array("a", 13, 1).u32(4),
@@ -181,23 +187,28 @@ class GgufHostileTest {
                 refused(
                         "G22 2^64-1 elements",
                         oneKey().array("a", 0, -1),
-                        "key \"a\" at byte 41: expected a number of elements up to 16777216, found 18446744073709551615"),
+                        "key \"a\" at byte 41: expected a number of elements up to 16777216, found"
+                                + " 18446744073709551615"),
                 refused(
                         "G23 more elements than bytes",
                         oneKey().array("a", 10, 3).u64(1).u64(2),
-                        "key \"a\" at byte 41: expected a number of elements that fits the 16 bytes left in the file, found 3"),
+                        "key \"a\" at byte 41: expected a number of elements that fits the 16 bytes left in the file,"
+                                + " found 3"),
                 refused(
                         "G24 more strings than lengths fit",
                         oneKey().array("a", RawGguf.STRING, 1000).string("x"),
-                        "key \"a\" at byte 41: expected a number of elements that fits the 9 bytes left in the file, found 1000"),
+                        "key \"a\" at byte 41: expected a number of elements that fits the 9 bytes left in the file,"
+                                + " found 1000"),
                 refused(
                         "G25 string length -1",
                         oneKey().key("a", RawGguf.STRING).u64(-1),
-                        "key \"a\" at byte 37: expected a length of a string up to 67108864, found 18446744073709551615"),
+                        "key \"a\" at byte 37: expected a length of a string up to 67108864, found"
+                                + " 18446744073709551615"),
                 refused(
                         "G25 string in an array longer than the file",
                         oneKey().array("a", RawGguf.STRING, 1).u64(5).ascii("four"),
-                        "key \"a\" at byte 49: expected a length of a string that fits the 4 bytes left in the file, found 5"),
+                        "key \"a\" at byte 49: expected a length of a string that fits the 4 bytes left in the file,"
+                                + " found 5"),
                 refused(
                         "G26 key not UTF-8",
                         oneKey().u64(2).ascii("\u00ff\u00fe").u32(4).u32(1),
@@ -233,7 +244,8 @@ class GgufHostileTest {
                 refused(
                         "G30 alignment 2^31",
                         alignment(RawGguf.UINT32).u32(1L << 31),
-                        "key \"general.alignment\" at byte 24: expected a power of two up to 1048576, found 2147483648"),
+                        "key \"general.alignment\" at byte 24: expected a power of two up to 1048576, found"
+                                + " 2147483648"),
                 refused(
                         "G30 alignment as INT32",
                         alignment(5).u32(32),
@@ -293,41 +305,50 @@ class GgufHostileTest {
                 refused(
                         "G38 2^63-1 elements of 4 bytes",
                         shaped(Long.MAX_VALUE),
-                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found F32 [9223372036854775807]"),
+                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found F32"
+                                + " [9223372036854775807]"),
                 refused(
                         "G39 2^32 x 2^32, which ggml takes for nothing",
                         shaped(1L << 32, 1L << 32),
-                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [4294967296, 4294967296]"),
+                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [4294967296,"
+                                + " 4294967296]"),
                 refused(
                         "G40 2^33 x 2^33, which ggml takes for nothing",
                         shaped(1L << 33, 1L << 33),
-                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [8589934592, 8589934592]"),
+                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [8589934592,"
+                                + " 8589934592]"),
                 refused(
                         "G40 overflow beside a zero",
                         shaped(1L << 33, 1L << 33, 0),
-                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [0, 8589934592, 8589934592]"),
+                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [0, 8589934592,"
+                                + " 8589934592]"),
                 refused(
                         "G41 a product that wraps to 4",
                         shaped(4194305, 4194305, 211106198978564L),
-                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [211106198978564, 4194305, 4194305]"),
+                        "tensor \"t\" at byte 33: expected at most 2^63-1 elements, found dimensions [211106198978564,"
+                                + " 4194305, 4194305]"),
                 refused(
                         "G42 2^62 floats",
                         shaped(1L << 62),
-                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found F32 [4611686018427387904]"),
+                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found F32"
+                                + " [4611686018427387904]"),
                 refused(
                         "G43 2^62-1 floats, whose padded size ggml takes for 0",
                         shaped((1L << 62) - 1),
-                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found F32 [4611686018427387903]"),
+                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found F32"
+                                + " [4611686018427387903]"),
                 refused(
                         "G44 sizes whose sum overflows",
                         RawGguf.header(2, 0)
                                 .tensor("a", 24, 0, 0x7fff_ffff_ffff_ffc0L)
                                 .tensor("b", 24, 0x7fff_ffff_ffff_ffc0L, 0x7fff_ffff_ffff_ffc0L),
-                        "tensor \"b\" at byte 57: expected a file of at most 2^63-1 bytes, found I8 [9223372036854775744]"),
+                        "tensor \"b\" at byte 57: expected a file of at most 2^63-1 bytes, found I8"
+                                + " [9223372036854775744]"),
                 refused(
                         "G44 a padded size that overflows",
                         oneTensor().tensor("t", 24, 0, Long.MAX_VALUE),
-                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found I8 [9223372036854775807]"),
+                        "tensor \"t\" at byte 24: expected a file of at most 2^63-1 bytes, found I8"
+                                + " [9223372036854775807]"),
                 refused(
                         "G46 rows of no whole blocks",
                         oneTensor().tensor("t", 8, 0, 33, 2),
@@ -344,15 +365,14 @@ class GgufHostileTest {
                 refused("G45 type 1000", typed(1000), removed + "1000"),
                 refused("G45 type 43", typed(43), removed + "43"),
                 refused("G45 type -1", typed(-1), removed + "-1"),
-                refused("G45 type 4", typed(4), removed + "4 (Q4_2 or Q4_3, removed in May 2023)"),
-                refused("G45 type 5", typed(5), removed + "5 (Q4_2 or Q4_3, removed in May 2023)"),
-                refused("G45 type 31", typed(31), removed + "31 (Q4_0 interleaved for ARM, removed in November 2024)"),
-                refused("G45 type 32", typed(32), removed + "32 (Q4_0 interleaved for ARM, removed in November 2024)"),
-                refused("G45 type 33", typed(33), removed + "33 (Q4_0 interleaved for ARM, removed in November 2024)"),
-                refused("G45 type 36", typed(36), removed + "36 (IQ4_NL interleaved for ARM, removed in November 2024)"),
-                refused("G45 type 37", typed(37), removed + "37 (IQ4_NL interleaved for ARM, removed in November 2024)"),
-                refused(
-                        "G45 type 38", typed(38), removed + "38 (IQ4_NL interleaved for ARM, removed in November 2024)"));
+                refused("G45 type 4", typed(4), removed + "4 (Q4_2, removed in 2023)"),
+                refused("G45 type 5", typed(5), removed + "5 (Q4_3, removed in 2023)"),
+                refused("G45 type 31", typed(31), removed + "31 (Q4_0 interleaved for ARM, removed in 2024)"),
+                refused("G45 type 32", typed(32), removed + "32 (Q4_0 interleaved for ARM, removed in 2024)"),
+                refused("G45 type 33", typed(33), removed + "33 (Q4_0 interleaved for ARM, removed in 2024)"),
+                refused("G45 type 36", typed(36), removed + "36 (IQ4_NL interleaved for ARM, removed in 2024)"),
+                refused("G45 type 37", typed(37), removed + "37 (IQ4_NL interleaved for ARM, removed in 2024)"),
+                refused("G45 type 38", typed(38), removed + "38 (IQ4_NL interleaved for ARM, removed in 2024)"));
     }
 
     static Stream<Refused> offsets() {
@@ -364,7 +384,8 @@ class GgufHostileTest {
                 refused(
                         "G47 -1",
                         twoTensors(-1),
-                        "tensor \"b\" at byte 82: expected offset 32, the end of the tensor before, found 18446744073709551615"),
+                        "tensor \"b\" at byte 82: expected offset 32, the end of the tensor before, found"
+                                + " 18446744073709551615"),
                 refused(
                         "G47 hole",
                         twoTensors(64),
@@ -399,7 +420,8 @@ class GgufHostileTest {
                         "key \"tokenizer.ggml.tokens\" at byte 24: expected an array of STRING, found a STRING"),
                 refused(
                         "G54 tokens as numbers",
-                        oneKey().array("tokenizer.ggml.tokens", RawGguf.UINT32, 1).u32(7),
+                        oneKey().array("tokenizer.ggml.tokens", RawGguf.UINT32, 1)
+                                .u32(7),
                         "key \"tokenizer.ggml.tokens\" at byte 24: expected an array of STRING, found one of UINT32"),
                 refused(
                         "G54 scores as INT8",
@@ -410,19 +432,27 @@ class GgufHostileTest {
                         tokens(2)
                                 .array("tokenizer.ggml.scores", RawGguf.FLOAT32, 1)
                                 .u32(0),
-                        "key \"tokenizer.ggml.scores\" at byte 89: expected 2 elements, one for each token, found 1 elements"),
+                        "key \"tokenizer.ggml.scores\" at byte 89: expected 2 elements, one for each token, found 1"
+                                + " elements"),
                 refused(
                         "G54 scores without tokens",
-                        oneKey().array("tokenizer.ggml.scores", RawGguf.FLOAT32, 1).u32(0),
-                        "key \"tokenizer.ggml.scores\" at byte 24: expected none without tokenizer.ggml.tokens, found 1 elements"),
+                        oneKey().array("tokenizer.ggml.scores", RawGguf.FLOAT32, 1)
+                                .u32(0),
+                        "key \"tokenizer.ggml.scores\" at byte 24: expected none without tokenizer.ggml.tokens, found"
+                                + " 1 elements"),
                 refused(
                         "G54 token types as INT8",
                         tokens(1).array("tokenizer.ggml.token_type", 1, 1).u8(1),
-                        "key \"tokenizer.ggml.token_type\" at byte 79: expected an array of INT32 or UINT32, found one of INT8"),
+                        "key \"tokenizer.ggml.token_type\" at byte 79: expected an array of INT32 or UINT32, found one"
+                                + " of INT8"),
                 refused(
                         "G54 token types too many",
-                        tokens(1).array("tokenizer.ggml.token_type", 5, 2).u32(1).u32(1),
-                        "key \"tokenizer.ggml.token_type\" at byte 79: expected 1 elements, one for each token, found 2 elements"),
+                        tokens(1)
+                                .array("tokenizer.ggml.token_type", 5, 2)
+                                .u32(1)
+                                .u32(1),
+                        "key \"tokenizer.ggml.token_type\" at byte 79: expected 1 elements, one for each token, found"
+                                + " 2 elements"),
                 refused(
                         "G54 merges as numbers",
                         oneKey().array("tokenizer.ggml.merges", RawGguf.UINT32, 0),
@@ -431,7 +461,8 @@ class GgufHostileTest {
                         "G54 character map as floats",
                         oneKey().array("tokenizer.ggml.precompiled_charsmap", RawGguf.FLOAT32, 1)
                                 .u32(0),
-                        "key \"tokenizer.ggml.precompiled_charsmap\" at byte 24: expected an array of INT8 or UINT8, found one of FLOAT32"));
+                        "key \"tokenizer.ggml.precompiled_charsmap\" at byte 24: expected an array of INT8 or UINT8,"
+                                + " found one of FLOAT32"));
     }
 
     static Stream<Refused> splits() {
@@ -448,16 +479,7 @@ class GgufHostileTest {
     }
 
     @ParameterizedTest
-    @MethodSource({
-        "preamble",
-        "keys",
-        "alignments",
-        "names",
-        "shapes",
-        "types",
-        "offsets",
-        "tokenizerArrays",
-        "splits"
+    @MethodSource({"preamble", "keys", "alignments", "names", "shapes", "types", "offsets", "tokenizerArrays", "splits"
     })
     void isRefusedInOneLine(Refused refused, @TempDir Path directory) throws IOException {
         Path path = Files.write(directory.resolve("bad.gguf"), refused.file().toBytes());
@@ -512,9 +534,9 @@ class GgufHostileTest {
     private static boolean isRefused(Region variant) {
         try {
             GgufFile file = GgufFile.read(variant);
-            file.tensors().forEach((name, tensor) -> assertThat(
-                            file.region(name).bytes(0, (int) tensor.bytes()))
-                    .hasSize((int) tensor.bytes()));
+            file.tensors()
+                    .forEach((name, tensor) -> assertThat(file.region(name).bytes(0, (int) tensor.bytes()))
+                            .hasSize((int) tensor.bytes()));
             return false;
         } catch (InputException e) {
             assertThat(e).hasMessageStartingWith(variant.file().path() + ": ");
@@ -529,7 +551,11 @@ class GgufHostileTest {
         int floats = 1 << 16;
         Files.write(
                 path,
-                oneTensor().tensor("t", RawGguf.F32, 0, floats).pad(32).zeros(4 * floats).toBytes());
+                oneTensor()
+                        .tensor("t", RawGguf.F32, 0, floats)
+                        .pad(32)
+                        .zeros(4 * floats)
+                        .toBytes());
         try (GgufFile file = GgufFile.open(path)) {
             Files.write(path, new byte[0]);
             assertThatThrownBy(() -> file.graph().sources().iterator().next().readRows(0, 1, new float[floats], 0))

@@ -34,8 +34,8 @@ class GgufLayoutTest {
                 .put("general.architecture", GgufValue.text("llama"))
                 .put("a", GgufValue.u16(7))
                 .put("b", GgufValue.texts(List.of("x", "")));
-        GgufLayout layout = GgufLayout.plan(
-                metadata, List.of(entry("w", QuantType.Q8_0, 2, 64), entry("v", QuantType.F32, 3)));
+        GgufLayout layout =
+                GgufLayout.plan(metadata, List.of(entry("w", QuantType.Q8_0, 2, 64), entry("v", QuantType.F32, 3)));
         RawGguf expected = RawGguf.header(2, 3)
                 .key("general.architecture", RawGguf.STRING)
                 .string("llama")
@@ -69,8 +69,7 @@ class GgufLayoutTest {
     void anAlignmentThatNoReaderTakesIsRefused() {
         for (GgufValue wrong : List.of(
                 GgufValue.u32(0), GgufValue.u32(48), GgufValue.u32(1 << 21), GgufValue.u64(32), GgufValue.i32(32))) {
-            assertThatThrownBy(
-                            () -> GgufLayout.plan(new GgufMetadata().put("general.alignment", wrong), List.of()))
+            assertThatThrownBy(() -> GgufLayout.plan(new GgufMetadata().put("general.alignment", wrong), List.of()))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("general.alignment is not a UINT32 power of two up to 1048576: " + wrong);
         }
@@ -102,7 +101,8 @@ class GgufLayoutTest {
         assertThatThrownBy(() -> GgufValue.u8(256)).hasMessage("256 is no UINT8");
         assertThatThrownBy(() -> GgufValue.u32(-1)).hasMessage("-1 is no UINT32");
         assertThatThrownBy(() -> new GgufValue.Int(GgufType.BOOL, 1)).hasMessage("1 is no BOOL");
-        assertThatThrownBy(() -> new GgufValue.Ints(GgufType.INT8, new long[] {128})).hasMessage("128 is no INT8");
+        assertThatThrownBy(() -> new GgufValue.Ints(GgufType.INT8, new long[] {128}))
+                .hasMessage("128 is no INT8");
         assertThatThrownBy(() -> new GgufValue.Real(GgufType.INT8, 1)).hasMessage("INT8 is no floating-point type");
     }
 

@@ -134,9 +134,7 @@ class OutputFileProcessTest {
     @Test
     void interruptedItLeavesNothing() throws Exception {
         Process process = writerAt(3);
-        new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
-                .start()
-                .waitFor();
+        new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
         assertThat(process.waitFor()).isEqualTo(128 + 2);
         assertThat(directory).isEmptyDirectory();
     }

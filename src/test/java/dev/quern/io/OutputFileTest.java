@@ -178,10 +178,7 @@ class OutputFileTest {
     void aSymbolicLinkToNothingIsRefused() throws IOException {
         Path link = Files.createSymbolicLink(target(), directory.resolve("nowhere"));
         assertRefused(
-                link,
-                true,
-                "is a symbolic link to a file that does not exist",
-                "remove the link or name its target");
+                link, true, "is a symbolic link to a file that does not exist", "remove the link or name its target");
     }
 
     @Test
@@ -195,11 +192,9 @@ class OutputFileTest {
     @Test
     void theDirectoryMustBeThere() throws IOException {
         Path missing = directory.resolve("missing");
-        assertRefused(
-                missing.resolve("a.gguf"), false, "there is no directory " + missing, "create it first");
+        assertRefused(missing.resolve("a.gguf"), false, "there is no directory " + missing, "create it first");
         Path noDirectory = file("file");
-        assertRefused(
-                noDirectory.resolve("a.gguf"), false, "there is no directory " + noDirectory, "create it first");
+        assertRefused(noDirectory.resolve("a.gguf"), false, "there is no directory " + noDirectory, "create it first");
     }
 
     /** W15: nobody, not even root, creates files here. */
@@ -217,8 +212,7 @@ class OutputFileTest {
         long size = Long.MAX_VALUE / 2;
         assertThatThrownBy(() -> OutputFile.create(target(), size, List.of(), false))
                 .isInstanceOf(OutputException.class)
-                .hasMessageMatching(
-                        directory + ": expected " + (size + size / 100) + " free bytes, found [0-9]+");
+                .hasMessageMatching(directory + ": expected " + (size + size / 100) + " free bytes, found [0-9]+");
         assertThat(directory).isEmptyDirectory();
     }
 
@@ -261,10 +255,10 @@ class OutputFileTest {
             assertThatThrownBy(() -> OutputFile.create(target(), 4, List.of(), true))
                     .isInstanceOfSatisfying(
                             RefusedException.class,
-                            e -> assertThat(e.hint())
-                                    .isEqualTo("wait for it to end, or give this output another name"))
+                            e -> assertThat(e.hint()).isEqualTo("wait for it to end, or give this output another name"))
                     .hasMessageMatching(target()
-                            + ": is being written by another run \\(\\.model\\.gguf\\.[0-9a-f]{16}\\.partial is locked\\)");
+                            + ": is being written by another run \\(\\.model\\.gguf\\.[0-9a-f]{16}\\.partial"
+                            + " is locked\\)");
             first.commit();
         }
         assertThat(directory).isDirectoryNotContaining(path -> !path.equals(target()));
