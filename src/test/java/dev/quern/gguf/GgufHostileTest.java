@@ -494,10 +494,9 @@ class GgufHostileTest {
         long dataEnd = GgufFixtureTest.endOfLastTensor(Fixtures.EVERY_TYPE);
         try (MappedFile file = MappedFile.open(Fixtures.EVERY_TYPE)) {
             for (long length = 0; length < dataEnd; length++) {
-                Region cut = new Region(file, 0, length);
-                assertThatThrownBy(() -> GgufFile.read(cut))
-                        .isInstanceOf(InputException.class)
-                        .hasMessageStartingWith(Fixtures.EVERY_TYPE + ": ");
+                assertThat(isRefused(new Region(file, 0, length)))
+                        .as("the first %d bytes", length)
+                        .isTrue();
             }
         }
     }
@@ -534,13 +533,19 @@ class GgufHostileTest {
     private static boolean isRefused(Region variant) {
         try {
             GgufFile file = GgufFile.read(variant);
-            file.tensors()
-                    .forEach((name, tensor) -> assertThat(file.region(name).bytes(0, (int) tensor.bytes()))
-                            .hasSize((int) tensor.bytes()));
+            file.tensors().keySet().forEach(name -> readToTheEnd(file.region(name)));
             return false;
         } catch (InputException e) {
-            assertThat(e).hasMessageStartingWith(variant.file().path() + ": ");
+            if (!String.valueOf(e.getMessage()).startsWith(variant.file().path() + ": ")) {
+                throw new AssertionError("the message does not name the file", e);
+            }
             return true;
+        }
+    }
+
+    private static void readToTheEnd(Region tensor) {
+        for (long i = 0; i < tensor.length(); i++) {
+            tensor.u8(i);
         }
     }
 
