@@ -26,7 +26,8 @@ final class CharacterMap {
         long trie = bytes.getInt() & 0xffff_ffffL;
         int left = bytes.remaining();
         if (trie == 0 || trie >= left) {
-            throw InputException.expected(file, WHERE, "a trie shorter than the " + left + " bytes after its length", trie);
+            throw InputException.expected(
+                    file, WHERE, "a trie shorter than the " + left + " bytes after its length", trie);
         }
         if (trie % BLOCK != 0) {
             throw InputException.expected(file, WHERE, "a trie of a multiple of 1024 bytes", trie);
@@ -36,10 +37,7 @@ final class CharacterMap {
             int unit = bytes.getInt();
             if (unit < 0 && (unit & 0x7fff_ffff) >= replacements) {
                 throw InputException.expected(
-                        file,
-                        WHERE,
-                        "offsets below " + replacements,
-                        (unit & 0x7fff_ffff) + " in unit " + i);
+                        file, WHERE, "offsets below " + replacements, (unit & 0x7fff_ffff) + " in unit " + i);
             }
         }
         if (map.byteAt(map.size() - 1) != 0) {

@@ -61,7 +61,8 @@ record HuggingFaceFiles(
                 for (Path file : files) {
                     found.add(file);
                     if (found.size() > MOST_TEMPLATES) {
-                        throw InputException.of(folder, "expected at most " + MOST_TEMPLATES + " templates, found more");
+                        throw InputException.of(
+                                folder, "expected at most " + MOST_TEMPLATES + " templates, found more");
                     }
                 }
             } catch (IOException e) {

@@ -94,7 +94,10 @@ final class JsonFile {
                 : " at line " + e.getLocation().getLineNr() + ", column "
                         + e.getLocation().getColumnNr();
         String problem = e.getOriginalMessage();
-        return (problem == null ? "not well-formed" : problem.lines().findFirst().orElse("not well-formed")) + place;
+        return (problem == null
+                        ? "not well-formed"
+                        : problem.lines().findFirst().orElse("not well-formed"))
+                + place;
     }
 
     /** What a value is, for a message. */

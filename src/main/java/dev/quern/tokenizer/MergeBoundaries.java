@@ -35,7 +35,6 @@ final class MergeBoundaries {
     }
 
     private static boolean isSpace(byte[] text, int at, int end) {
-        return at + 3 <= end
-                && ((text[at] & 0xff) << 16 | (text[at + 1] & 0xff) << 8 | text[at + 2] & 0xff) == SPACE;
+        return at + 3 <= end && ((text[at] & 0xff) << 16 | (text[at + 1] & 0xff) << 8 | text[at + 2] & 0xff) == SPACE;
     }
 }

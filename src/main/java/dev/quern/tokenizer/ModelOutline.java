@@ -47,7 +47,8 @@ final class ModelOutline {
             long tag = varint(end);
             long field = tag >>> 3;
             if (field < 1 || field > 0x1fff_ffff) {
-                throw refuse(tagAt, "expected a field number from 1 to 536870911, found " + Long.toUnsignedString(field));
+                throw refuse(
+                        tagAt, "expected a field number from 1 to 536870911, found " + Long.toUnsignedString(field));
             }
             switch ((int) tag & 7) {
                 case 0 -> varint(end);
@@ -65,7 +66,8 @@ final class ModelOutline {
                 case 3, 4 ->
                     throw refuse(tagAt, "field " + field + ": expected no group, which the format does not use");
                 case 5 -> skip(tagAt, 4, end);
-                default -> throw refuse(tagAt, "field " + field + ": expected a wire type from 0 to 5, found " + (tag & 7));
+                default ->
+                    throw refuse(tagAt, "field " + field + ": expected a wire type from 0 to 5, found " + (tag & 7));
             }
         }
     }
@@ -80,8 +82,7 @@ final class ModelOutline {
         }
         if (parent == PIECES && field == 1 && length > LONGEST_PIECE) {
             throw refuse(
-                    tagAt,
-                    "piece " + (pieces - 1) + ": expected at most " + LONGEST_PIECE + " bytes, found " + length);
+                    tagAt, "piece " + (pieces - 1) + ": expected at most " + LONGEST_PIECE + " bytes, found " + length);
         }
         // Messages inside these three do not exist; unknown fields are bytes to us, however deep they claim to be.
         if (parent == 0 && (field == PIECES || field == TRAINER || field == NORMALIZER)) {

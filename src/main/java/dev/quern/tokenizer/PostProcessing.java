@@ -101,8 +101,10 @@ final class PostProcessing {
             added.put("eos", true);
         }
         List<JsonNode> pair = elements(template.path("pair"));
-        int from = !pair.isEmpty() && !first.isEmpty() && special(pair.getFirst()).equals(first) ? 1 : 0;
-        int to = pair.size() - (!pair.isEmpty() && !last.isEmpty() && special(pair.getLast()).equals(last) ? 1 : 0);
+        int from =
+                !pair.isEmpty() && !first.isEmpty() && special(pair.getFirst()).equals(first) ? 1 : 0;
+        int to = pair.size()
+                - (!pair.isEmpty() && !last.isEmpty() && special(pair.getLast()).equals(last) ? 1 : 0);
         if (from < to) {
             readPair(pair.subList(from, to), !last.isEmpty());
         }

@@ -157,7 +157,10 @@ public record SentencePieceModel(
             int before = ids.put(text, id);
             if (before >= 0) {
                 throw InputException.expected(
-                        file, where, "a piece that is not there yet", Quoted.of(piece.getPiece()) + ", piece " + before);
+                        file,
+                        where,
+                        "a piece that is not there yet",
+                        Quoted.of(piece.getPiece()) + ", piece " + before);
             }
             if (!Float.isFinite(piece.getScore())) {
                 throw InputException.expected(file, where, "a finite score", piece.getScore());
@@ -196,7 +199,9 @@ public record SentencePieceModel(
                 }
                 if (!trainer.getByteFallback()) {
                     throw InputException.of(
-                            file, "piece " + id, "expected no byte piece without trainer_spec.byte_fallback, found one");
+                            file,
+                            "piece " + id,
+                            "expected no byte piece without trainer_spec.byte_fallback, found one");
                 }
                 if (ByteTokens.valueOf(pieces[id]) < 0) {
                     throw InputException.expected(
@@ -222,8 +227,7 @@ public record SentencePieceModel(
 
         private void checkId(String name, int id) {
             if (id < -1 || id >= pieces.length) {
-                throw InputException.expected(
-                        file, "trainer_spec." + name, "-1 or an id below " + pieces.length, id);
+                throw InputException.expected(file, "trainer_spec." + name, "-1 or an id below " + pieces.length, id);
             }
         }
 
@@ -243,7 +247,8 @@ public record SentencePieceModel(
                             field.getJavaType() == FieldDescriptor.JavaType.ENUM
                                     ? "a number from 1 to "
                                             + field.getEnumType().getValues().size()
-                                    : "a value of type " + field.getType().name().toLowerCase(java.util.Locale.ROOT),
+                                    : "a value of type "
+                                            + field.getType().name().toLowerCase(java.util.Locale.ROOT),
                             setAside(message, field).orElse("something else"));
                 }
             }

@@ -96,7 +96,10 @@ final class SpecialVocabulary {
             String key = role + "_token_id";
             JsonNode id = config.path(key);
             boolean absent = id.isMissingNode() || id.isNull();
-            set(files.directory().resolve("config.json"), role, absent ? config.path("text_config").path(key) : id);
+            set(
+                    files.directory().resolve("config.json"),
+                    role,
+                    absent ? config.path("text_config").path(key) : id);
         }
     }
 
@@ -113,8 +116,8 @@ final class SpecialVocabulary {
 
     private void set(String role, int id) {
         if (id >= size) {
-            notices.accept("special token " + role + ": id " + id + " is left out, the vocabulary has " + size
-                    + " tokens");
+            notices.accept(
+                    "special token " + role + ": id " + id + " is left out, the vocabulary has " + size + " tokens");
             return;
         }
         ids.putIfAbsent(role, id);

@@ -44,7 +44,8 @@ final class VocabularyReader {
     }
 
     private Optional<String> pre() {
-        if (metadata.get(Vocabulary.PRE).isPresent() && metadata.text(Vocabulary.PRE).isEmpty()) {
+        if (metadata.get(Vocabulary.PRE).isPresent()
+                && metadata.text(Vocabulary.PRE).isEmpty()) {
             throw refuse(Vocabulary.PRE, "expected a string, found " + found(Vocabulary.PRE));
         }
         return metadata.text(Vocabulary.PRE);
@@ -89,7 +90,7 @@ final class VocabularyReader {
 
     private TokenType[] types(byte[][] tokens) {
         if (!(metadata.get(Vocabulary.TYPES).orElse(null) instanceof GgufValue.Ints ints)
-                || ints.element() != GgufType.INT32) {
+                || ints.element() != GgufType.INT32 && ints.element() != GgufType.UINT32) {
             throw refuse(Vocabulary.TYPES, "expected an array of INT32, found " + found(Vocabulary.TYPES));
         }
         checkLength(Vocabulary.TYPES, tokens.length, ints.size());
@@ -121,9 +122,9 @@ final class VocabularyReader {
                 throw refuse(role.key(), "expected a token id below " + count + ", found " + id);
             }
         }
-        for (String key : new String[] {
-            Vocabulary.ADD_BOS, Vocabulary.ADD_EOS, Vocabulary.ADD_SEP, Vocabulary.ADD_SPACE_PREFIX
-        }) {
+        for (String key :
+                new String[] {Vocabulary.ADD_BOS, Vocabulary.ADD_EOS, Vocabulary.ADD_SEP, Vocabulary.ADD_SPACE_PREFIX
+                }) {
             if (metadata.get(key).isPresent() && metadata.bool(key).isEmpty()) {
                 throw refuse(key, "expected BOOL, found " + found(key));
             }

@@ -12,8 +12,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 class SentencePieceTokenizerTest {
-    private static final Tokenizer BUNDLED = Tokenizer.of(HuggingFaceVocabulary.read(
-            Path.of("test-data/models/tolstoy-4m"), OptionalLong.of(2048), notice -> {}));
+    private static final Tokenizer BUNDLED = Tokenizer.of(
+            HuggingFaceVocabulary.read(Path.of("test-data/models/tolstoy-4m"), OptionalLong.of(2048), notice -> {}));
 
     @Test
     void awkwardStringsGiveTheIdsOfLlamaCpp() {
@@ -30,6 +30,24 @@ class SentencePieceTokenizerTest {
             assertThat(new String(BUNDLED.decode(BUNDLED.encode(text, true)), StandardCharsets.UTF_8))
                     // The format has one sign for both.
                     .isEqualTo(text.replace('\u2581', ' '));
+        }
+    }
+
+    @Test
+    void randomTextsGiveTheIdsOfSentencePiece() {
+        JsonNode recorded = JsonMapper.shared().readTree(Path.of("test-data/tokenizer/sentencepiece.json"));
+        assertIds(BUNDLED, recorded.get("bundled"));
+        Path file = Path.of("test-data/tokenizer/no-bytes.model");
+        SentencePieceModel model = SentencePieceModel.read(file);
+        assertIds(Tokenizer.of(model.vocabulary(file, model.size())), recorded.get("no-bytes"));
+    }
+
+    private static void assertIds(Tokenizer tokenizer, JsonNode cases) {
+        for (JsonNode one : cases) {
+            int[] expected =
+                    one.get(1).valueStream().mapToInt(JsonNode::intValue).toArray();
+            String text = one.get(0).stringValue();
+            assertThat(tokenizer.encode(text, false)).as(text).containsExactly(expected);
         }
     }
 }
