@@ -1,4 +1,7 @@
-/** The codecs as ggml's reference quantizers have them, operation by operation: the specification of the others. */
+/**
+ * The codecs as specification: each mirrors ggml's reference quantizer (ggml-quants.c of llama.cpp v0.5.0, built for
+ * x86-64 without FMA contraction) in the order of its float operations, because that order decides the bytes.
+ */
 @NullMarked
 package dev.quern.quantization.scalar;
 
