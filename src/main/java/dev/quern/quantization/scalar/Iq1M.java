@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * eight values four bits: three more of the point and whether its -1, 0 and 1 are shifted down or up by an eighth; four
  * 16-bit numbers, each of four 3-bit scales (of 16 values) and, at the top, four bits of d (F16), lowest first.
  */
-public final class Iq1M implements BlockCodec {
+public final class Iq1M extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 16;
     private static final int BYTES = QuantType.IQ1_M.blockBytes();
@@ -37,22 +37,12 @@ public final class Iq1M implements BlockCodec {
     }
 
     public Iq1M(HalfShifts search) {
+        super(QuantType.IQ1_M, Iq1M::decodeBlocks);
         this.search = search;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ1_M;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, importance, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(
+    void encodeBlock(
             float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -75,7 +65,7 @@ public final class Iq1M implements BlockCodec {
         float sumQq = 0;
         long packed = 0;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            int step = Blocks.oddStep(inverse, scales[sub], 7);
+            int step = OddLevels.nearest(inverse, scales[sub], 7);
             packed |= (long) step << 16 * (sub / 4) + 3 * (sub % 4);
             out[to + HIGH_BITS + sub] |= (byte) ((shifts[sub] >> 1 & 1) << 3 | (shifts[sub] & 1) << 7);
             weigh(row, from, importance, importanceFrom, sigma2, sub);
@@ -92,7 +82,7 @@ public final class Iq1M implements BlockCodec {
         int half = Float.floatToFloat16(d * 1.1125f) & 0xffff;
         for (int part = 0; part < 4; part++) {
             int scaleBits = (int) (packed >> 16 * part) & 0x0fff;
-            Blocks.putU16(out, to + SCALES + 2 * part, scaleBits | (half >> 4 * part & 15) << 12);
+            BlockBytes.putShort(out, to + SCALES + 2 * part, scaleBits | (half >> 4 * part & 15) << 12);
         }
     }
 
@@ -149,25 +139,20 @@ public final class Iq1M implements BlockCodec {
         return (shifts >> 1 - half & 1) == 1 ? TernaryGrid.DOWN : TernaryGrid.UP;
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq1();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             int half = 0;
             for (int part = 0; part < 4; part++) {
-                half |= Blocks.u16(blocks, b + SCALES + 2 * part) >> 12 << 4 * part;
+                half |= BlockBytes.unsignedShort(blocks, b + SCALES + 2 * part) >> 12 << 4 * part;
             }
             float d = Float.float16ToFloat((short) half);
             for (int k = 0; k < BLOCK / 8; k++) {
-                int step = Blocks.u16(blocks, b + SCALES + 2 * (k / 8)) >> 3 * (k / 2 % 4) & 7;
-                int high = Blocks.u8(blocks, b + HIGH_BITS + k / 2) >> 4 * (k & 1);
+                int step = BlockBytes.unsignedShort(blocks, b + SCALES + 2 * (k / 8)) >> 3 * (k / 2 % 4) & 7;
+                int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + k / 2) >> 4 * (k & 1);
                 float shift = (high & 8) != 0 ? -0.125f : 0.125f;
-                int point = Blocks.u8(blocks, b + k) | (high & 7) << 8;
+                int point = BlockBytes.unsigned(blocks, b + k) | (high & 7) << 8;
                 grid.putShifted(point, d * (2 * step + 1), shift, out, to + block * BLOCK + 8 * k);
             }
         }

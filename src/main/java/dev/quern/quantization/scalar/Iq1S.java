@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * for each 32 values 16 bits: three more for each of the four points, a 3-bit scale, and whether the points, of -1, 0
  * and 1, are shifted down or up by an eighth. Needs importance.
  */
-public final class Iq1S implements BlockCodec {
+public final class Iq1S extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 32;
     private static final int BYTES = QuantType.IQ1_S.blockBytes();
@@ -36,29 +36,20 @@ public final class Iq1S implements BlockCodec {
     }
 
     public Iq1S(SharedShift shift) {
+        super(QuantType.IQ1_S, Iq1S::decodeBlocks);
         this.shift = shift;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ1_S;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, needed, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(float[] row, int from, float[] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             int first = from + sub * SUB;
-            Weights.important(row, first, importance, importanceFrom + sub * SUB, sigma2, weight, SUB);
+            Weights.important(row, first, needed, importanceFrom + sub * SUB, sigma2, weight, SUB);
             scales[sub] = encodeSub(row, first, out, to, sub);
             largestScale = Math.max(largestScale, scales[sub]);
         }
@@ -66,10 +57,10 @@ public final class Iq1S implements BlockCodec {
             return;
         }
         float d = largestScale / 15;
-        Blocks.putF16(out, to, d * 1.125f);
+        BlockBytes.putHalf(out, to, d * 1.125f);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            int step = Blocks.oddStep(inverse, scales[sub], 7) | (down[sub] ? 8 : 0);
+            int step = OddLevels.nearest(inverse, scales[sub], 7) | (down[sub] ? 8 : 0);
             out[to + HIGH_BITS + 2 * sub + 1] |= (byte) (step << 4);
         }
     }
@@ -102,7 +93,7 @@ public final class Iq1S implements BlockCodec {
             out[to + POINTS + 4 * sub + k] = (byte) points[k];
             high |= points[k] >> 8 << 3 * k;
         }
-        Blocks.putU16(out, to + HIGH_BITS + 2 * sub, high);
+        BlockBytes.putShort(out, to + HIGH_BITS + 2 * sub, high);
         down[sub] = shiftedDown;
         return Weights.checked(scale);
     }
@@ -119,22 +110,17 @@ public final class Iq1S implements BlockCodec {
         return sumXq > 0 && sumQq > 0 ? sumXq / sumQq : otherwise;
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq1();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int high = Blocks.u16(blocks, b + HIGH_BITS + 2 * sub);
+                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2 * sub);
                 float scale = d * (2 * (high >> 12 & 7) + 1);
                 float shift = (high & 0x8000) != 0 ? -0.125f : 0.125f;
                 for (int k = 0; k < SUB / 8; k++) {
-                    int point = Blocks.u8(blocks, b + POINTS + 4 * sub + k) | (high >> 3 * k & 7) << 8;
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4 * sub + k) | (high >> 3 * k & 7) << 8;
                     grid.putShifted(point, scale, shift, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }

@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * IQ2_S: 256 values in 82 bytes: d (F16); for each eight values the low eight bits of the number of one of 1024 points;
  * a sign bit for each value; the points' other two bits; a 4-bit scale for each 16 values.
  */
-public final class Iq2S implements BlockCodec {
+public final class Iq2S extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 16;
     private static final int BYTES = QuantType.IQ2_S.blockBytes();
@@ -35,22 +35,12 @@ public final class Iq2S implements BlockCodec {
     }
 
     public Iq2S(ScaleSearch search) {
+        super(QuantType.IQ2_S, Iq2S::decodeBlocks);
         this.search = search;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ2_S;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, importance, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(
+    void encodeBlock(
             float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -69,10 +59,10 @@ public final class Iq2S implements BlockCodec {
             return;
         }
         float d = largestScale / 31;
-        Blocks.putF16(out, to, d * 0.9875f);
+        BlockBytes.putHalf(out, to, d * 0.9875f);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            out[to + SCALES + sub / 2] |= (byte) (Blocks.oddStep(inverse, scales[sub], 15) << 4 * (sub & 1));
+            out[to + SCALES + sub / 2] |= (byte) (OddLevels.nearest(inverse, scales[sub], 15) << 4 * (sub & 1));
         }
     }
 
@@ -92,26 +82,21 @@ public final class Iq2S implements BlockCodec {
         out[to + POINTS + 2 * sub + 1] = (byte) points[1];
         int high = points[0] >> 8 | points[1] >> 8 << 2;
         out[to + HIGH_BITS + sub / 2] |= (byte) (high << 4 * (sub & 1));
-        Blocks.putU16(out, to + SIGNS + 2 * sub, signs);
+        BlockBytes.putShort(out, to + SIGNS + 2 * sub, signs);
         return Weights.checked(scale);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq2S();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int group = 0; group < BLOCK / 8; group++) {
-                int step = Blocks.u8(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
+                int step = BlockBytes.unsigned(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
                 float scale = d * (0.5f + step) * 0.25f;
-                int high = Blocks.u8(blocks, b + HIGH_BITS + group / 4) >> 2 * (group & 3) & 3;
-                int point = Blocks.u8(blocks, b + POINTS + group) | high << 8;
-                int signs = Blocks.u8(blocks, b + SIGNS + group);
+                int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + group / 4) >> 2 * (group & 3) & 3;
+                int point = BlockBytes.unsigned(blocks, b + POINTS + group) | high << 8;
+                int signs = BlockBytes.unsigned(blocks, b + SIGNS + group);
                 grid.put(point, scale, signs, out, to + block * BLOCK + 8 * group);
             }
         }

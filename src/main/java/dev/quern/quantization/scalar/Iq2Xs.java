@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * IQ2_XS: 256 values in 74 bytes: d (F16); for each eight values a 16-bit number, the low nine bits one of 512 points
  * and the high seven the signs; a 4-bit scale for each 16 values. Needs importance.
  */
-public final class Iq2Xs implements BlockCodec {
+public final class Iq2Xs extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 16;
     private static final int BYTES = QuantType.IQ2_XS.blockBytes();
@@ -33,29 +33,20 @@ public final class Iq2Xs implements BlockCodec {
     }
 
     public Iq2Xs(ScaleSearch search) {
+        super(QuantType.IQ2_XS, Iq2Xs::decodeBlocks);
         this.search = search;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ2_XS;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, needed, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(float[] row, int from, float[] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             int first = from + sub * SUB;
-            Weights.important(row, first, importance, importanceFrom + sub * SUB, sigma2, weight, SUB);
+            Weights.important(row, first, needed, importanceFrom + sub * SUB, sigma2, weight, SUB);
             scales[sub] = encodeSub(row, first, out, to + POINTS + 4 * sub);
             largestScale = Math.max(largestScale, scales[sub]);
         }
@@ -64,10 +55,10 @@ public final class Iq2Xs implements BlockCodec {
             return;
         }
         float d = largestScale / 31;
-        Blocks.putF16(out, to, d);
+        BlockBytes.putHalf(out, to, d);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            out[to + SCALES + sub / 2] |= (byte) (Blocks.oddStep(inverse, scales[sub], 15) << 4 * (sub & 1));
+            out[to + SCALES + sub / 2] |= (byte) (OddLevels.nearest(inverse, scales[sub], 15) << 4 * (sub & 1));
         }
     }
 
@@ -83,25 +74,20 @@ public final class Iq2Xs implements BlockCodec {
             scale = -scale;
             signs = ~signs;
         }
-        Blocks.putU16(out, to, points[0] | (signs & 127) << 9);
-        Blocks.putU16(out, to + 2, points[1] | (signs >> 7 & 127) << 9);
+        BlockBytes.putShort(out, to, points[0] | (signs & 127) << 9);
+        BlockBytes.putShort(out, to + 2, points[1] | (signs >> 7 & 127) << 9);
         return Weights.checked(scale);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq2Xs();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int group = 0; group < BLOCK / 8; group++) {
-                int step = Blocks.u8(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
+                int step = BlockBytes.unsigned(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
                 float scale = d * (0.5f + step) * 0.25f;
-                int pointAndSigns = Blocks.u16(blocks, b + POINTS + 2 * group);
+                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2 * group);
                 int signs = Signs.unpackEven(pointAndSigns >> 9);
                 grid.put(pointAndSigns & 511, scale, signs, out, to + block * BLOCK + 8 * group);
             }

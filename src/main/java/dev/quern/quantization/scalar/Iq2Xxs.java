@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * IQ2_XXS: 256 values in 66 bytes: d (F16), then for each 32 values the numbers of four of 256 points, and four times
  * seven signs and a 4-bit scale in one 32-bit number. Needs importance.
  */
-public final class Iq2Xxs implements BlockCodec {
+public final class Iq2Xxs extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 32;
     private static final int BYTES = QuantType.IQ2_XXS.blockBytes();
@@ -31,29 +31,20 @@ public final class Iq2Xxs implements BlockCodec {
     }
 
     public Iq2Xxs(ScaleSearch search) {
+        super(QuantType.IQ2_XXS, Iq2Xxs::decodeBlocks);
         this.search = search;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ2_XXS;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, needed, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(float[] row, int from, float[] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             int first = from + sub * SUB;
-            Weights.important(row, first, importance, importanceFrom + sub * SUB, sigma2, weight, SUB);
+            Weights.important(row, first, needed, importanceFrom + sub * SUB, sigma2, weight, SUB);
             scales[sub] = encodeSub(row, first, out, to + 2 + 8 * sub);
             largestScale = Math.max(largestScale, scales[sub]);
         }
@@ -62,10 +53,10 @@ public final class Iq2Xxs implements BlockCodec {
             return;
         }
         float d = largestScale / 31;
-        Blocks.putF16(out, to, d);
+        BlockBytes.putHalf(out, to, d);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            out[to + 9 + 8 * sub] |= (byte) (Blocks.oddStep(inverse, scales[sub], 15) << 4);
+            out[to + 9 + 8 * sub] |= (byte) (OddLevels.nearest(inverse, scales[sub], 15) << 4);
         }
     }
 
@@ -90,26 +81,21 @@ public final class Iq2Xxs implements BlockCodec {
         for (int k = 0; k < 4; k++) {
             out[to + k] = (byte) points[k];
         }
-        Blocks.putU32(out, to + 4, signs);
+        BlockBytes.putInt(out, to + 4, signs);
         return Weights.checked(scale);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq2Xxs();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int signsAndScale = Blocks.u32(blocks, b + 6 + 8 * sub);
+                int signsAndScale = blocks.get(BlockBytes.INT, b + 6 + 8 * sub);
                 float scale = d * (0.5f + (signsAndScale >>> 28)) * 0.25f;
                 for (int k = 0; k < 4; k++) {
                     int signs = Signs.unpackEven(signsAndScale >>> 7 * k & 127);
-                    int point = Blocks.u8(blocks, b + 2 + 8 * sub + k);
+                    int point = BlockBytes.unsigned(blocks, b + 2 + 8 * sub + k);
                     grid.put(point, scale, signs, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }

@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * IQ3_S: 256 values in 110 bytes: d (F16); for each four values the low eight bits of the number of one of 512 points;
  * the ninth bits; a sign bit each; a 4-bit scale for each 32 values.
  */
-public final class Iq3S implements BlockCodec {
+public final class Iq3S extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 32;
     private static final int BYTES = QuantType.IQ3_S.blockBytes();
@@ -38,22 +38,12 @@ public final class Iq3S implements BlockCodec {
     }
 
     public Iq3S(ScaleSearch search) {
+        super(QuantType.IQ3_S, Iq3S::decodeBlocks);
         this.search = search;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ3_S;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, importance, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(
+    void encodeBlock(
             float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -73,11 +63,11 @@ public final class Iq3S implements BlockCodec {
             return;
         }
         float d = largestScale / 31;
-        Blocks.putF16(out, to, d * 1.033f);
+        BlockBytes.putHalf(out, to, d * 1.033f);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub += 2) {
-            int low = Blocks.oddStep(inverse, scales[sub], 15);
-            int high = Blocks.oddStep(inverse, scales[sub + 1], 15);
+            int low = OddLevels.nearest(inverse, scales[sub], 15);
+            int high = OddLevels.nearest(inverse, scales[sub + 1], 15);
             out[to + SCALES + sub / 2] = (byte) (low | high << 4);
         }
     }
@@ -103,29 +93,24 @@ public final class Iq3S implements BlockCodec {
             high |= points[k] >> 8 << k;
         }
         out[to + HIGH_BITS + sub] = (byte) high;
-        Blocks.putU32(out, to + SIGNS + 4 * stored, signs);
+        BlockBytes.putInt(out, to + SIGNS + 4 * stored, signs);
         stored++;
         return Weights.checked(scale);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq3S();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int step = Blocks.u8(blocks, b + SCALES + sub / 2) >> 4 * (sub & 1) & 15;
+                int step = BlockBytes.unsigned(blocks, b + SCALES + sub / 2) >> 4 * (sub & 1) & 15;
                 float scale = d * (1 + 2 * step);
-                int high = Blocks.u8(blocks, b + HIGH_BITS + sub);
+                int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + sub);
                 int o = to + block * BLOCK + sub * SUB;
                 for (int k = 0; k < 8; k++) {
-                    int point = Blocks.u8(blocks, b + POINTS + 8 * sub + k) | (high >> k & 1) << 8;
-                    int signs = Blocks.u8(blocks, b + SIGNS + 4 * sub + k / 2) >> 4 * (k & 1);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8 * sub + k) | (high >> k & 1) << 8;
+                    int signs = BlockBytes.unsigned(blocks, b + SIGNS + 4 * sub + k / 2) >> 4 * (k & 1);
                     grid.put(point, scale, signs, out, o + 4 * k);
                 }
             }

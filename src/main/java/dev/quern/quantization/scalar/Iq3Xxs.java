@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * IQ3_XXS: 256 values in 98 bytes: d (F16); for each four values the number of one of 256 points; for each 32 values
  * four times seven signs and a 4-bit scale in one 32-bit number.
  */
-public final class Iq3Xxs implements BlockCodec {
+public final class Iq3Xxs extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 32;
     private static final int BYTES = QuantType.IQ3_XXS.blockBytes();
@@ -33,22 +33,12 @@ public final class Iq3Xxs implements BlockCodec {
     }
 
     public Iq3Xxs(ScaleSearch search) {
+        super(QuantType.IQ3_XXS, Iq3Xxs::decodeBlocks);
         this.search = search;
     }
 
     @Override
-    public QuantType type() {
-        return QuantType.IQ3_XXS;
-    }
-
-    @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, importance, block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private void encode(
+    void encodeBlock(
             float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -68,10 +58,10 @@ public final class Iq3Xxs implements BlockCodec {
             return;
         }
         float d = largestScale / 31;
-        Blocks.putF16(out, to, d * 1.0125f);
+        BlockBytes.putHalf(out, to, d * 1.0125f);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            out[to + SIGNS + 4 * sub + 3] |= (byte) (Blocks.oddStep(inverse, scales[sub], 15) << 4);
+            out[to + SIGNS + 4 * sub + 3] |= (byte) (OddLevels.nearest(inverse, scales[sub], 15) << 4);
         }
     }
 
@@ -93,26 +83,21 @@ public final class Iq3Xxs implements BlockCodec {
         for (int k = 0; k < 8; k++) {
             out[to + POINTS + 8 * sub + k] = (byte) points[k];
         }
-        Blocks.putU32(out, to + SIGNS + 4 * sub, signs);
+        BlockBytes.putInt(out, to + SIGNS + 4 * sub, signs);
         return Weights.checked(scale);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq3Xxs();
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int signsAndScale = Blocks.u32(blocks, b + SIGNS + 4 * sub);
+                int signsAndScale = blocks.get(BlockBytes.INT, b + SIGNS + 4 * sub);
                 float scale = d * (0.5f + (signsAndScale >>> 28)) * 0.5f;
                 int o = to + block * BLOCK + sub * SUB;
                 for (int k = 0; k < 8; k++) {
-                    int point = Blocks.u8(blocks, b + POINTS + 8 * sub + k);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8 * sub + k);
                     int signs = Signs.unpackEven(signsAndScale >>> 7 * (k / 2) & 127) >> 4 * (k & 1);
                     grid.put(point, scale, signs, out, o + 4 * k);
                 }

@@ -33,7 +33,7 @@ final class LevelFit {
         float scale = 1 / best;
         float smallest = 0;
         for (int i = 0; i < length; i++) {
-            float difference = x[i] - scale * (Blocks.nearest(best * x[i]) & 0xff);
+            float difference = x[i] - scale * (Rounding.nearest(best * x[i]) & 0xff);
             smallest += weight[i] * difference * difference;
         }
         for (int step = -4; step <= 4; step++) {
@@ -54,7 +54,7 @@ final class LevelFit {
         float scale = 1 / inverse;
         float error = 0;
         for (int i = 0; i < length; i++) {
-            int l = Math.min(Blocks.nearest(inverse * x[i]), top);
+            int l = Math.min(Rounding.nearest(inverse * x[i]), top);
             float difference = x[i] - scale * l;
             error += weight[i] * difference * difference;
         }
@@ -66,7 +66,7 @@ final class LevelFit {
         float sumXl = 0;
         float sumLl = 0;
         for (int i = 0; i < length; i++) {
-            int l = Math.min(Blocks.nearest(inverse * x[i]), top);
+            int l = Math.min(Rounding.nearest(inverse * x[i]), top);
             level[i] = l & 0xff;
             float w = weight[i];
             sumXl += w * x[i] * l;
@@ -79,7 +79,7 @@ final class LevelFit {
                 float xl = sumXl - w * x[i] * level[i];
                 float ll = sumLl - w * level[i] * level[i];
                 if (xl > 0 && ll > 0) {
-                    int l = Math.min(Blocks.nearest(x[i] * ll / xl), top);
+                    int l = Math.min(Rounding.nearest(x[i] * ll / xl), top);
                     if (l != level[i]) {
                         xl += w * x[i] * l;
                         ll += w * l * l;

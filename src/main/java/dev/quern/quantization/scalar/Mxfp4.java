@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -9,24 +9,18 @@ import org.jspecify.annotations.Nullable;
  * MXFP4: 32 values in 17 bytes: a power of two (E8M0), then a 4-bit float (E2M1) each, value i in the low and value
  * i + 16 in the high half of byte i.
  */
-public final class Mxfp4 implements BlockCodec {
+public final class Mxfp4 extends BlockwiseCodec {
     private static final int BLOCK = QuantType.MXFP4.blockLength();
     private static final int BYTES = QuantType.MXFP4.blockBytes();
     private static final double LN_2 = 0.6931471805599453;
 
-    @Override
-    public QuantType type() {
-        return QuantType.MXFP4;
+    public Mxfp4() {
+        super(QuantType.MXFP4, Mxfp4::decodeBlocks);
     }
 
     @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private static void encode(float[] row, int from, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float largest = E2m1.largest(row, from, BLOCK);
         int exponent = largest > 0 ? floorLog2(largest) - 2 + 127 & 0xff : 0;
         float half = halfPower(exponent);
@@ -58,18 +52,13 @@ public final class Mxfp4 implements BlockCodec {
         return Float.intBitsToFloat(exponent < 2 ? 0x00200000 << exponent : exponent - 1 << 23);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float half = halfPower(Blocks.u8(blocks, b));
+            float half = halfPower(BlockBytes.unsigned(blocks, b));
             int o = to + block * BLOCK;
             for (int i = 0; i < BLOCK / 2; i++) {
-                int packed = Blocks.u8(blocks, b + 1 + i);
+                int packed = BlockBytes.unsigned(blocks, b + 1 + i);
                 out[o + i] = E2m1.decode(packed & 15, half);
                 out[o + BLOCK / 2 + i] = E2m1.decode(packed >> 4, half);
             }

@@ -23,7 +23,7 @@ final class NearestPoint {
     int code(float[] x, int group, float inverse) {
         int code = 0;
         for (int i = 0; i < dimension; i++) {
-            code |= Blocks.oddStep(inverse, x[group * dimension + i], top) << bits * i;
+            code |= OddLevels.nearest(inverse, x[group * dimension + i], top) << bits * i;
         }
         return code;
     }

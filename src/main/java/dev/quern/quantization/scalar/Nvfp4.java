@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -9,28 +9,26 @@ import org.jspecify.annotations.Nullable;
  * NVFP4: 64 values in 36 bytes: an 8-bit float without sign (UE4M3) for each 16 values, then a 4-bit float (E2M1) each,
  * value i of a 16 in the low and value i + 8 in the high half of its byte i.
  */
-public final class Nvfp4 implements BlockCodec {
+public final class Nvfp4 extends BlockwiseCodec {
     private static final int BLOCK = QuantType.NVFP4.blockLength();
     private static final int BYTES = QuantType.NVFP4.blockBytes();
     private static final int SUB = 16;
     /** 448, the largest finite UE4M3; 0x7f is no number, and decodes to 0. */
     private static final int LARGEST_SCALE = 0x7e;
 
-    @Override
-    public QuantType type() {
-        return QuantType.NVFP4;
+    public Nvfp4() {
+        super(QuantType.NVFP4, Nvfp4::decodeBlocks);
     }
 
     @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                encode(row, from + block * BLOCK + sub * SUB, out, to + block * BYTES, sub);
-            }
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+        for (int sub = 0; sub < BLOCK / SUB; sub++) {
+            encodeSub(row, from + sub * SUB, out, to, sub);
         }
     }
 
-    private static void encode(float[] row, int from, byte[] out, int to, int sub) {
+    private static void encodeSub(float[] row, int from, byte[] out, int to, int sub) {
         int scale = toUe4m3(E2m1.largest(row, from, SUB) / 6);
         float half = halfUe4m3(scale);
         out[to + sub] = (byte) scale;
@@ -69,19 +67,14 @@ public final class Nvfp4 implements BlockCodec {
         return value * 0.5f;
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                float half = halfUe4m3(Blocks.u8(blocks, b + sub));
+                float half = halfUe4m3(BlockBytes.unsigned(blocks, b + sub));
                 int o = to + block * BLOCK + sub * SUB;
                 for (int i = 0; i < SUB / 2; i++) {
-                    int packed = Blocks.u8(blocks, b + 4 + sub * SUB / 2 + i);
+                    int packed = BlockBytes.unsigned(blocks, b + 4 + sub * SUB / 2 + i);
                     out[o + i] = E2m1.decode(packed & 15, half);
                     out[o + SUB / 2 + i] = E2m1.decode(packed >> 4, half);
                 }

@@ -1,33 +1,27 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** Q1_0: 128 values of -d and d in 18 bytes: d (F16), the mean of the absolute values, then a bit for each sign. */
-public final class Q1 implements BlockCodec {
+public final class Q1 extends BlockwiseCodec {
     private static final int BLOCK = QuantType.Q1_0.blockLength();
     private static final int BYTES = QuantType.Q1_0.blockBytes();
 
-    @Override
-    public QuantType type() {
-        return QuantType.Q1_0;
+    public Q1() {
+        super(QuantType.Q1_0, Q1::decodeBlocks);
     }
 
     @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private static void encode(float[] row, int from, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float sum = 0;
         for (int i = 0; i < BLOCK; i++) {
             sum += Math.abs(row[from + i]);
         }
-        Blocks.putF16(out, to, sum / BLOCK);
+        BlockBytes.putHalf(out, to, sum / BLOCK);
         for (int i = 0; i < BLOCK; i += 8) {
             int bits = 0;
             for (int bit = 0; bit < 8; bit++) {
@@ -37,17 +31,12 @@ public final class Q1 implements BlockCodec {
         }
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int i = 0; i < BLOCK; i++) {
-                int bit = Blocks.u8(blocks, b + 2 + i / 8) >> (i & 7) & 1;
+                int bit = BlockBytes.unsigned(blocks, b + 2 + i / 8) >> (i & 7) & 1;
                 out[to + block * BLOCK + i] = bit == 1 ? d : -d;
             }
         }

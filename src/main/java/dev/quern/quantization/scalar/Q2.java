@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -9,26 +9,20 @@ import org.jspecify.annotations.Nullable;
  * Q2_0: 64 values of -d, 0, d and 2d in 18 bytes: d (F16), the largest absolute value, then two bits each, four to a
  * byte. No value is ever encoded as 2d, since none is larger than d.
  */
-public final class Q2 implements BlockCodec {
+public final class Q2 extends BlockwiseCodec {
     private static final int BLOCK = QuantType.Q2_0.blockLength();
     private static final int BYTES = QuantType.Q2_0.blockBytes();
 
-    @Override
-    public QuantType type() {
-        return QuantType.Q2_0;
+    public Q2() {
+        super(QuantType.Q2_0, Q2::decodeBlocks);
     }
 
     @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private static void encode(float[] row, int from, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float d = Ternary.largest(row, from, BLOCK);
         float inverse = Ternary.inverse(d);
-        Blocks.putF16(out, to, d);
+        BlockBytes.putHalf(out, to, d);
         for (int i = 0; i < BLOCK; i += 4) {
             int packed = 0;
             for (int n = 0; n < 4; n++) {
@@ -46,17 +40,12 @@ public final class Q2 implements BlockCodec {
         return scaled >= 0.5f ? 2 : scaled <= -0.5f ? 0 : 1;
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b);
+            float d = BlockBytes.half(blocks, b);
             for (int i = 0; i < BLOCK; i++) {
-                int step = Blocks.u8(blocks, b + 2 + i / 4) >> 2 * (i & 3) & 3;
+                int step = BlockBytes.unsigned(blocks, b + 2 + i / 4) >> 2 * (i & 3) & 3;
                 out[to + block * BLOCK + i] = (step - 1) * d;
             }
         }

@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -10,24 +10,18 @@ import org.jspecify.annotations.Nullable;
  * so that multiplying by 3 moves the next trit into bits 8 and 9. 32 bytes for values 0 to 159, 16 for 160 to 239, 4
  * with four trits each for the rest, then d (F16).
  */
-public final class Tq1 implements BlockCodec {
+public final class Tq1 extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int BYTES = QuantType.TQ1_0.blockBytes();
     private static final int SCALE = 52;
 
-    @Override
-    public QuantType type() {
-        return QuantType.TQ1_0;
+    public Tq1() {
+        super(QuantType.TQ1_0, Tq1::decodeBlocks);
     }
 
     @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private static void encode(float[] row, int from, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float d = Ternary.largest(row, from, BLOCK);
         float inverse = Ternary.inverse(d);
         for (int i = 0; i < 32; i++) {
@@ -39,7 +33,7 @@ public final class Tq1 implements BlockCodec {
         for (int i = 0; i < 4; i++) {
             out[to + 48 + i] = pack(row, from + 240 + i, 4, 4, inverse);
         }
-        Blocks.putF16(out, to + SCALE, d);
+        BlockBytes.putHalf(out, to + SCALE, d);
     }
 
     private static byte pack(float[] row, int first, int stride, int count, float inverse) {
@@ -53,24 +47,19 @@ public final class Tq1 implements BlockCodec {
         return (byte) ((number * 256 + 242) / 243);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             int o = to + block * BLOCK;
-            float d = Blocks.f16(blocks, b + SCALE);
+            float d = BlockBytes.half(blocks, b + SCALE);
             for (int i = 0; i < 32; i++) {
-                unpack(Blocks.u8(blocks, b + i), d, out, o + i, 32, 5);
+                unpack(BlockBytes.unsigned(blocks, b + i), d, out, o + i, 32, 5);
             }
             for (int i = 0; i < 16; i++) {
-                unpack(Blocks.u8(blocks, b + 32 + i), d, out, o + 160 + i, 16, 5);
+                unpack(BlockBytes.unsigned(blocks, b + 32 + i), d, out, o + 160 + i, 16, 5);
             }
             for (int i = 0; i < 4; i++) {
-                unpack(Blocks.u8(blocks, b + 48 + i), d, out, o + 240 + i, 4, 4);
+                unpack(BlockBytes.unsigned(blocks, b + 48 + i), d, out, o + 240 + i, 4, 4);
             }
         }
     }

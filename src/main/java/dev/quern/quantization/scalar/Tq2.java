@@ -1,6 +1,6 @@
 package dev.quern.quantization.scalar;
 
-import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -9,24 +9,18 @@ import org.jspecify.annotations.Nullable;
  * TQ2_0: 256 values of -d, 0 and d in 66 bytes, two bits each. 32 bytes for each half of the block, a byte holding the
  * values 0, 32, 64 and 96 further on, then d (F16).
  */
-public final class Tq2 implements BlockCodec {
+public final class Tq2 extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int BYTES = QuantType.TQ2_0.blockBytes();
     private static final int SCALE = 64;
 
-    @Override
-    public QuantType type() {
-        return QuantType.TQ2_0;
+    public Tq2() {
+        super(QuantType.TQ2_0, Tq2::decodeBlocks);
     }
 
     @Override
-    public void quantize(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-        for (int block = 0; block < length / BLOCK; block++) {
-            encode(row, from + block * BLOCK, out, to + block * BYTES);
-        }
-    }
-
-    private static void encode(float[] row, int from, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float d = Ternary.largest(row, from, BLOCK);
         float inverse = Ternary.inverse(d);
         for (int i = 0; i < SCALE; i++) {
@@ -37,20 +31,15 @@ public final class Tq2 implements BlockCodec {
             }
             out[to + i] = (byte) packed;
         }
-        Blocks.putF16(out, to + SCALE, d);
+        BlockBytes.putHalf(out, to + SCALE, d);
     }
 
-    @Override
-    public void dequantize(MemorySegment blocks, long at, int count, float[] out, int to) {
-        decode(blocks, at, count, out, to);
-    }
-
-    public static void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
-            float d = Blocks.f16(blocks, b + SCALE);
+            float d = BlockBytes.half(blocks, b + SCALE);
             for (int i = 0; i < SCALE; i++) {
-                int packed = Blocks.u8(blocks, b + i);
+                int packed = BlockBytes.unsigned(blocks, b + i);
                 int first = to + block * BLOCK + (i >> 5) * 128 + (i & 31);
                 for (int n = 0; n < 4; n++) {
                     out[first + 32 * n] = ((packed >> 2 * n & 3) - 1) * d;
