@@ -199,8 +199,8 @@ public final class GgufFile implements AutoCloseable {
 
     private TensorSource source(GgufTensor tensor) {
         return plain(tensor.type())
-                .<TensorSource>map(dtype ->
-                        new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
+                .<TensorSource>map(
+                        dtype -> new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
                 .orElseGet(() -> blocks(tensor));
     }
 

@@ -21,7 +21,8 @@ public final class Quoted {
                 out.append(String.format("\\u{%x}", c));
             }
         }
-        return out.append('"').append(shown == LONGEST && name.codePointCount(0, name.length()) > LONGEST ? "…" : "")
+        return out.append('"')
+                .append(shown == LONGEST && name.codePointCount(0, name.length()) > LONGEST ? "…" : "")
                 .toString();
     }
 

@@ -9,12 +9,10 @@ import java.nio.ByteOrder;
  * file's name and the byte, never read. Numbers are little-endian and may stand at any address.
  */
 public record Region(MappedFile file, long offset, long length) {
-    public static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    public static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfDouble DOUBLE =
             ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -65,9 +63,7 @@ public record Region(MappedFile file, long offset, long length) {
 
     public byte[] bytes(long at, int count) {
         check(at, count);
-        return file.segment()
-                .asSlice(offset + at, count)
-                .toArray(ValueLayout.JAVA_BYTE);
+        return file.segment().asSlice(offset + at, count).toArray(ValueLayout.JAVA_BYTE);
     }
 
     private void check(long at, long count) {

@@ -94,8 +94,9 @@ public final class Elements {
     private static void bfloat(MemorySegment source, long at, int count, float[] out, int to) {
         int i = 0;
         for (; i <= count - 8; i += 8) {
-            IntVector bits = (IntVector) ShortVector.fromMemorySegment(SHORTS, source, at + 2L * i, ByteOrder.LITTLE_ENDIAN)
-                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+            IntVector bits =
+                    (IntVector) ShortVector.fromMemorySegment(SHORTS, source, at + 2L * i, ByteOrder.LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
             FloatVector values = bits.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
             values.intoArray(out, to + i);
         }
