@@ -26,6 +26,15 @@ public final class Quoted {
                 .toString();
     }
 
+    /** A message that may hold text from a file, on one line: what is not plainly printable is escaped. */
+    public static String plain(String message) {
+        StringBuilder out = new StringBuilder(message.length());
+        message.codePoints()
+                .limit(2 * LONGEST)
+                .forEach(c -> out.append(isPrintable(c) ? Character.toString(c) : String.format("\\u{%x}", c)));
+        return out.toString();
+    }
+
     private static boolean isPrintable(int c) {
         return switch (Character.getType(c)) {
             case Character.CONTROL,

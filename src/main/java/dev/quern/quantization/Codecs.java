@@ -1,5 +1,14 @@
 package dev.quern.quantization;
 
+import dev.quern.quantization.scalar.EightBitBlocks;
+import dev.quern.quantization.scalar.FloatTypes;
+import dev.quern.quantization.scalar.NonlinearBlocks;
+import dev.quern.quantization.scalar.OffsetBlocks;
+import dev.quern.quantization.scalar.OffsetSuperBlocks;
+import dev.quern.quantization.scalar.SixBitSuperBlocks;
+import dev.quern.quantization.scalar.SymmetricBlocks;
+import dev.quern.quantization.scalar.ThreeBitSuperBlocks;
+import dev.quern.quantization.scalar.TwoBitSuperBlocks;
 import dev.quern.tensor.RowDecoder;
 
 /** The one place where a block type's codec is chosen. */
@@ -12,11 +21,51 @@ public final class Codecs {
      * @throws IllegalArgumentException for a type that nothing is quantized to (I8, Q8_K, …)
      */
     public static BlockCodec create(QuantType type, Kernel kernel) {
-        throw new IllegalArgumentException("no codec for " + type + " with " + kernel);
+        return switch (kernel) {
+            case SCALAR, SIMD -> scalar(type);
+        };
+    }
+
+    private static BlockCodec scalar(QuantType type) {
+        return switch (type) {
+            case F32 -> new FloatTypes.F32();
+            case F16 -> new FloatTypes.F16();
+            case BF16 -> new FloatTypes.BF16();
+            case Q8_0 -> new EightBitBlocks();
+            case Q4_0 -> SymmetricBlocks.fourBit();
+            case Q4_1 -> OffsetBlocks.fourBit();
+            case Q5_0 -> SymmetricBlocks.fiveBit();
+            case Q5_1 -> OffsetBlocks.fiveBit();
+            case Q2_K -> new TwoBitSuperBlocks();
+            case Q3_K -> new ThreeBitSuperBlocks();
+            case Q4_K -> OffsetSuperBlocks.fourBit();
+            case Q5_K -> OffsetSuperBlocks.fiveBit();
+            case Q6_K -> new SixBitSuperBlocks();
+            case IQ4_NL -> NonlinearBlocks.blocks();
+            case IQ4_XS -> NonlinearBlocks.superBlocks();
+            default -> throw new IllegalArgumentException("no codec for " + type);
+        };
     }
 
     /** A stateless decoder of a type's blocks. */
     public static RowDecoder decoder(QuantType type) {
-        throw new IllegalArgumentException("no decoder for " + type);
+        return switch (type) {
+            case F32 -> FloatTypes::decodeF32;
+            case F16 -> FloatTypes::decodeF16;
+            case BF16 -> FloatTypes::decodeBF16;
+            case Q8_0 -> EightBitBlocks::decodeBlocks;
+            case Q4_0 -> SymmetricBlocks::decodeFourBit;
+            case Q4_1 -> OffsetBlocks::decodeFourBit;
+            case Q5_0 -> SymmetricBlocks::decodeFiveBit;
+            case Q5_1 -> OffsetBlocks::decodeFiveBit;
+            case Q2_K -> TwoBitSuperBlocks::decodeBlocks;
+            case Q3_K -> ThreeBitSuperBlocks::decodeBlocks;
+            case Q4_K -> OffsetSuperBlocks::decodeFourBit;
+            case Q5_K -> OffsetSuperBlocks::decodeFiveBit;
+            case Q6_K -> SixBitSuperBlocks::decodeBlocks;
+            case IQ4_NL -> NonlinearBlocks::decodeBlocks;
+            case IQ4_XS -> NonlinearBlocks::decodeSuperBlocks;
+            default -> throw new IllegalArgumentException("no decoder for " + type);
+        };
     }
 }
