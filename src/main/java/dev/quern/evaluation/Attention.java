@@ -104,7 +104,15 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
         for (int column = 0; column < stride; column += Tile.COLUMNS) {
             for (int i = 0; i < rows; i += Tile.ROWS) {
                 Tile.multiplyAdd(
-                        scratch.queries, i * d, d, scratch.keys, column * d, d, scratch.scores, i * stride + column, stride);
+                        scratch.queries,
+                        i * d,
+                        d,
+                        scratch.keys,
+                        column * d,
+                        d,
+                        scratch.scores,
+                        i * stride + column,
+                        stride);
             }
         }
         double[] sums = new double[count];
@@ -133,7 +141,15 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
                 int at = column * depth + block * Tile.COLUMNS;
                 for (int i = 0; i < rows; i += Tile.ROWS) {
                     Tile.multiplyAdd(
-                            scratch.scores, i * stride + block, stride, scratch.values, at, run, scratch.attended, i * head + column, head);
+                            scratch.scores,
+                            i * stride + block,
+                            stride,
+                            scratch.values,
+                            at,
+                            run,
+                            scratch.attended,
+                            i * head + column,
+                            head);
                 }
             }
         }

@@ -31,7 +31,8 @@ final class Exponential {
         FloatVector clamped = x.max(LEAST).min(GREATEST);
         FloatVector shifted = clamped.fma(FloatVector.broadcast(LANES, LOG2_E), FloatVector.broadcast(LANES, ROUNDER));
         FloatVector n = shifted.sub(ROUNDER);
-        FloatVector r = n.fma(FloatVector.broadcast(LANES, -LN2_LOW), n.fma(FloatVector.broadcast(LANES, -LN2_HIGH), clamped));
+        FloatVector r =
+                n.fma(FloatVector.broadcast(LANES, -LN2_LOW), n.fma(FloatVector.broadcast(LANES, -LN2_HIGH), clamped));
         FloatVector p = FloatVector.broadcast(LANES, 1.9875691500e-4f)
                 .fma(r, FloatVector.broadcast(LANES, 1.3981999507e-3f))
                 .fma(r, FloatVector.broadcast(LANES, 8.3334519073e-3f))
@@ -39,8 +40,7 @@ final class Exponential {
                 .fma(r, FloatVector.broadcast(LANES, 1.6666665459e-1f))
                 .fma(r, FloatVector.broadcast(LANES, 5.0000001201e-1f));
         FloatVector fraction = p.fma(r.mul(r), r).add(1f);
-        return fraction
-                .reinterpretAsInts()
+        return fraction.reinterpretAsInts()
                 .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
                 .reinterpretAsFloats();
     }

@@ -47,6 +47,7 @@ public final class Forward implements AutoCloseable {
         this.weights = Weights.of(model, sizes);
         this.head = new OutputHead(weights.output());
         this.window = window;
+        refuseWindowsBeyondAnArray(model, sizes, window);
         this.windows = windowsInFlight(sizes, window, threads, memory);
         this.attention = new Attention(
                 sizes,
@@ -86,6 +87,18 @@ public final class Forward implements AutoCloseable {
             case SILU_GATED -> {}
         }
         return new Forward(model, window, threads, memory);
+    }
+
+    private static void refuseWindowsBeyondAnArray(Model model, Hyperparameters sizes, int window) {
+        long widest = Math.max(Math.max(sizes.width(), sizes.feedForward()), sizes.queryWidth());
+        long floats = (window + 16L) * Math.max(widest, Math.max(Scratch.QUERIES, sizes.headDimension() + 16L));
+        if (floats > Integer.MAX_VALUE) {
+            throw InputException.of(
+                            model.origin(),
+                            "a window of " + window + " tokens needs " + floats
+                                    + " floats in a row, an array holds at most " + Integer.MAX_VALUE)
+                    .withHint("use a smaller context");
+        }
     }
 
     private static int windowsInFlight(Hyperparameters sizes, int window, int threads, long memory) {
@@ -140,6 +153,11 @@ public final class Forward implements AutoCloseable {
         int count = tokens.length / window;
         if (count < 1 || count > windows || tokens.length % window != 0 || from < 0 || from >= to || to > window) {
             throw new IllegalArgumentException(tokens.length + " tokens, positions " + from + " to " + to);
+        }
+        for (int token : tokens) {
+            if (token < 0 || token >= vocabulary()) {
+                throw new IllegalArgumentException("token " + token + " of a vocabulary of " + vocabulary());
+            }
         }
         Blocked x = new Blocked(tokens.length, sizes.width(), states);
         embed(tokens, x);

@@ -53,7 +53,8 @@ record Hyperparameters(
             int keyValueHeads = optional("attention.head_count_kv", heads, MOST);
             if (heads % keyValueHeads != 0) {
                 throw refused(
-                        "attention.head_count_kv", "expected a divisor of the " + heads + " heads, found " + keyValueHeads);
+                        "attention.head_count_kv",
+                        "expected a divisor of the " + heads + " heads, found " + keyValueHeads);
             }
             int headDimension = headDimension(width, heads);
             int rotated = optional("rope.dimension_count", headDimension, MOST);
@@ -108,13 +109,16 @@ record Hyperparameters(
                 }
                 default ->
                     throw refused(
-                            "rope.scaling.type", "the evaluator knows \"none\" and \"linear\", found " + Quoted.of(type));
+                            "rope.scaling.type",
+                            "the evaluator knows \"none\" and \"linear\", found " + Quoted.of(type));
             };
         }
 
         private void refuseUnknownParts() {
             if (optionalZero("expert_count") != 0) {
-                throw refused("expert_count", "the evaluator knows no mixture of experts, found " + optionalZero("expert_count"));
+                throw refused(
+                        "expert_count",
+                        "the evaluator knows no mixture of experts, found " + optionalZero("expert_count"));
             }
         }
 
@@ -126,11 +130,17 @@ record Hyperparameters(
         }
 
         private int optional(String name, int otherwise, int most) {
-            return model.metadata().get(key(name)).map(v -> whole(name, v, 1, most)).orElse(otherwise);
+            return model.metadata()
+                    .get(key(name))
+                    .map(v -> whole(name, v, 1, most))
+                    .orElse(otherwise);
         }
 
         private int optionalZero(String name) {
-            return model.metadata().get(key(name)).map(v -> whole(name, v, 0, MOST)).orElse(0);
+            return model.metadata()
+                    .get(key(name))
+                    .map(v -> whole(name, v, 0, MOST))
+                    .orElse(0);
         }
 
         private int whole(String name, GgufValue value, int least, int most) {
@@ -139,14 +149,14 @@ record Hyperparameters(
             }
             if (number.value() < least || number.value() > most) {
                 throw refused(
-                        name,
-                        "expected " + least + " to " + most + ", found " + Long.toUnsignedString(number.value()));
+                        name, "expected " + least + " to " + most + ", found " + Long.toUnsignedString(number.value()));
             }
             return (int) number.value();
         }
 
         private double positive(String name, Optional<Double> otherwise) {
-            double found = real(name).or(() -> otherwise)
+            double found = real(name)
+                    .or(() -> otherwise)
                     .orElseThrow(() -> refused(name, "expected a number, the key is missing"));
             if (!(found > 0) || !Double.isFinite(found)) {
                 throw refused(name, "expected a positive number, found " + found);

@@ -114,13 +114,7 @@ public final class Perplexity {
         private double squares;
         private long scored;
 
-        Run(
-                Forward forward,
-                String origin,
-                int[] tokens,
-                OptionalInt beginning,
-                int windows,
-                Listener listener) {
+        Run(Forward forward, String origin, int[] tokens, OptionalInt beginning, int windows, Listener listener) {
             this.forward = forward;
             this.origin = origin;
             this.tokens = tokens;
@@ -165,9 +159,9 @@ public final class Perplexity {
             for (int i = from; i < from + count; i++) {
                 if (!Double.isFinite(improbabilities[i])) {
                     throw InputException.of(
-                            origin,
-                            "window " + (index + 1) + ", token " + (first + 1 + i - from)
-                                    + ": the model's logits are not finite")
+                                    origin,
+                                    "window " + (index + 1) + ", token " + (first + 1 + i - from)
+                                            + ": the model's logits are not finite")
                             .withHint("the weights hold NaN or infinities, or overflow in float");
                 }
                 sum += improbabilities[i];

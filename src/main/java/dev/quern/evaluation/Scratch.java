@@ -1,6 +1,5 @@
 package dev.quern.evaluation;
 
-import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Tile;
 
 /** One worker's arrays, made once for a model and a window length. */
@@ -42,16 +41,12 @@ final class Scratch {
     /** Floats that the arrays of one worker take, for the memory budget. */
     static long floats(Hyperparameters model, int window) {
         long widest = Math.max(Math.max(model.width(), model.feedForward()), model.queryWidth());
-        long positions = window + Tile.COLUMNS;
-        long head = model.headDimension() + Tile.COLUMNS;
+        long positions = (long) window + Tile.COLUMNS;
+        long head = (long) model.headDimension() + Tile.COLUMNS;
         return widest * (Tile.COLUMNS + WeightMatrix.PANEL + 1)
                 + (long) WeightMatrix.PANEL * model.width()
                 + 2L * TOKENS * WeightMatrix.PANEL
                 + 2 * positions * head
                 + QUERIES * (positions + 2 * head);
-    }
-
-    static int tokenBlocks(Blocked rows) {
-        return Math.ceilDiv(rows.rows(), TOKENS);
     }
 }

@@ -100,7 +100,8 @@ record Weights(
         private TensorSource shaped(String name, Shape shape) {
             TensorSource source = source(name);
             if (!source.info().shape().equals(shape)) {
-                throw refused(name, "expected " + shape + ", found " + source.info().shape());
+                throw refused(
+                        name, "expected " + shape + ", found " + source.info().shape());
             }
             return source;
         }

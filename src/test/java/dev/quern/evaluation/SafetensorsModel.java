@@ -56,14 +56,28 @@ final class SafetensorsModel {
     private static GgufMetadata metadata(JsonNode config) {
         return new GgufMetadata()
                 .put("general.architecture", GgufValue.text("llama"))
-                .put("llama.context_length", GgufValue.u32(config.get("max_position_embeddings").asInt()))
-                .put("llama.embedding_length", GgufValue.u32(config.get("hidden_size").asInt()))
-                .put("llama.block_count", GgufValue.u32(config.get("num_hidden_layers").asInt()))
-                .put("llama.feed_forward_length", GgufValue.u32(config.get("intermediate_size").asInt()))
-                .put("llama.attention.head_count", GgufValue.u32(config.get("num_attention_heads").asInt()))
-                .put("llama.attention.head_count_kv", GgufValue.u32(config.get("num_key_value_heads").asInt()))
-                .put("llama.attention.layer_norm_rms_epsilon", GgufValue.f32((float) config.get("rms_norm_eps").asDouble()))
-                .put("llama.rope.freq_base", GgufValue.f32((float) config.get("rope_theta").asDouble()));
+                .put(
+                        "llama.context_length",
+                        GgufValue.u32(config.get("max_position_embeddings").asInt()))
+                .put(
+                        "llama.embedding_length",
+                        GgufValue.u32(config.get("hidden_size").asInt()))
+                .put(
+                        "llama.block_count",
+                        GgufValue.u32(config.get("num_hidden_layers").asInt()))
+                .put(
+                        "llama.feed_forward_length",
+                        GgufValue.u32(config.get("intermediate_size").asInt()))
+                .put(
+                        "llama.attention.head_count",
+                        GgufValue.u32(config.get("num_attention_heads").asInt()))
+                .put(
+                        "llama.attention.head_count_kv",
+                        GgufValue.u32(config.get("num_key_value_heads").asInt()))
+                .put("llama.attention.layer_norm_rms_epsilon", GgufValue.f32((float)
+                        config.get("rms_norm_eps").asDouble()))
+                .put("llama.rope.freq_base", GgufValue.f32((float)
+                        config.get("rope_theta").asDouble()));
     }
 
     private static TensorSource stored(Region all, long data, String name, JsonNode entry) {
