@@ -34,6 +34,21 @@ public enum GgufType {
         return bytes;
     }
 
+    /** Whether a number is in the range of this integer type (or is 0 or 1 for BOOL); false for other types. */
+    boolean holds(long value) {
+        return switch (this) {
+            case UINT8 -> value == (value & 0xff);
+            case INT8 -> value == (byte) value;
+            case UINT16 -> value == (value & 0xffff);
+            case INT16 -> value == (short) value;
+            case UINT32 -> value == (value & 0xffff_ffffL);
+            case INT32 -> value == (int) value;
+            case BOOL -> value == (value & 1);
+            case UINT64, INT64 -> true;
+            case FLOAT32, STRING, ARRAY, FLOAT64 -> false;
+        };
+    }
+
     public static Optional<GgufType> fromId(long id) {
         return id >= 0 && id < values().length && values()[(int) id].id == id
                 ? Optional.of(values()[(int) id])

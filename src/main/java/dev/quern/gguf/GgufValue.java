@@ -27,6 +27,10 @@ public sealed interface GgufValue {
         return new Int(GgufType.INT32, value);
     }
 
+    static GgufValue u64(long value) {
+        return new Int(GgufType.UINT64, value);
+    }
+
     static GgufValue f32(float value) {
         return new Real(GgufType.FLOAT32, value);
     }
@@ -53,10 +57,22 @@ public sealed interface GgufValue {
     }
 
     /** One integer; {@code value} holds a UINT64 as its 64 bits. */
-    record Int(GgufType type, long value) implements GgufValue {}
+    record Int(GgufType type, long value) implements GgufValue {
+        public Int {
+            if (type == GgufType.BOOL || !type.holds(value)) {
+                throw new IllegalArgumentException(value + " is no " + type);
+            }
+        }
+    }
 
-    /** FLOAT32 or FLOAT64; a double holds every float, and NaN's bits survive for FLOAT32 written as the same float. */
-    record Real(GgufType type, double value) implements GgufValue {}
+    /** FLOAT32 or FLOAT64; a double holds every float, and reader and writer carry a NaN's bits through it. */
+    record Real(GgufType type, double value) implements GgufValue {
+        public Real {
+            if (type != GgufType.FLOAT32 && type != GgufType.FLOAT64) {
+                throw new IllegalArgumentException(type + " is no floating-point type");
+            }
+        }
+    }
 
     record Bool(boolean value) implements GgufValue {
         @Override
@@ -103,6 +119,14 @@ public sealed interface GgufValue {
     /** Integers or booleans (0 and 1). */
     @SuppressWarnings("ArrayRecordComponent")
     record Ints(GgufType element, long[] values) implements Array {
+        public Ints {
+            for (long value : values) {
+                if (!element.holds(value)) {
+                    throw new IllegalArgumentException(value + " is no " + element);
+                }
+            }
+        }
+
         @Override
         public int size() {
             return values.length;

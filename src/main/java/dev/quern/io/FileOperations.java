@@ -1,0 +1,59 @@
+package dev.quern.io;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
+
+/** What {@link OutputFile} asks of the file system, one method for each thing that can fail; tests make them fail. */
+interface FileOperations {
+    FileOperations REAL = new FileOperations() {};
+
+    default FileChannel create(Path path) throws IOException {
+        return FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    }
+
+    /** The lock, or null when another process holds it. */
+    default @Nullable FileLock lock(FileChannel channel) throws IOException {
+        return channel.tryLock();
+    }
+
+    /** May write less than it was given. */
+    default int write(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
+        return channel.write(bytes, position);
+    }
+
+    default long size(FileChannel channel) throws IOException {
+        return channel.size();
+    }
+
+    default void force(FileChannel channel) throws IOException {
+        channel.force(true);
+    }
+
+    /** Never falls back to a copy, which would let a half-written file be seen. */
+    default void move(Path from, Path to) throws IOException {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** Without it a rename may be lost with the power (LUCENE-5570). */
+    default void forceDirectory(Path directory) throws IOException {
+        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
+    default void delete(Path path) throws IOException {
+        Files.deleteIfExists(path);
+    }
+
+    /** Bytes that this process may still write to the directory's file system. */
+    default long usableSpace(Path directory) throws IOException {
+        return Files.getFileStore(directory).getUsableSpace();
+    }
+}

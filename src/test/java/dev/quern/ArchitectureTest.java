@@ -1,0 +1,105 @@
+package dev.quern;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.Architectures.LayeredArchitecture;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Dependencies point one way, from the command line down to the bytes. Each package names here what it may know;
+ * whoever needs one more edge changes this list and has to say why.
+ */
+class ArchitectureTest {
+    private static final Map<String, List<String>> MAY_KNOW = mayKnow();
+
+    private static final JavaClasses CLASSES = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .importPackages("dev.quern");
+
+    private static Map<String, List<String>> mayKnow() {
+        var edges = new LinkedHashMap<String, List<String>>();
+        edges.put("io", List.of());
+        edges.put("tensor", List.of("io"));
+        edges.put("quantization", List.of("tensor", "io"));
+        edges.put("gguf", List.of("io", "quantization"));
+        edges.put("tokenizer", List.of("io", "gguf"));
+        edges.put("architecture", List.of("tensor", "io", "gguf"));
+        edges.put("checkpoint", List.of("io", "tensor", "quantization", "gguf", "architecture", "tokenizer"));
+        edges.put("pipeline", List.copyOf(edges.keySet()));
+        edges.put(
+                "evaluation",
+                List.of("tensor", "quantization", "gguf", "tokenizer", "architecture", "checkpoint", "io"));
+        edges.put("report", List.copyOf(edges.keySet()));
+        edges.put("cli", List.copyOf(edges.keySet()));
+        return edges;
+    }
+
+    /** The other rules hold for an empty set too, so an import that finds nothing would pass them all. */
+    @Test
+    void classesAreFound() {
+        assertThat(CLASSES).isNotEmpty();
+    }
+
+    @Test
+    void packagesKnowOnlyWhatIsBelowThem() {
+        LayeredArchitecture layers =
+                layeredArchitecture().consideringOnlyDependenciesInLayers().withOptionalLayers(true);
+        for (String layer : MAY_KNOW.keySet()) {
+            layers = layers.layer(layer).definedBy("dev.quern." + layer + "..");
+        }
+        for (var edge : MAY_KNOW.entrySet()) {
+            String[] known = edge.getValue().toArray(String[]::new);
+            layers = known.length == 0
+                    ? layers.whereLayer(edge.getKey()).mayNotAccessAnyLayer()
+                    : layers.whereLayer(edge.getKey()).mayOnlyAccessLayers(known);
+        }
+        layers.allowEmptyShould(true).check(CLASSES);
+    }
+
+    @Test
+    void everyClassIsInAPackageThatHasRules() {
+        String[] packages = MAY_KNOW.keySet().stream()
+                .map(layer -> "dev.quern." + layer + "..")
+                .toArray(String[]::new);
+        classes().should().resideInAnyPackage(packages).allowEmptyShould(true).check(CLASSES);
+    }
+
+    @Test
+    void packagesFormNoCycles() {
+        slices().matching("dev.quern.(*)..")
+                .should()
+                .beFreeOfCycles()
+                .allowEmptyShould(true)
+                .check(CLASSES);
+    }
+
+    /** A package may choose among its subpackages, and they implement what it declares; they stay apart. */
+    @Test
+    void subpackagesFormNoCycles() {
+        slices().matching("dev.quern.*.(*)..")
+                .should()
+                .beFreeOfCycles()
+                .allowEmptyShould(true)
+                .check(CLASSES);
+    }
+
+    @Test
+    void namesSayWhatAClassIs() {
+        noClasses()
+                .should()
+                .haveNameMatching(".*(Util|Utils|Helper|Manager|Impl)(\\$.*)?")
+                .because("such a name fits any class, so the next method finds no better home")
+                .allowEmptyShould(true)
+                .check(CLASSES);
+    }
+}
