@@ -48,13 +48,16 @@ final class FileWriter {
                 writeFully(channel, ByteBuffer.allocate(1), file.size() - 1);
             }
             if (channel.size() != file.size()) {
-                throw new IllegalStateException(file.path() + ": laid out " + file.size() + " bytes, wrote " + channel.size());
+                throw new IllegalStateException(
+                        file.path() + ": laid out " + file.size() + " bytes, wrote " + channel.size());
             }
         }
     }
 
     private static int[] zeroCrcs(CheckpointFile file) {
-        return file.tensors().stream().mapToInt(placed -> Crc32Sums.ofZeros(placed.size())).toArray();
+        return file.tensors().stream()
+                .mapToInt(placed -> Crc32Sums.ofZeros(placed.size()))
+                .toArray();
     }
 
     private int[] writeTensors(FileChannel channel, CheckpointFile file) throws IOException {

@@ -39,25 +39,25 @@ final class HuggingFace {
         List<CheckpointFile> files = new ArrayList<>();
         files.add(text(folder, "config.json", shape.configJson(dtype)));
         files.add(text(folder, "generation_config.json", """
-                {
-                  "bos_token_id": 1,
-                  "eos_token_id": 2
-                }
-                """));
+            {
+              "bos_token_id": 1,
+              "eos_token_id": 2
+            }
+            """));
         files.add(text(folder, "tokenizer_config.json", """
-                {
-                  "add_bos_token": true,
-                  "add_eos_token": false,
-                  "add_prefix_space": true,
-                  "bos_token": "<s>",
-                  "clean_up_tokenization_spaces": false,
-                  "eos_token": "</s>",
-                  "legacy": true,
-                  "model_max_length": %d,
-                  "tokenizer_class": "LlamaTokenizer",
-                  "unk_token": "<unk>"
-                }
-                """.formatted(shape.context())));
+            {
+              "add_bos_token": true,
+              "add_eos_token": false,
+              "add_prefix_space": true,
+              "bos_token": "<s>",
+              "clean_up_tokenization_spaces": false,
+              "eos_token": "</s>",
+              "legacy": true,
+              "model_max_length": %d,
+              "tokenizer_class": "LlamaTokenizer",
+              "unk_token": "<unk>"
+            }
+            """.formatted(shape.context())));
         files.add(CheckpointFile.of(folder.resolve("tokenizer.model"), Vocabulary.model(shape.vocabulary(), seed)));
         Map<String, String> weightMap = new TreeMap<>();
         for (int i = 0; i < groups.size(); i++) {
@@ -103,12 +103,11 @@ final class HuggingFace {
     private Tensor.Part layerPart(Tensor tensor) {
         String[] words = tensor.name().split("\\.", 3);
         String inLayer = words[2].substring(0, words[2].lastIndexOf('.'));
-        int rotaryHeads =
-                switch (inLayer) {
-                    case "attention.wq" -> shape.heads();
-                    case "attention.wk" -> shape.kvHeads();
-                    default -> 0;
-                };
+        int rotaryHeads = switch (inLayer) {
+            case "attention.wq" -> shape.heads();
+            case "attention.wk" -> shape.kvHeads();
+            default -> 0;
+        };
         return tensor.whole("model.layers." + words[1] + "." + LAYER_NAMES.get(inLayer) + ".weight", rotaryHeads);
     }
 
@@ -152,8 +151,9 @@ final class HuggingFace {
     /** As the safetensors library writes it: tensors by name, the header padded with blanks to a multiple of 8. */
     private CheckpointFile safetensors(Path path, List<Tensor.Part> parts) {
         StringBuilder header = new StringBuilder("{\"__metadata__\":{\"format\":\"pt\"}");
-        List<Tensor.Part> byName =
-                parts.stream().sorted(Comparator.comparing(Tensor.Part::storedName)).toList();
+        List<Tensor.Part> byName = parts.stream()
+                .sorted(Comparator.comparing(Tensor.Part::storedName))
+                .toList();
         List<CheckpointFile.Placed> relative = new ArrayList<>();
         long size = 0;
         for (Tensor.Part part : byName) {
@@ -173,11 +173,7 @@ final class HuggingFace {
                 .map(tensor -> new CheckpointFile.Placed(tensor.part(), dataStart + tensor.at(), tensor.size()))
                 .toList();
         return new CheckpointFile(
-                path,
-                dataStart + size,
-                List.of(new CheckpointFile.Bytes(0, start.array())),
-                placed,
-                crcs -> List.of());
+                path, dataStart + size, List.of(new CheckpointFile.Bytes(0, start.array())), placed, crcs -> List.of());
     }
 
     private String index(Map<String, String> weightMap) {
@@ -186,17 +182,16 @@ final class HuggingFace {
                 .map(entry -> "    \"" + entry.getKey() + "\": \"" + entry.getValue() + "\"")
                 .toList();
         return """
-                {
-                  "metadata": {
-                    "total_parameters": %d,
-                    "total_size": %d
-                  },
-                  "weight_map": {
-                %s
-                  }
-                }
-                """
-                .formatted(elements, Math.multiplyExact(elements, dtype.bytes()), String.join(",\n", entries));
+            {
+              "metadata": {
+                "total_parameters": %d,
+                "total_size": %d
+              },
+              "weight_map": {
+            %s
+              }
+            }
+            """.formatted(elements, Math.multiplyExact(elements, dtype.bytes()), String.join(",\n", entries));
     }
 
     private static CheckpointFile text(Path folder, String name, String content) {

@@ -17,14 +17,12 @@ public final class Maker {
     /** Returns how many bytes the files have, holes included. */
     public static long make(Request request) throws IOException {
         Path folder = request.folder();
-        List<CheckpointFile> files =
-                switch (request.layout()) {
-                    case HF ->
-                        new HuggingFace(request.shape(), request.dtype(), request.seed())
-                                .files(folder, request.shards(), request.maxShardSize());
-                    case META ->
-                        Meta.files(folder, request.shape(), request.dtype(), request.seed(), request.shards());
-                };
+        List<CheckpointFile> files = switch (request.layout()) {
+            case HF ->
+                new HuggingFace(request.shape(), request.dtype(), request.seed())
+                        .files(folder, request.shards(), request.maxShardSize());
+            case META -> Meta.files(folder, request.shape(), request.dtype(), request.seed(), request.shards());
+        };
         long size = files.stream().mapToLong(CheckpointFile::size).sum();
         Files.createDirectories(folder);
         refuseWhereNoPlace(folder, request, size);
@@ -54,7 +52,10 @@ public final class Maker {
     private static void writeChecklist(Path folder, List<CheckpointFile> files) throws IOException {
         StringBuilder list = new StringBuilder();
         for (CheckpointFile file : files) {
-            list.append(md5(file.path())).append("  ").append(file.path().getFileName()).append('\n');
+            list.append(md5(file.path()))
+                    .append("  ")
+                    .append(file.path().getFileName())
+                    .append('\n');
         }
         Files.writeString(folder.resolve("checklist.chk"), list);
     }

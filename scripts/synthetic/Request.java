@@ -25,31 +25,30 @@ public record Request(
         boolean sparse,
         boolean checklist,
         boolean force) {
-    public static final String USAGE =
-            """
-            usage: make-synthetic [PRESET] -o FOLDER [options]
+    public static final String USAGE = """
+        usage: make-synthetic [PRESET] -o FOLDER [options]
 
-            Writes a LLaMA-shaped checkpoint with plausible weights that depend on the seed alone.
+        Writes a LLaMA-shaped checkpoint with plausible weights that depend on the seed alone.
 
-            PRESET              tiny (default), tinyllama-1.1b, 7b, 13b, 65b-mini
-              -o, --out FOLDER  where to, made if missing
-              --layout hf|meta  Hugging Face's safetensors (default) or Meta's consolidated.NN.pth
-              --layers N --width N --ffn N --heads N --kv-heads N --vocab N
-                                the preset's measures, changed
-              --tied            the output matrix is the token embedding
-              --dtype f16|bf16|f32
-                                default f16
-              --seed N          default 1
-              --shards N        number of files (Meta's presets: 1, 13b 2, 65b-mini 8)
-              --max-shard-size N[K|M|G]
-                                of safetensors, in powers of ten as Hugging Face counts; default 5G
-              --rope-freqs layer|model
-                                where Meta's layout has them: in every layer (LLaMA 1) or once (Llama 2)
-              --checklist       Meta's layout: checklist.chk with MD5 sums
-              --sparse          holes instead of weights: the right size, all zero, no disk space
-              --threads N       default: number of processors
-              --force           write into a folder that is not empty
-            """;
+        PRESET              tiny (default), tinyllama-1.1b, 7b, 13b, 65b-mini
+          -o, --out FOLDER  where to, made if missing
+          --layout hf|meta  Hugging Face's safetensors (default) or Meta's consolidated.NN.pth
+          --layers N --width N --ffn N --heads N --kv-heads N --vocab N
+                            the preset's measures, changed
+          --tied            the output matrix is the token embedding
+          --dtype f16|bf16|f32
+                            default f16
+          --seed N          default 1
+          --shards N        number of files (Meta's presets: 1, 13b 2, 65b-mini 8)
+          --max-shard-size N[K|M|G]
+                            of safetensors, in powers of ten as Hugging Face counts; default 5G
+          --rope-freqs layer|model
+                            where Meta's layout has them: in every layer (LLaMA 1) or once (Llama 2)
+          --checklist       Meta's layout: checklist.chk with MD5 sums
+          --sparse          holes instead of weights: the right size, all zero, no disk space
+          --threads N       default: number of processors
+          --force           write into a folder that is not empty
+        """;
 
     private static final Set<String> FLAGS = Set.of("--tied", "--checklist", "--sparse", "--force");
     private static final Set<String> VALUES = Set.of(
@@ -158,13 +157,12 @@ public record Request(
 
     private static long size(String text) {
         String upper = text.toUpperCase(Locale.ROOT).replaceFirst("B$", "");
-        long unit =
-                switch (upper.isEmpty() ? ' ' : upper.charAt(upper.length() - 1)) {
-                    case 'K' -> 1_000;
-                    case 'M' -> 1_000_000;
-                    case 'G' -> 1_000_000_000;
-                    default -> 1;
-                };
+        long unit = switch (upper.isEmpty() ? ' ' : upper.charAt(upper.length() - 1)) {
+            case 'K' -> 1_000;
+            case 'M' -> 1_000_000;
+            case 'G' -> 1_000_000_000;
+            default -> 1;
+        };
         String digits = unit == 1 ? upper : upper.substring(0, upper.length() - 1);
         long size = longValue("--max-shard-size", digits);
         if (size < 1 || size > Long.MAX_VALUE / unit) {

@@ -31,8 +31,8 @@ public record Shape(
 
     public Shape {
         if (layers < 1 || width < 2 || ffn < 1 || heads < 1 || kvHeads < 1 || vocabulary < 1) {
-            throw new Refusal("a model's measures are at least 1: " + layers + " layers, width " + width + ", ffn " + ffn
-                    + ", " + heads + " heads, " + kvHeads + " kv heads, vocabulary " + vocabulary);
+            throw new Refusal("a model's measures are at least 1: " + layers + " layers, width " + width + ", ffn "
+                    + ffn + ", " + heads + " heads, " + kvHeads + " kv heads, vocabulary " + vocabulary);
         }
         if (width % heads != 0 || width / heads % 2 != 0) {
             throw new Refusal("width " + width + " must be " + heads + " heads of an even length");
@@ -41,8 +41,8 @@ public record Shape(
             throw new Refusal(heads + " heads cannot share " + kvHeads + " kv heads");
         }
         if (vocabulary < Vocabulary.SMALLEST) {
-            throw new Refusal("vocabulary " + vocabulary + " is too small: the special pieces, 256 bytes and an alphabet"
-                    + " need " + Vocabulary.SMALLEST);
+            throw new Refusal("vocabulary " + vocabulary
+                    + " is too small: the special pieces, 256 bytes and an alphabet" + " need " + Vocabulary.SMALLEST);
         }
     }
 
@@ -52,9 +52,11 @@ public record Shape(
             case "7b" -> new Shape(32, 4096, 11008, 32, 32, 32000, 4096, 1e-5, false, RopeFreqs.MODEL);
             case "13b" -> new Shape(40, 5120, 13824, 40, 40, 32000, 4096, 1e-5, false, RopeFreqs.MODEL);
             case "tinyllama-1.1b" -> new Shape(22, 2048, 5632, 32, 4, 32000, 2048, 1e-5, false, RopeFreqs.MODEL);
-            // The measures of 65B (80, 8192, 22016, 64, 64, 32000) cut down by the same number of tensor-parallel ranks.
+            // The measures of 65B (80, 8192, 22016, 64, 64, 32000) cut down by the same number of tensor-parallel
+            // ranks.
             case "65b-mini" -> new Shape(8, 256, 768, 8, 8, 2048, 2048, 1e-5, false, RopeFreqs.LAYER);
-            default -> throw new Refusal("no preset " + name + ": there are tiny, tinyllama-1.1b, 7b, 13b and 65b-mini");
+            default ->
+                throw new Refusal("no preset " + name + ": there are tiny, tinyllama-1.1b, 7b, 13b and 65b-mini");
         };
     }
 

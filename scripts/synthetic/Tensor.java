@@ -69,13 +69,7 @@ public record Tensor(String name, String seedName, Kind kind, int rows, int colu
      * @param rotaryHeads 0, or into how many heads the rows fall whose rotary pairs Hugging Face keeps half a head apart
      */
     public record Part(
-            Tensor tensor,
-            String storedName,
-            int firstRow,
-            int rows,
-            int firstColumn,
-            int columns,
-            int rotaryHeads) {
+            Tensor tensor, String storedName, int firstRow, int rows, int firstColumn, int columns, int rotaryHeads) {
         public long elements() {
             return (long) rows * columns;
         }

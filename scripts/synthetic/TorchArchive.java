@@ -91,7 +91,10 @@ final class TorchArchive {
         header.putInt(0x04034b50).putShort((short) 0).putShort(FLAGS).put(new byte[18]);
         header.putShort((short) path.length).putShort((short) (zip64.length + 4 + padding));
         header.put(path).put(zip64);
-        header.put((byte) 'F').put((byte) 'B').putShort((short) padding).put("Z".repeat(padding).getBytes(StandardCharsets.US_ASCII));
+        header.put((byte) 'F')
+                .put((byte) 'B')
+                .putShort((short) padding)
+                .put("Z".repeat(padding).getBytes(StandardCharsets.US_ASCII));
         bytes.add(new CheckpointFile.Bytes(end, header.array()));
         Member member = new Member(unplaced.name, end, unpadded + padding, size, crc, tensor);
         members.add(member);
@@ -146,7 +149,11 @@ final class TorchArchive {
         int count = members.size();
         // Both ends of directory, always: miniz writes the zip64 ones whether they are needed or not.
         ByteBuffer tail = little(56 + 20 + 22);
-        tail.putInt(0x06064b50).putLong(44).putShort((short) 0x031e).putShort((short) 45).putLong(0);
+        tail.putInt(0x06064b50)
+                .putLong(44)
+                .putShort((short) 0x031e)
+                .putShort((short) 45)
+                .putLong(0);
         tail.putLong(count).putLong(count).putLong(directorySize).putLong(end);
         tail.putInt(0x07064b50).putInt(0).putLong(end + directorySize).putInt(1);
         tail.putInt(0x06054b50).putInt(0).putShort((short) count).putShort((short) count);

@@ -18,7 +18,9 @@ final class Vocabulary {
     private static final String SPACE = "\u2581";
     /** By frequency in English, so that a small vocabulary still has the common ones. */
     private static final String ALPHABET = SPACE + "etaoinsrhldcumfpgwybvkxjqzETAOINSRHLDCUMFPGWYBVKXJQZ0123456789"
-            + ".,-()'\":;/_=*!?<>[]{}#$%&+@\\^`|~" + "éèàäöüßñçáíóúâêôîïœæøåÉÖÜ" + "аеоинтсрвлкмдпуяыьгзбчйхжшю" + "αοιετνσρ";
+            + ".,-()'\":;/_=*!?<>[]{}#$%&+@\\^`|~" + "éèàäöüßñçáíóúâêôîïœæøåÉÖÜ" + "аеоинтсрвлкмдпуяыьгзбчйхжшю"
+            + "αοιετνσρ";
+
     private static final int NEEDED_ALPHABET = 27;
     private static final int LONGEST_PIECE = 16;
 
@@ -45,14 +47,17 @@ final class Vocabulary {
     }
 
     private static List<String> pieces(int count, long seed) {
-        List<String> alphabet =
-                ALPHABET.codePoints().limit(Math.max(NEEDED_ALPHABET, count / 2)).mapToObj(Character::toString).toList();
+        List<String> alphabet = ALPHABET.codePoints()
+                .limit(Math.max(NEEDED_ALPHABET, count / 2))
+                .mapToObj(Character::toString)
+                .toList();
         List<String> known = new ArrayList<>(alphabet);
         Set<String> merges = new LinkedHashSet<>();
         long state = Weights.mix(seed ^ Weights.hash("tokenizer.model"));
         while (known.size() < count) {
             state = Weights.mix(state + 1);
-            String merged = known.get(common((int) state, known.size())) + known.get(common((int) (state >>> 32), known.size()));
+            String merged = known.get(common((int) state, known.size()))
+                    + known.get(common((int) (state >>> 32), known.size()));
             if (merged.length() <= LONGEST_PIECE && merged.lastIndexOf(SPACE) <= 0 && merges.add(merged)) {
                 known.add(merged);
             }
