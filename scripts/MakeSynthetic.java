@@ -1,5 +1,6 @@
 import java.io.IOException;
 import java.util.List;
+import java.util.Locale;
 import synthetic.Maker;
 import synthetic.Refusal;
 import synthetic.Request;
@@ -25,6 +26,16 @@ public final class MakeSynthetic {
             System.err.printf(
                     "%s: %,d bytes%s in %.1f s, %.2f GB/s%n",
                     request.folder(), bytes, request.sparse() ? " (holes)" : "", seconds, bytes * 1e-9 / seconds);
+            if (request.json()) {
+                System.out.printf(
+                        Locale.ROOT,
+                        "{\"bytes\": %d, \"seconds\": %.3f, \"dtype\": \"%s\", \"seed\": %d, %s}%n",
+                        bytes,
+                        seconds,
+                        request.dtype(),
+                        request.seed(),
+                        request.shape().optionsJson());
+            }
         } catch (Refusal e) {
             System.err.println("make-synthetic: " + e.getMessage());
             System.exit(2);

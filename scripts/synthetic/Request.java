@@ -24,7 +24,8 @@ public record Request(
         int threads,
         boolean sparse,
         boolean checklist,
-        boolean force) {
+        boolean force,
+        boolean json) {
     public static final String USAGE = """
         usage: make-synthetic [PRESET] -o FOLDER [options]
 
@@ -50,7 +51,7 @@ public record Request(
           --force           write into a folder that is not empty
         """;
 
-    private static final Set<String> FLAGS = Set.of("--tied", "--checklist", "--sparse", "--force");
+    private static final Set<String> FLAGS = Set.of("--tied", "--checklist", "--sparse", "--force", "--json");
     private static final Set<String> VALUES = Set.of(
             "--out",
             "--layout",
@@ -111,7 +112,8 @@ public record Request(
                 Math.max(1, integer(given, "--threads", Runtime.getRuntime().availableProcessors())),
                 given.containsKey("--sparse"),
                 given.containsKey("--checklist"),
-                given.containsKey("--force"));
+                given.containsKey("--force"),
+                given.containsKey("--json"));
     }
 
     private static Shape shape(Shape preset, Map<String, String> given) {

@@ -174,6 +174,20 @@ public record Shape(
                 vocabulary);
     }
 
+    /** The measures by the names of make-synthetic's options, without the braces. */
+    public String optionsJson() {
+        return String.format(
+                Locale.ROOT,
+                "\"layers\": %d, \"width\": %d, \"ffn\": %d, \"heads\": %d, \"kv_heads\": %d, \"vocab\": %d, \"tied\": %b",
+                layers,
+                width,
+                ffn,
+                heads,
+                kvHeads,
+                vocabulary,
+                tied);
+    }
+
     private static String exponent(double value) {
         return String.format(Locale.ROOT, "%.0e", value);
     }
