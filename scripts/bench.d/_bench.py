@@ -56,11 +56,15 @@ def measured(command):
 
 
 def synthetic(preset, layout, more=()):
-    """The folder of a synthetic checkpoint, made unless it is there, and what make-synthetic said about it."""
+    """
+    The folder of a synthetic checkpoint, made unless it is there; what make-synthetic said about it; and whether it was
+    made now, so that who kept one from before keeps it.
+    """
     name = "-".join([preset, layout] + [word.strip("-") for word in more])
     path = os.path.join(folder(), name)
     record = path + ".json"
-    if os.path.exists(record):
+    made_now = not os.path.exists(record)
+    if not made_now:
         say(f"using {path}")
     else:
         say(f"making {path}")
@@ -72,7 +76,7 @@ def synthetic(preset, layout, more=()):
         with open(record, "w") as out:
             out.write(made.stdout)
     with open(record) as lines:
-        return path, json.load(lines)
+        return path, json.load(lines), made_now
 
 
 def remove_synthetic(path):
