@@ -178,7 +178,8 @@ public record Shape(
     public String optionsJson() {
         return String.format(
                 Locale.ROOT,
-                "\"layers\": %d, \"width\": %d, \"ffn\": %d, \"heads\": %d, \"kv_heads\": %d, \"vocab\": %d, \"tied\": %b",
+                "\"layers\": %d, \"width\": %d, \"ffn\": %d, \"heads\": %d, \"kv_heads\": %d, \"vocab\": %d, \"tied\":"
+                        + " %b",
                 layers,
                 width,
                 ffn,
