@@ -9,6 +9,7 @@ import dev.quern.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -181,7 +182,7 @@ class GgufAcceptedTest {
                 .u32(signalling)
                 .u32(negativeQuiet);
         try (GgufFile file = open(raw)) {
-            GgufLayout layout = GgufLayout.plan(file.metadata(), java.util.List.of());
+            GgufLayout layout = GgufLayout.plan(file.metadata(), List.of());
             byte[] header = new byte[(int) layout.fileSize()];
             layout.header().get(header);
             assertThat(header).isEqualTo(raw.toBytes());

@@ -1,7 +1,9 @@
 package dev.quern.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.DType;
@@ -127,6 +129,19 @@ class GgufFixtureTest {
             for (int i = 0; i < row.length; i++) {
                 assertThat(row[i]).isEqualTo(i);
             }
+        }
+    }
+
+    @Test
+    void aTypeThatNothingDecodesIsNamed(@TempDir Path directory) throws IOException {
+        Path path = directory.resolve("q8_1.gguf");
+        int q8One = 9;
+        RawGguf raw = RawGguf.header(1, 0).tensor("t", q8One, 0, 32).pad(32).zeros(64);
+        Files.write(path, raw.toBytes());
+        try (GgufFile file = GgufFile.open(path)) {
+            assertThatThrownBy(file::graph)
+                    .isInstanceOf(InputException.class)
+                    .hasMessage(path + ": tensor \"t\": nothing decodes type Q8_1");
         }
     }
 

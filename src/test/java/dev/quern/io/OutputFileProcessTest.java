@@ -53,7 +53,10 @@ class OutputFileProcessTest {
 
     /** Starts a writer and returns when it waits after the step. */
     private Process writerAt(int step) throws IOException, URISyntaxException {
-        Process process = new ProcessBuilder(java(target().toString(), Integer.toString(step)))
+        // A shell's background job, as a test run may be, ignores SIGINT and hands that down.
+        List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT"));
+        command.addAll(java(target().toString(), Integer.toString(step)));
+        Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         BufferedReader lines = process.inputReader(StandardCharsets.US_ASCII);

@@ -5,10 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -85,7 +89,7 @@ class OutputFileTest {
         int part = 4099;
         try (OutputFile output = OutputFile.create(target(), expected.length, List.of(), false);
                 ExecutorService threads = Executors.newFixedThreadPool(8)) {
-            List<Callable<Integer>> parts = new java.util.ArrayList<>();
+            List<Callable<Integer>> parts = new ArrayList<>();
             for (int from = 0; from < expected.length; from += part) {
                 int begin = from;
                 int length = Math.min(part, expected.length - from);
@@ -94,7 +98,7 @@ class OutputFileTest {
                     return length;
                 });
             }
-            java.util.Collections.shuffle(parts, new Random(7));
+            Collections.shuffle(parts, new Random(7));
             int written = 0;
             for (Future<Integer> done : threads.invokeAll(parts)) {
                 written += done.get();
@@ -197,13 +201,28 @@ class OutputFileTest {
         assertRefused(noDirectory.resolve("a.gguf"), false, "there is no directory " + noDirectory, "create it first");
     }
 
-    /** W15: nobody, not even root, creates files here. */
+    /** W15: nobody, not even root, creates files in /proc; who may not enter a directory is told so by its owner. */
     @Test
     void aDirectoryThatTakesNoFileIsNamed() {
+        FileOperations roomy = new FileOperations() {
+            @Override
+            public long usableSpace(Path path) {
+                return Long.MAX_VALUE;
+            }
+        };
         Path readOnly = Path.of("/proc");
-        assertThatThrownBy(() -> write(readOnly.resolve("a.gguf"), false))
+        assertThatThrownBy(() -> OutputFile.create(readOnly.resolve("a.gguf"), 4, List.of(), false, roomy))
                 .isInstanceOf(OutputException.class)
-                .hasMessageStartingWith("/proc: ");
+                .hasMessageMatching("/proc: takes no new file: (No such file or directory|Permission denied)");
+        FileOperations forbidden = new FileOperations() {
+            @Override
+            public FileChannel create(Path path) throws IOException {
+                throw new AccessDeniedException(path.toString());
+            }
+        };
+        assertThatThrownBy(() -> OutputFile.create(target(), 4, List.of(), false, forbidden))
+                .isInstanceOf(OutputException.class)
+                .hasMessage(directory + ": takes no new file: Permission denied");
     }
 
     /** W25. */

@@ -7,6 +7,7 @@ import dev.quern.oracle.LlamaCpp;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
@@ -47,7 +48,7 @@ class QuantTypeTest {
                 removed.add(id);
             } else {
                 // ggml writes q4_K; every file and option of llama.cpp's writes Q4_K.
-                String name = library.typeName(id).toUpperCase(java.util.Locale.ROOT);
+                String name = library.typeName(id).toUpperCase(Locale.ROOT);
                 rows.add(new Row(id, name, library.blockLength(id), library.blockBytes(id)));
             }
         }
