@@ -60,7 +60,7 @@ final class TileWorker {
         int count = tile.rows() * length;
         boolean large = checkValues(tile, tensor, count);
         BlockCodec codec = codecs.computeIfAbsent(tensor.type(), type -> Codecs.create(type, options.kernel()));
-        float[] @Nullable [] importance = tensor.importance();
+        float @Nullable [][] importance = tensor.importance();
         for (int row = 0; row < tile.rows(); row++) {
             float[] weights = importance == null
                     ? null

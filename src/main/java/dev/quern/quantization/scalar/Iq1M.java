@@ -145,7 +145,7 @@ public final class Iq1M extends BlockwiseCodec {
             long b = at + (long) block * BYTES;
             int half = 0;
             for (int part = 0; part < 4; part++) {
-                half |= BlockBytes.unsignedShort(blocks, b + SCALES + 2 * part) >> 12 << 4 * part;
+                half |= BlockBytes.unsignedShort(blocks, b + SCALES + 2L * part) >> 12 << 4 * part;
             }
             float d = Float.float16ToFloat((short) half);
             for (int k = 0; k < BLOCK / 8; k++) {

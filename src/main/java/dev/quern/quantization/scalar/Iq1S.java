@@ -116,11 +116,11 @@ public final class Iq1S extends BlockwiseCodec {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2 * sub);
+                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2L * sub);
                 float scale = d * (2 * (high >> 12 & 7) + 1);
                 float shift = (high & 0x8000) != 0 ? -0.125f : 0.125f;
                 for (int k = 0; k < SUB / 8; k++) {
-                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4 * sub + k) | (high >> 3 * k & 7) << 8;
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4L * sub + k) | (high >> 3 * k & 7) << 8;
                     grid.putShifted(point, scale, shift, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }

@@ -87,7 +87,7 @@ public final class Iq2Xs extends BlockwiseCodec {
             for (int group = 0; group < BLOCK / 8; group++) {
                 int step = BlockBytes.unsigned(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
                 float scale = d * (0.5f + step) * 0.25f;
-                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2 * group);
+                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2L * group);
                 int signs = Signs.unpackEven(pointAndSigns >> 9);
                 grid.put(pointAndSigns & 511, scale, signs, out, to + block * BLOCK + 8 * group);
             }
