@@ -149,7 +149,7 @@ public final class Iq1M extends BlockwiseCodec {
             }
             float d = Float.float16ToFloat((short) half);
             for (int k = 0; k < BLOCK / 8; k++) {
-                int step = BlockBytes.unsignedShort(blocks, b + SCALES + 2 * (k / 8)) >> 3 * (k / 2 % 4) & 7;
+                int step = BlockBytes.unsignedShort(blocks, b + SCALES + 2L * (k / 8)) >> 3 * (k / 2 % 4) & 7;
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + k / 2) >> 4 * (k & 1);
                 float shift = (high & 8) != 0 ? -0.125f : 0.125f;
                 int point = BlockBytes.unsigned(blocks, b + k) | (high & 7) << 8;
