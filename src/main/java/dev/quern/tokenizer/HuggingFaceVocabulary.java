@@ -130,6 +130,9 @@ public final class HuggingFaceVocabulary {
     }
 
     private static String text(Path file, String token) {
+        if (token.isEmpty()) {
+            throw InputException.expected(file, "token " + Quoted.of(token), "at least one byte", "none");
+        }
         if (token.indexOf(0) >= 0) {
             throw InputException.of(
                     file, "token " + Quoted.of(token), "expected no NUL, at which llama.cpp would cut it");

@@ -42,15 +42,10 @@ final class SentencePieceTokenizer implements Tokenizer {
         boundaries = new MergeBoundaries(texts);
         userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
         byteTokens = new int[256];
-        unknown = vocabulary.special(SpecialToken.UNKNOWN).orElse(NONE);
+        unknown = vocabulary.special(SpecialToken.UNKNOWN).orElseThrow();
         for (int value = 0; value < 256; value++) {
             int spelled = table.find(ByteTokens.spelling(value));
             byteTokens[value] = spelled >= 0 ? spelled : table.find(new byte[] {(byte) value});
-            if (byteTokens[value] < 0 && unknown == NONE) {
-                throw InputException.of(
-                        "vocabulary",
-                        "expected a token for every byte or an unknown token, found neither for byte " + value);
-            }
         }
     }
 
