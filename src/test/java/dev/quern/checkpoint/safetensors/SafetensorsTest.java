@@ -7,6 +7,7 @@ import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.tensor.TensorSource;
+import java.util.Objects;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -309,7 +310,7 @@ class SafetensorsTest {
         Path path = Hostile.write(directory, "model.safetensors", SafetensorsWriter.file(header, data));
         try (MappedFile file = MappedFile.open(path)) {
             float[] value = new float[1];
-            SafetensorsFile.read(file).tensors().get("s").readRows(0, 1, value, 0);
+            Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("s")).readRows(0, 1, value, 0);
             assertThat(value).containsExactly(1.5f);
         }
     }
@@ -372,7 +373,7 @@ class SafetensorsTest {
         String header = "{" + entry("w", "F32", "[65536]", 0, 262_144) + "}";
         Path path = Hostile.write(directory, "model.safetensors", SafetensorsWriter.file(header, 262_144));
         try (MappedFile file = MappedFile.open(path)) {
-            TensorSource tensor = SafetensorsFile.read(file).tensors().get("w");
+            TensorSource tensor = Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("w"));
             try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
                 channel.truncate(4096);
             }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quern.checkpoint.Hostile;
 import dev.quern.io.MappedFile;
+import java.util.Objects;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -50,7 +51,7 @@ class ZipTest {
         try (MappedFile file = MappedFile.open(path)) {
             TorchFile torch = TorchFile.read(file);
             float[] values = new float[4];
-            torch.tensors().get("w").readRows(0, 1, values, 0);
+            Objects.requireNonNull(torch.tensors().get("w")).readRows(0, 1, values, 0);
             assertThat(values).containsExactly(1, 2, 3, 4);
             return torch.notes().stream()
                     .map(note -> note.replace(path + ": ", ""))
