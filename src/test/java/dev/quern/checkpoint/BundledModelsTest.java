@@ -131,6 +131,16 @@ class BundledModelsTest {
     }
 
     @Test
+    void checksumsOfRealFilesHold() {
+        try (Checkpoint huggingFace = Checkpoints.open(HUGGING_FACE);
+                Checkpoint meta = Checkpoints.open(META)) {
+            huggingFace.verifyChecksums();
+            meta.verifyChecksums();
+            assertThat(meta.notes()).isEmpty();
+        }
+    }
+
+    @Test
     void refusesAnotherShape() {
         try (Checkpoint huggingFace = Checkpoints.open(HUGGING_FACE);
                 Checkpoint meta = Checkpoints.open(META)) {

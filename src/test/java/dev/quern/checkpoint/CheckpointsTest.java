@@ -235,6 +235,17 @@ class CheckpointsTest {
     }
 
     @Test
+    void filesThatTheIndexLeavesOutAreNoted() {
+        putShards(map(in("a", FIRST), in("b", SECOND)));
+        put("model-00001-of-00003.safetensors", weights("old"));
+        try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+            assertThat(checkpoint.tensors()).containsOnlyKeys("a", "b");
+            assertThat(checkpoint.notes())
+                    .containsExactly("not in the index, so not used: \"model-00001-of-00003.safetensors\"");
+        }
+    }
+
+    @Test
     void indexAgainstShards() {
         Path index = directory.resolve(INDEX);
         putShards(map(in("a", FIRST), in("b", FIRST)));

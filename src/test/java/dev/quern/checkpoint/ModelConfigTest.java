@@ -83,10 +83,10 @@ class ModelConfigTest {
     @Test
     void numbersThatAreNotFinite() {
         ModelConfig config = config("{\"a\":NaN,\"b\":Infinity,\"c\":-Infinity,\"d\":1e400,\"e\":\"1\"}");
-        refused("a: expected a finite number, found \"NaN\"", () -> config.real("a"));
-        refused("b: expected a finite number, found \"Infinity\"", () -> config.real("b"));
-        refused("c: expected a finite number, found \"-Infinity\"", () -> config.real("c"));
-        refused("d: expected a finite number, found \"Infinity\"", () -> config.real("d"));
+        refused("a: expected a finite number, found NaN", () -> config.real("a"));
+        refused("b: expected a finite number, found Infinity", () -> config.real("b"));
+        refused("c: expected a finite number, found -Infinity", () -> config.real("c"));
+        refused("d: expected a finite number, found Infinity", () -> config.real("d"));
         refused("e: expected a finite number, found \"1\"", () -> config.real("e"));
     }
 

@@ -3,11 +3,16 @@ package dev.quern.checkpoint.torch;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quern.checkpoint.Hostile;
+import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.tensor.TensorSource;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -123,7 +128,7 @@ class PickleTest {
     @Test
     void thousandDimensions() {
         long[] ones = new long[1000];
-        java.util.Arrays.fill(ones, 1);
+        Arrays.fill(ones, 1);
         refused(tensor(4, 0, ones, ones), REBUILD + "size: has 1000 dimensions, more than 8");
     }
 
@@ -699,6 +704,34 @@ class PickleTest {
         refused(
                 new PickleWriter().op(0x80, 4, 0x95).u64(11).op('}', 0x95).u64(1).op('.'),
                 "data.pkl: FRAME lies inside another frame");
+    }
+
+    /** A real pickle with every kind of value, cut at every byte and damaged at random: refusals, and nothing else. */
+    @Test
+    void damagedAnywhere() {
+        Path path = Path.of("test-data/torch/training-state.pt");
+        try (MappedFile file = MappedFile.open(path)) {
+            byte[] whole = ZipMembers.read(file).getFirst().contents(0).toArray(ValueLayout.JAVA_BYTE);
+            for (int length = 0; length < whole.length; length++) {
+                byte[] cut = Arrays.copyOf(whole, length);
+                assertThat(Hostile.bounded(() -> unpickle(cut))).isInstanceOf(InputException.class);
+            }
+            Random random = new Random(42);
+            for (int round = 0; round < 20_000; round++) {
+                byte[] damaged = whole.clone();
+                for (int i = 0; i <= round % 3; i++) {
+                    damaged[random.nextInt(whole.length)] = (byte) random.nextInt(256);
+                }
+                Throwable thrown = Hostile.bounded(() -> unpickle(damaged));
+                if (thrown != null) {
+                    assertThat(thrown).as("round %s", round).isInstanceOf(InputException.class);
+                }
+            }
+        }
+    }
+
+    private static PickleValue unpickle(byte[] pickle) {
+        return new Unpickler(Path.of("x"), "data.pkl", MemorySegment.ofArray(pickle), new StorageTable()).read();
     }
 
     // What the file holds

@@ -103,6 +103,23 @@ class ZipTest {
                 .containsExactly("1 members without a checksum among others that have one");
     }
 
+    /** Opening reads no weights, so damage in them shows when it is asked for. */
+    @Test
+    void damagedWeights() {
+        ZipWriter zip = zip();
+        data(zip).data[5] ^= 1;
+        Path path = Hostile.write(directory, "model.pt", zip.bytes());
+        try (MappedFile file = MappedFile.open(path)) {
+            TorchFile torch = TorchFile.read(file);
+            Hostile.assertRefused(
+                    path,
+                    String.format(
+                            "zip member \"archive/data/0\": has the CRC-32 %08x, expected %08x",
+                            new ZipWriter.Member("", data(zip).data).crc, data(zip).crc),
+                    torch::verifyChecksums);
+        }
+    }
+
     // The ends of the file
 
     @Test
