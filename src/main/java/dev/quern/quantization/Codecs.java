@@ -11,6 +11,7 @@ import dev.quern.quantization.scalar.ThreeBitSuperBlocks;
 import dev.quern.quantization.scalar.TwoBitSuperBlocks;
 import dev.quern.quantization.simd.SimdBFloat16;
 import dev.quern.quantization.simd.SimdEightBitBlocks;
+import dev.quern.quantization.simd.SimdNonlinearBlocks;
 import dev.quern.quantization.simd.SimdOffsetBlocks;
 import dev.quern.quantization.simd.SimdOffsetSuperBlocks;
 import dev.quern.quantization.simd.SimdSixBitSuperBlocks;
@@ -48,6 +49,8 @@ public final class Codecs {
             case Q4_K -> SimdOffsetSuperBlocks.fourBit();
             case Q5_K -> SimdOffsetSuperBlocks.fiveBit();
             case Q6_K -> new SimdSixBitSuperBlocks();
+            case IQ4_NL -> SimdNonlinearBlocks.blocks();
+            case IQ4_XS -> SimdNonlinearBlocks.superBlocks();
             default -> scalar(type);
         };
     }
