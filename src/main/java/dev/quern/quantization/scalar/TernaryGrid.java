@@ -61,8 +61,7 @@ final class TernaryGrid {
             }
         }
         if (best < 0) {
-            throw new ArithmeticException(
-                    "values or importance too large: the error of every grid point overflows (ggml cannot do it either)");
+            throw ScaleSearch.overflow();
         }
         return best;
     }
