@@ -17,10 +17,6 @@ import jdk.incubator.vector.VectorSpecies;
 final class NearestLanes {
     static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_256;
     static final VectorSpecies<Integer> INTS = IntVector.SPECIES_256;
-    private static final FloatVector EIGHT_ODD =
-            FloatVector.fromArray(FLOATS, new float[] {1, 3, 5, 7, 9, 11, 13, 15}, 0);
-    private static final FloatVector FOUR_ODD_TWICE =
-            FloatVector.fromArray(FLOATS, new float[] {1, 3, 5, 7, 1, 3, 5, 7}, 0);
     private static final IntVector PLACES = IntVector.zero(INTS).addIndex(1);
 
     private NearestLanes() {}
@@ -30,10 +26,11 @@ final class NearestLanes {
      *
      * @param x four coordinates, eight times each, from {@code at} on
      * @param root their weights, eight times each
+     * @param q what the eight levels stand for, before the scale
      * @return from {@code from} on, less than {@code to}; negative if no error is a number
      */
-    static int four(int[] selectors, int from, int to, float[] x, float[] root, int at, float scale) {
-        FloatVector level = EIGHT_ODD.mul(scale);
+    static int four(int[] selectors, int from, int to, float[] x, float[] root, int at, float[] q, float scale) {
+        FloatVector level = FloatVector.fromArray(FLOATS, q, 0).mul(scale);
         FloatVector d0 = level.sub(FloatVector.fromArray(FLOATS, x, at));
         IntVector e0 = FloatVector.fromArray(FLOATS, root, at).mul(d0).mul(d0).reinterpretAsInts();
         FloatVector d1 = level.sub(FloatVector.fromArray(FLOATS, x, at + 8));
@@ -69,9 +66,10 @@ final class NearestLanes {
      *
      * @param x eight coordinates, four times each, from {@code at} on
      * @param root their weights, four times each
+     * @param q what the levels stand for, twice
      */
-    static int eight(int[] selectors, int from, int to, float[] x, float[] root, int at, float scale) {
-        FloatVector level = FOUR_ODD_TWICE.mul(scale);
+    static int eight(int[] selectors, int from, int to, float[] x, float[] root, int at, float[] q, float scale) {
+        FloatVector level = FloatVector.fromArray(FLOATS, q, 0).mul(scale);
         FloatVector d0 = level.sub(FloatVector.fromArray(FLOATS, x, at));
         IntVector e0 = FloatVector.fromArray(FLOATS, root, at).mul(d0).mul(d0).reinterpretAsInts();
         FloatVector d1 = level.sub(FloatVector.fromArray(FLOATS, x, at + 8));

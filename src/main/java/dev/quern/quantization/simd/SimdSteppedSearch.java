@@ -6,8 +6,15 @@ import dev.quern.quantization.scalar.OddLevels;
 import dev.quern.quantization.scalar.ScaleSearch;
 import java.util.Arrays;
 
-/** What {@link dev.quern.quantization.scalar.SteppedSearch} does, with all scales' codes and sums in lanes. */
+/** What the scalar SteppedSearch does, with all scales' codes and sums in lanes. */
 final class SimdSteppedSearch implements ScaleSearch {
+    /** Which groups choose a point again at the last scale. */
+    enum Refit {
+        THOSE_OFF_GRID,
+        ALL_IF_ONE_IS_OFF_GRID,
+        ALL
+    }
+
     private final Neighbours neighbours;
     private final NeighbourLanes lanes;
     private final int length;
@@ -15,9 +22,10 @@ final class SimdSteppedSearch implements ScaleSearch {
     private final int bits;
     private final int top;
     private final int groups;
-    private final boolean refitAll;
+    private final Refit refit;
     private final int tries;
     private final int stride;
+    private final float[] odd;
     private final float[] levels;
     private final float[] inverses;
     private final float[] scales;
@@ -31,7 +39,7 @@ final class SimdSteppedSearch implements ScaleSearch {
     private final float[] sumQq;
 
     SimdSteppedSearch(
-            Neighbours neighbours, NeighbourLanes lanes, int length, int tries, float step, boolean refitAll) {
+            Neighbours neighbours, NeighbourLanes lanes, int length, int tries, float step, Refit refit) {
         Grid grid = neighbours.grid();
         this.neighbours = neighbours;
         this.lanes = lanes;
@@ -40,9 +48,10 @@ final class SimdSteppedSearch implements ScaleSearch {
         this.bits = grid.levelBits();
         this.top = grid.levels() - 1;
         this.groups = length / dimension;
-        this.refitAll = refitAll;
+        this.refit = refit;
         this.tries = 2 * tries + 1;
         this.stride = (this.tries + 7) / 8 * 8;
+        this.odd = dimension == 4 ? new float[] {1, 3, 5, 7, 9, 11, 13, 15} : new float[] {1, 3, 5, 7, 1, 3, 5, 7};
         this.levels = new float[stride];
         for (int i = 0; i < stride; i++) {
             levels[i] = 2 * top + 1 + Math.min(i - tries, tries) * step;
@@ -61,7 +70,17 @@ final class SimdSteppedSearch implements ScaleSearch {
 
     @Override
     public float search(float[] x, float[] weight, float[] root, float largest, int[] points) {
-        TriedScales.scales(levels, largest, stride, inverses, scales);
+        return search(x, weight, root, largest, largest / (2 * top + 1), points);
+    }
+
+    /**
+     * As {@link #search(float[], float[], float[], float, int[])}.
+     *
+     * @param reach what the tries map to levels around the top one
+     * @param otherwise the scale if no try is good
+     */
+    float search(float[] x, float[] weight, float[] root, float reach, float otherwise, int[] points) {
+        TriedScales.scales(levels, reach, stride, inverses, scales);
         spread(x, root);
         for (int k = 0; k < groups; k++) {
             for (int at = 0; at < stride; at += 8) {
@@ -74,7 +93,7 @@ final class SimdSteppedSearch implements ScaleSearch {
         }
         sum(x, weight);
         int best = best();
-        float scale = best < 0 ? largest / (2 * top + 1) : sumXq[best] / sumQq[best];
+        float scale = best < 0 ? otherwise : sumXq[best] / sumQq[best];
         return finish(x, weight, root, best, scale, points);
     }
 
@@ -94,8 +113,8 @@ final class SimdSteppedSearch implements ScaleSearch {
         int from = lanes.first()[list];
         int to = lanes.first()[list + 1];
         int place = dimension == 4
-                ? NearestLanes.four(lanes.selectors(), from, to, spreadX, spreadRoot, 32 * group, scale)
-                : NearestLanes.eight(lanes.selectors(), from, to, spreadX, spreadRoot, 32 * group, scale);
+                ? NearestLanes.four(lanes.selectors(), from, to, spreadX, spreadRoot, 32 * group, odd, scale)
+                : NearestLanes.eight(lanes.selectors(), from, to, spreadX, spreadRoot, 32 * group, odd, scale);
         if (place < 0) {
             throw ScaleSearch.overflow();
         }
@@ -132,17 +151,25 @@ final class SimdSteppedSearch implements ScaleSearch {
     }
 
     private float finish(float[] x, float[] weight, float[] root, int best, float scale, int[] points) {
-        boolean again = scale > 0 && (best < 0 ? refitAll : isAnyOffGrid(best));
+        boolean again = scale > 0 && isRefit(best);
         float inverse = 1 / scale;
         for (int k = 0; k < groups; k++) {
             int code = best < 0 ? 0 : chosen[k * stride + best];
-            if (again && (refitAll || isOffGrid(k, best))) {
+            if (again && (refit != Refit.THOSE_OFF_GRID || isOffGrid(k, best))) {
                 code = nearest(code(x, k, inverse), k, scale);
             }
             last[k] = code;
             points[k] = neighbours.pointAt(code);
         }
         return again ? fitted(weight, scale) : scale;
+    }
+
+    private boolean isRefit(int best) {
+        return switch (refit) {
+            case THOSE_OFF_GRID -> best >= 0 && isAnyOffGrid(best);
+            case ALL_IF_ONE_IS_OFF_GRID -> best < 0 || isAnyOffGrid(best);
+            case ALL -> true;
+        };
     }
 
     private boolean isAnyOffGrid(int step) {

@@ -76,4 +76,23 @@ final class TriedScales {
         xq.intoArray(sumXq, to);
         qq.intoArray(sumQq, to);
     }
+
+    /** Weighted squared errors of values rounded to whole levels of at most {@code top}, at eight scales. */
+    static void errors(float[] x, float[] weight, int count, int top, float[] inverses, float[] errors) {
+        FloatVector inverse = FloatVector.fromArray(FLOATS, inverses, 0);
+        FloatVector scale = FloatVector.broadcast(FLOATS, 1f).div(inverse);
+        FloatVector error = FloatVector.zero(FLOATS);
+        for (int i = 0; i < count; i++) {
+            FloatVector level = (FloatVector) inverse.mul(x[i])
+                    .add(Rounding.MAGIC)
+                    .reinterpretAsInts()
+                    .and(Rounding.MANTISSA)
+                    .sub(Rounding.MAGIC_MANTISSA)
+                    .min(top)
+                    .convert(VectorOperators.I2F, 0);
+            FloatVector difference = FloatVector.broadcast(FLOATS, x[i]).sub(scale.mul(level));
+            error = error.add(difference.mul(weight[i]).mul(difference));
+        }
+        error.intoArray(errors, 0);
+    }
 }
