@@ -31,7 +31,7 @@ class ArchitectureTest {
         edges.put("io", List.of());
         edges.put("tensor", List.of("io"));
         edges.put("quantization", List.of("tensor", "io"));
-        edges.put("gguf", List.of("io", "quantization"));
+        edges.put("gguf", List.of("io", "tensor", "quantization"));
         edges.put("tokenizer", List.of("io", "gguf"));
         edges.put("architecture", List.of("tensor", "io", "gguf"));
         edges.put("checkpoint", List.of("io", "tensor", "quantization", "gguf", "architecture", "tokenizer"));

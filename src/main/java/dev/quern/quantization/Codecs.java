@@ -22,6 +22,14 @@ import dev.quern.quantization.scalar.ThreeBitSuperBlocks;
 import dev.quern.quantization.scalar.Tq1;
 import dev.quern.quantization.scalar.Tq2;
 import dev.quern.quantization.scalar.TwoBitSuperBlocks;
+import dev.quern.quantization.simd.SimdBFloat16;
+import dev.quern.quantization.simd.SimdEightBitBlocks;
+import dev.quern.quantization.simd.SimdOffsetBlocks;
+import dev.quern.quantization.simd.SimdOffsetSuperBlocks;
+import dev.quern.quantization.simd.SimdSixBitSuperBlocks;
+import dev.quern.quantization.simd.SimdSymmetricBlocks;
+import dev.quern.quantization.simd.SimdThreeBitSuperBlocks;
+import dev.quern.quantization.simd.SimdTwoBitSuperBlocks;
 import dev.quern.tensor.RowDecoder;
 
 /** The one place where a block type's codec is chosen. */
@@ -35,7 +43,25 @@ public final class Codecs {
      */
     public static BlockCodec create(QuantType type, Kernel kernel) {
         return switch (kernel) {
-            case SCALAR, SIMD -> scalar(type);
+            case SCALAR -> scalar(type);
+            case SIMD -> simd(type);
+        };
+    }
+
+    private static BlockCodec simd(QuantType type) {
+        return switch (type) {
+            case BF16 -> new SimdBFloat16();
+            case Q8_0 -> new SimdEightBitBlocks();
+            case Q4_0 -> SimdSymmetricBlocks.fourBit();
+            case Q4_1 -> SimdOffsetBlocks.fourBit();
+            case Q5_0 -> SimdSymmetricBlocks.fiveBit();
+            case Q5_1 -> SimdOffsetBlocks.fiveBit();
+            case Q2_K -> new SimdTwoBitSuperBlocks();
+            case Q3_K -> new SimdThreeBitSuperBlocks();
+            case Q4_K -> SimdOffsetSuperBlocks.fourBit();
+            case Q5_K -> SimdOffsetSuperBlocks.fiveBit();
+            case Q6_K -> new SimdSixBitSuperBlocks();
+            default -> scalar(type);
         };
     }
 

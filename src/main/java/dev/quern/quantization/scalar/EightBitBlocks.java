@@ -16,13 +16,13 @@ public final class EightBitBlocks extends ScalarCodec {
     }
 
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         encodeBlock(x, from, out, to);
     }
 
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         quantize(x, from, out, to);
     }
 

@@ -66,7 +66,7 @@ public final class FloatTypes {
     }
 
     /** The upper half of the float's bits, rounded to nearest even; a NaN stays one by its quiet bit. */
-    static int toBFloat16(float value) {
+    public static int toBFloat16(float value) {
         int bits = Float.floatToRawIntBits(value);
         if ((bits & 0x7fffffff) > 0x7f800000) {
             return (bits >>> 16) | 64;

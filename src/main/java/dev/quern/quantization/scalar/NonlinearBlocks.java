@@ -43,7 +43,7 @@ public final class NonlinearBlocks extends ScalarCodec {
 
     /** {@code quantize_row_iq4_nl_impl} without importance: weights are the squares. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         for (int group = 0; group < groups; group++) {
             int at = from + group * GROUP;
             for (int i = 0; i < GROUP; i++) {
@@ -56,7 +56,7 @@ public final class NonlinearBlocks extends ScalarCodec {
 
     /** {@code quantize_row_iq4_nl_impl} with importance. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         float sigma2 = sumOfSquares(x, from, groups * GROUP) * (2f / (groups * GROUP));
         for (int group = 0; group < groups; group++) {

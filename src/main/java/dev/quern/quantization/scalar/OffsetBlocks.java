@@ -34,7 +34,7 @@ public final class OffsetBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q4_1_ref} and {@code quantize_row_q5_1_ref}, one block. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         float min = Float.MAX_VALUE;
         float top = -Float.MAX_VALUE;
         for (int i = 0; i < LENGTH; i++) {
@@ -62,7 +62,7 @@ public final class OffsetBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q4_1_impl} and {@code quantize_row_q5_1_impl}, one block. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         weigh(x, from, LENGTH, importance, weightsFrom, rowMeanSquare, weights);
         float scale = search.search(LENGTH, max, STEPS, x, from, weights, codes, 0);

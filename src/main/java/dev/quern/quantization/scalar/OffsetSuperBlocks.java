@@ -58,7 +58,7 @@ public final class OffsetSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q4_K_ref} and {@code quantize_row_q5_K_ref}, one super-block. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         float topScale = 0;
         float topMinimum = 0;
         for (int group = 0; group < GROUPS; group++) {
@@ -83,7 +83,7 @@ public final class OffsetSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q4_K_impl} and {@code quantize_row_q5_K_impl}, one super-block. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         float sigma2 = 2 * sumOfSquares(x, from, LENGTH) / LENGTH;
         for (int group = 0; group < GROUPS; group++) {
@@ -112,7 +112,7 @@ public final class OffsetSuperBlocks extends ScalarCodec {
     private void finish(float[] x, int from, float scale, float minimum, byte[] out, int to) {
         float storedScale = BlockBytes.putHalf(out, to, scale);
         float storedMinimum = BlockBytes.putHalf(out, to + MINIMUM, minimum);
-        SixBitScales.put(scaleCodes, minimumCodes, out, to + SCALES);
+        SixBitScales.put(scaleCodes, minimumCodes, 0, out, to + SCALES);
         for (int group = 0; group < GROUPS; group++) {
             float groupScale = storedScale * SixBitScales.scale(out, to + SCALES, group);
             // A group without scale keeps the codes of the search: so does ggml.

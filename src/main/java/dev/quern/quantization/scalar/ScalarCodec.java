@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /** Encodes block by block; decodes with the type's stateless decoder. */
-abstract class ScalarCodec extends RowCodec {
+public abstract class ScalarCodec extends RowCodec {
     private final RowDecoder decoder;
 
     ScalarCodec(QuantType type, RowDecoder decoder) {
@@ -39,14 +39,14 @@ abstract class ScalarCodec extends RowCodec {
     }
 
     /** One block without importance. */
-    abstract void encodeBlock(float[] x, int from, byte[] out, int to);
+    public abstract void encodeBlock(float[] x, int from, byte[] out, int to);
 
     /**
      * One block with importance, whose weight of the block's first value is {@code importance[weightsFrom]}.
      *
      * @param rowMeanSquare 0 where {@link #rowMeanSquare} is not overridden
      */
-    abstract void encodeBlock(
+    public abstract void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to);
 
     /** The mean of the row's squares, for types that weigh each block's values by it. */
@@ -55,7 +55,7 @@ abstract class ScalarCodec extends RowCodec {
     }
 
     /** The sum of squares, added in order. */
-    static float sumOfSquares(float[] x, int from, int length) {
+    public static float sumOfSquares(float[] x, int from, int length) {
         float sum = 0;
         for (int i = 0; i < length; i++) {
             sum += x[from + i] * x[from + i];

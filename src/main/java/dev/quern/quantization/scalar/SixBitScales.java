@@ -7,12 +7,13 @@ import java.lang.foreign.MemorySegment;
 public final class SixBitScales {
     private SixBitScales() {}
 
-    public static void put(byte[] scales, byte[] minima, byte[] out, int to) {
+    /** Packs the eight scales and minima from index {@code from} on; of each only six bits are kept. */
+    public static void put(byte[] scales, byte[] minima, int from, byte[] out, int to) {
         for (int i = 0; i < 4; i++) {
-            int scale = scales[i + 4] & 0xFF;
-            int minimum = minima[i + 4] & 0xFF;
-            out[to + i] = (byte) (scales[i] | scale >> 4 << 6);
-            out[to + 4 + i] = (byte) (minima[i] | minimum >> 4 << 6);
+            int scale = scales[from + i + 4] & 0xFF;
+            int minimum = minima[from + i + 4] & 0xFF;
+            out[to + i] = (byte) (scales[from + i] | scale >> 4 << 6);
+            out[to + 4 + i] = (byte) (minima[from + i] | minimum >> 4 << 6);
             out[to + 8 + i] = (byte) (scale & 0x0F | minimum << 4);
         }
     }

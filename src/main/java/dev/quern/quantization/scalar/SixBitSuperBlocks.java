@@ -19,10 +19,10 @@ public final class SixBitSuperBlocks extends ScalarCodec {
     /** Groups in a super-block, and values in a group. */
     public static final int GROUPS = 16;
 
-    private static final int BYTES = 210;
-    private static final int HIGH = 128;
-    private static final int SCALES = 192;
-    private static final int SCALE = 208;
+    public static final int BYTES = 210;
+    public static final int HIGH = 128;
+    public static final int SCALES = 192;
+    public static final int SCALE = 208;
 
     private final float[] weights = new float[LENGTH];
     private final float[] scales = new float[GROUPS];
@@ -34,7 +34,7 @@ public final class SixBitSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q6_K_ref}, one super-block: weights are the squares. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         for (int i = 0; i < LENGTH; i++) {
             weights[i] = x[from + i] * x[from + i];
         }
@@ -43,7 +43,7 @@ public final class SixBitSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q6_K_impl}, one super-block: the weights are the importance itself. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         encode(x, from, importance, weightsFrom, out, to);
     }

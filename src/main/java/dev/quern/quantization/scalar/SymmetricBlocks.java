@@ -31,7 +31,7 @@ public final class SymmetricBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q4_0_ref} and {@code quantize_row_q5_0_ref}, one block. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         float scale = SymmetricSearch.extreme(x, from, LENGTH) / -max;
         float inverse = scale != 0 ? 1 / scale : 0;
         float middle = max + 0.5f;
@@ -43,7 +43,7 @@ public final class SymmetricBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q4_0_impl} and {@code quantize_row_q5_0_impl}, one block. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         weigh(x, from, LENGTH, importance, weightsFrom, rowMeanSquare, weights);
         float scale = SymmetricSearch.leastSquares(LENGTH, max, x, from, weights, 0, codes, 0);

@@ -6,14 +6,14 @@ import static dev.quern.quantization.scalar.Rounding.nearest;
 import java.util.Arrays;
 
 /** Finds the scale with which codes from -max to max - 1 meet a group of values best. Codes are stored plus max. */
-final class SymmetricSearch {
+public final class SymmetricSearch {
     /** {@code GROUP_MAX_EPS}: a group whose largest magnitude is below this counts as zero. */
-    static final float ZERO = 1e-15f;
+    public static final float ZERO = 1e-15f;
 
     private SymmetricSearch() {}
 
     /** The value of largest magnitude, the first of equals; 0 for none. */
-    static float extreme(float[] x, int from, int n) {
+    public static float extreme(float[] x, int from, int n) {
         float extreme = 0;
         float magnitude = 0;
         for (int i = 0; i < n; i++) {

@@ -21,7 +21,7 @@ public final class ThreeBitSuperBlocks extends ScalarCodec {
     public static final int CODES = 32;
     public static final int SCALES = 96;
     public static final int SCALE = 108;
-    private static final int BYTES = 110;
+    public static final int BYTES = 110;
 
     private final float[] weights = new float[GROUPS];
     private final float[] weightSums = new float[GROUPS];
@@ -35,7 +35,7 @@ public final class ThreeBitSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q3_K_ref}, one super-block. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         for (int group = 0; group < GROUPS; group++) {
             int at = group * GROUPS;
             scales[group] = SymmetricSearch.byRefinement(GROUPS, 4, x, from + at, codes, at);
@@ -56,7 +56,7 @@ public final class ThreeBitSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q3_K_impl}, one super-block. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         float sigma2 = 2 * sumOfSquares(x, from, LENGTH) / LENGTH;
         for (int group = 0; group < GROUPS; group++) {

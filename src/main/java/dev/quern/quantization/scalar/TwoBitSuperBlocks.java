@@ -41,7 +41,7 @@ public final class TwoBitSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q2_K_ref}, one super-block. */
     @Override
-    void encodeBlock(float[] x, int from, byte[] out, int to) {
+    public void encodeBlock(float[] x, int from, byte[] out, int to) {
         float topScale = 0;
         float topMinimum = 0;
         for (int group = 0; group < GROUPS; group++) {
@@ -74,7 +74,7 @@ public final class TwoBitSuperBlocks extends ScalarCodec {
 
     /** {@code quantize_row_q2_K_impl}, one super-block. */
     @Override
-    void encodeBlock(
+    public void encodeBlock(
             float[] x, int from, float[] importance, int weightsFrom, float rowMeanSquare, byte[] out, int to) {
         float sigma2 = sumOfSquares(x, from, LENGTH) / LENGTH;
         for (int group = 0; group < GROUPS; group++) {
