@@ -61,10 +61,11 @@ public final class Grid {
         return values[point * dimension + coordinate];
     }
 
-    /** Decodes a point: its values times {@code scale}, then times -1 where the bit of the coordinate is set. */
+    /** Decodes a point: its values times {@code scale}, negated where the bit of the coordinate is set. */
     public void put(int point, float scale, int signs, float[] out, int at) {
         for (int i = 0; i < dimension; i++) {
-            out[at + i] = scale * values[point * dimension + i] * ((signs >> i & 1) == 1 ? -1f : 1f);
+            float value = scale * values[point * dimension + i];
+            out[at + i] = (signs >> i & 1) == 1 ? -value : value;
         }
     }
 

@@ -22,7 +22,7 @@ public final class Iq1M extends BlockwiseCodec {
     /** Below this (GROUP_MAX_EPS_IQ1_M) a sub-block counts as zero. */
     private static final float NOTHING = 1e-7f;
 
-    private final TernaryGrid grid = new TernaryGrid(Grids.aroundIq1());
+    private final TernaryGrid grid;
     private final SortedSplit split = new SortedSplit(SUB);
     private final HalfShifts search;
     private final float[] weight = new float[SUB];
@@ -33,12 +33,13 @@ public final class Iq1M extends BlockwiseCodec {
     private final int[] shifts = new int[BLOCK / SUB];
 
     public Iq1M() {
-        this(new HalfShifts());
+        this(new HalfShifts(), new TernaryGrid(Grids.aroundIq1()));
     }
 
-    public Iq1M(HalfShifts search) {
+    public Iq1M(HalfShifts search, TernaryGrid grid) {
         super(QuantType.IQ1_M, Iq1M::decodeBlocks);
         this.search = search;
+        this.grid = grid;
     }
 
     @Override

@@ -22,7 +22,7 @@ public final class Iq1S extends BlockwiseCodec {
     /** Below this (GROUP_MAX_EPS_IQ1_S) a sub-block counts as zero. */
     private static final float NOTHING = 1e-12f;
 
-    private final TernaryGrid grid = new TernaryGrid(Grids.aroundIq1());
+    private final TernaryGrid grid;
     private final SortedSplit split = new SortedSplit(SUB);
     private final SharedShift shift;
     private final float[] weight = new float[SUB];
@@ -32,12 +32,13 @@ public final class Iq1S extends BlockwiseCodec {
     private final boolean[] down = new boolean[BLOCK / SUB];
 
     public Iq1S() {
-        this(new SharedShift());
+        this(new SharedShift(), new TernaryGrid(Grids.aroundIq1()));
     }
 
-    public Iq1S(SharedShift shift) {
+    public Iq1S(SharedShift shift, TernaryGrid grid) {
         super(QuantType.IQ1_S, Iq1S::decodeBlocks);
         this.shift = shift;
+        this.grid = grid;
     }
 
     @Override

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Iq2S extends BlockwiseCodec {
     private static final int BLOCK = 256;
-    private static final int SUB = 16;
+    public static final int SUB = 16;
     private static final int BYTES = QuantType.IQ2_S.blockBytes();
     private static final int POINTS = 2;
     private static final int SIGNS = 34;

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Iq3Xxs extends BlockwiseCodec {
     private static final int BLOCK = 256;
-    private static final int SUB = 32;
+    public static final int SUB = 32;
     private static final int BYTES = QuantType.IQ3_XXS.blockBytes();
     private static final int POINTS = 2;
     private static final int SIGNS = 66;
