@@ -130,7 +130,7 @@ public record Architecture(
         return pages;
     }
 
-    /** The page for an entry of config.json's {@code architectures}. */
+    /** The page for one of the names that config.json lists as the model's architecture. */
     public static Optional<Architecture> answering(String architecture) {
         return all().stream()
                 .filter(page -> page.architectures.contains(architecture))

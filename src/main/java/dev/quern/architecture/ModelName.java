@@ -90,7 +90,8 @@ public record ModelName(
     private static String capitalized(String word) {
         StringBuilder out = new StringBuilder();
         boolean afterLetter = false;
-        for (char c : word.toCharArray()) {
+        for (int i = 0; i < word.length(); i++) {
+            char c = word.charAt(i);
             out.append(afterLetter ? c : Character.toTitleCase(c));
             afterLetter = Character.isLetter(c);
         }

@@ -16,10 +16,12 @@ import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -143,17 +145,19 @@ final class InspectCommand implements Callable<Integer> {
 
     /** Types that cannot be made of this source (rows that do not divide) are left out. */
     private static List<Cost> costs(Source source) {
-        List<Cost> costs = new ArrayList<>();
-        for (FileType type : FileType.values()) {
-            try {
-                OutputPlan plan = Quantization.plan(source, type, QuantizationOptions.forSizes());
-                costs.add(new Cost(type, plan.layout().fileSize(), plan.bitsPerWeight()));
-            } catch (InputException e) {
-                continue;
-            }
+        return Arrays.stream(FileType.values())
+                .flatMap(type -> cost(source, type).stream())
+                .sorted(Comparator.comparingLong(Cost::bytes))
+                .toList();
+    }
+
+    private static Optional<Cost> cost(Source source, FileType type) {
+        try {
+            OutputPlan plan = Quantization.plan(source, type, QuantizationOptions.forSizes());
+            return Optional.of(new Cost(type, plan.layout().fileSize(), plan.bitsPerWeight()));
+        } catch (InputException e) {
+            return Optional.empty();
         }
-        costs.sort(java.util.Comparator.comparingLong(Cost::bytes));
-        return costs;
     }
 
     private static String printable(String text) {

@@ -52,7 +52,6 @@ public final class Quern {
         line.setAbbreviatedOptionsAllowed(false);
         line.setExecutionExceptionHandler(EXECUTION);
         line.setParameterExceptionHandler(PARAMETERS);
-        line.getSubcommands().get("generate-completion").getCommandSpec().usageMessage().hidden(true);
         if (args.length == 0) {
             line.usage(line.getErr());
             return USAGE;

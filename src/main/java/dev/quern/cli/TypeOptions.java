@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -152,7 +153,7 @@ final class TypeOptions {
     }
 
     /** The keys by which llama-quantize records where the importance came from; texts are cut as there. */
-    private static LinkedHashMap<String, GgufValue> provenance(Path file, ImportanceMatrix matrix) {
+    private static Map<String, GgufValue> provenance(Path file, ImportanceMatrix matrix) {
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
         keys.put("quantize.imatrix.file", text(file.toString()));
         if (!matrix.datasets().isEmpty()) {

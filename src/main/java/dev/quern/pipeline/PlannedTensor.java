@@ -24,7 +24,7 @@ public record PlannedTensor(
         TensorSource source,
         String rule,
         boolean copied,
-        float @Nullable [] @Nullable [] importance) {
+        float @Nullable [][] importance) {
 
     public long bytes() {
         return Math.multiplyExact(shape.rows(), type.bytesFor(shape.rowLength()));

@@ -60,7 +60,7 @@ public final class Quantization {
                 kept.add(tensor);
             }
         }
-        kept.sort(Comparator.comparing((TensorSource tensor) -> layer(tensor.info().name()))
+        kept.sort(Comparator.comparingInt((TensorSource tensor) -> layer(tensor.info().name()))
                 .thenComparing(tensor -> tensor.info().name()));
         Optional<Mix> mix = file.map(type -> new Mix(
                 type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
@@ -108,7 +108,7 @@ public final class Quantization {
         if (!same && !current.isQuantized() && !isFloat(current)) {
             throw refused(name, "is " + current + ", which is not converted to " + choice.type());
         }
-        float[][] importance = same ? null : importance(name, shape);
+        float @Nullable [][] importance = same ? null : importance(name, shape);
         boolean needed = mix.map(rules -> rules.needsImportance(newName, choice.type())).orElse(false);
         if (needed && !same && importance == null && !options.sizesOnly()) {
             throw refused(
@@ -134,7 +134,7 @@ public final class Quantization {
         return type == QuantType.F32 || type == QuantType.F16 || type == QuantType.BF16;
     }
 
-    private float @Nullable [] @Nullable [] importance(String name, Shape shape) {
+    private float @Nullable [][] importance(String name, Shape shape) {
         Optional<ImportanceMatrix.Entry> entry =
                 options.importance().flatMap(matrix -> matrix.entry(name));
         if (entry.isEmpty()) {

@@ -16,6 +16,8 @@ import dev.quern.tensor.DType;
 import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
+import dev.quern.tokenizer.SentencePieceModel;
+import dev.quern.tokenizer.Vocabulary;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -99,10 +101,7 @@ public record Source(
             general.writeTo(metadata);
             family.writeMetadata(metadata, lossless.id());
             metadata.put("general.quantization_version", GgufValue.u32(QUANTIZATION_VERSION));
-            HuggingFaceVocabulary.read(
-                            checkpoint.directory(),
-                            OptionalLong.of(family.sizes().get("vocabulary")),
-                            options.notices())
+            vocabulary(checkpoint, family.sizes().get("vocabulary"), options.notices())
                     .writeTo(metadata);
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
@@ -115,6 +114,16 @@ public record Source(
             checkpoint.close();
             throw e;
         }
+    }
+
+    private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Consumer<String> notices) {
+        if (checkpoint.layout() == Layout.HUGGING_FACE) {
+            return HuggingFaceVocabulary.read(checkpoint.directory(), OptionalLong.of(rows), notices);
+        }
+        Path file = checkpoint.directory().resolve("tokenizer.model");
+        SentencePieceModel model = SentencePieceModel.read(file);
+        model.notices().forEach(notices);
+        return model.vocabulary(file, rows);
     }
 
     /** What a matrix of the source is stored as decides; where they differ, F32 holds them all. */

@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** One thread's share: its scratch, its codecs, and the way of a tile from source to files. */
 final class TileWorker {
@@ -59,7 +60,7 @@ final class TileWorker {
         int count = tile.rows() * length;
         boolean large = checkValues(tile, tensor, count);
         BlockCodec codec = codecs.computeIfAbsent(tensor.type(), type -> Codecs.create(type, options.kernel()));
-        float[][] importance = tensor.importance();
+        float @Nullable [][] importance = tensor.importance();
         for (int row = 0; row < tile.rows(); row++) {
             float[] weights = importance == null
                     ? null

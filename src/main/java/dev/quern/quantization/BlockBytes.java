@@ -45,4 +45,9 @@ public final class BlockBytes {
     public static int unsigned(MemorySegment blocks, long at) {
         return blocks.get(ValueLayout.JAVA_BYTE, at) & 0xFF;
     }
+
+    /** The 16 bits at {@code at}, 0 to 65535. */
+    public static int unsignedShort(MemorySegment blocks, long at) {
+        return blocks.get(SHORT, at) & 0xFFFF;
+    }
 }

@@ -2,12 +2,25 @@ package dev.quern.quantization;
 
 import dev.quern.quantization.scalar.EightBitBlocks;
 import dev.quern.quantization.scalar.FloatTypes;
+import dev.quern.quantization.scalar.Iq1M;
+import dev.quern.quantization.scalar.Iq1S;
+import dev.quern.quantization.scalar.Iq2S;
+import dev.quern.quantization.scalar.Iq2Xs;
+import dev.quern.quantization.scalar.Iq2Xxs;
+import dev.quern.quantization.scalar.Iq3S;
+import dev.quern.quantization.scalar.Iq3Xxs;
+import dev.quern.quantization.scalar.Mxfp4;
 import dev.quern.quantization.scalar.NonlinearBlocks;
+import dev.quern.quantization.scalar.Nvfp4;
 import dev.quern.quantization.scalar.OffsetBlocks;
 import dev.quern.quantization.scalar.OffsetSuperBlocks;
+import dev.quern.quantization.scalar.Q1;
+import dev.quern.quantization.scalar.Q2;
 import dev.quern.quantization.scalar.SixBitSuperBlocks;
 import dev.quern.quantization.scalar.SymmetricBlocks;
 import dev.quern.quantization.scalar.ThreeBitSuperBlocks;
+import dev.quern.quantization.scalar.Tq1;
+import dev.quern.quantization.scalar.Tq2;
 import dev.quern.quantization.scalar.TwoBitSuperBlocks;
 import dev.quern.tensor.RowDecoder;
 
@@ -43,6 +56,19 @@ public final class Codecs {
             case Q6_K -> new SixBitSuperBlocks();
             case IQ4_NL -> NonlinearBlocks.blocks();
             case IQ4_XS -> NonlinearBlocks.superBlocks();
+            case IQ2_XXS -> new Iq2Xxs();
+            case IQ2_XS -> new Iq2Xs();
+            case IQ3_XXS -> new Iq3Xxs();
+            case IQ1_S -> new Iq1S();
+            case IQ3_S -> new Iq3S();
+            case IQ2_S -> new Iq2S();
+            case IQ1_M -> new Iq1M();
+            case TQ1_0 -> new Tq1();
+            case TQ2_0 -> new Tq2();
+            case MXFP4 -> new Mxfp4();
+            case NVFP4 -> new Nvfp4();
+            case Q1_0 -> new Q1();
+            case Q2_0 -> new Q2();
             default -> throw new IllegalArgumentException("no codec for " + type);
         };
     }
@@ -65,6 +91,19 @@ public final class Codecs {
             case Q6_K -> SixBitSuperBlocks::decodeBlocks;
             case IQ4_NL -> NonlinearBlocks::decodeBlocks;
             case IQ4_XS -> NonlinearBlocks::decodeSuperBlocks;
+            case IQ2_XXS -> Iq2Xxs::decodeBlocks;
+            case IQ2_XS -> Iq2Xs::decodeBlocks;
+            case IQ3_XXS -> Iq3Xxs::decodeBlocks;
+            case IQ1_S -> Iq1S::decodeBlocks;
+            case IQ3_S -> Iq3S::decodeBlocks;
+            case IQ2_S -> Iq2S::decodeBlocks;
+            case IQ1_M -> Iq1M::decodeBlocks;
+            case TQ1_0 -> Tq1::decodeBlocks;
+            case TQ2_0 -> Tq2::decodeBlocks;
+            case MXFP4 -> Mxfp4::decodeBlocks;
+            case NVFP4 -> Nvfp4::decodeBlocks;
+            case Q1_0 -> Q1::decodeBlocks;
+            case Q2_0 -> Q2::decodeBlocks;
             default -> throw new IllegalArgumentException("no decoder for " + type);
         };
     }

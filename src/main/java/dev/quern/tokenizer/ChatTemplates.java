@@ -3,13 +3,18 @@ package dev.quern.tokenizer;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -23,6 +28,14 @@ record ChatTemplates(SequencedMap<String, String> byName) {
     /** Far beyond any in use, which have some tens of kilobytes. */
     static final int LARGEST = 1 << 20;
 
+    /**
+     * What reaches out of a template in the engines that run them (CVE-2024-34359 used the first three), and characters
+     * that do not show or change the order in which text shows.
+     */
+    private static final Pattern SUSPECT = Pattern.compile(
+            "__|\\|\\s*attr\\b|\\battr\\s*\\(|\\b(?:lipsum|cycler|joiner)\\b"
+                + "|\\{%[-+]?\\s*(?:import|include|from|extends)\\b|[\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]");
+
     private static final String KEY = "tokenizer.chat_template";
     private static final String NAMES = "tokenizer.chat_templates";
 
@@ -34,11 +47,11 @@ record ChatTemplates(SequencedMap<String, String> byName) {
         }
         SequencedMap<String, String> found = new LinkedHashMap<>();
         Path jinja = files.directory().resolve("chat_template.jinja");
-        if (files.isFile(jinja)) {
-            put(jinja, found, "default", files.text(jinja, LARGEST));
+        if (Files.isRegularFile(jinja)) {
+            put(jinja, found, "default", HuggingFaceFiles.text(jinja, LARGEST));
             for (Path more : files.templates()) {
                 String file = String.valueOf(more.getFileName());
-                put(more, found, name(file.substring(0, file.lastIndexOf('.'))), files.text(more, LARGEST));
+                put(more, found, name(file.substring(0, file.lastIndexOf('.'))), HuggingFaceFiles.text(more, LARGEST));
             }
             return new ChatTemplates(found);
         }
@@ -81,6 +94,20 @@ record ChatTemplates(SequencedMap<String, String> byName) {
             throw InputException.of(file, "chat template " + name, "expected no NUL, at which llama.cpp would cut it");
         }
         found.put(name, template);
+    }
+
+    /** One line for each template that holds something a chat has no need of. */
+    List<String> warnings() {
+        List<String> warnings = new ArrayList<>();
+        byName.forEach((name, template) -> {
+            Set<String> found = new LinkedHashSet<>();
+            SUSPECT.matcher(template).results().forEach(match -> found.add(Quoted.of(match.group())));
+            if (!found.isEmpty()) {
+                warnings.add("chat template " + name + " holds " + String.join(", ", found)
+                        + ", which can make a program that runs it do other things than chat; it is copied as it is");
+            }
+        });
+        return warnings;
     }
 
     void writeTo(GgufMetadata out) {

@@ -32,12 +32,8 @@ record HuggingFaceFiles(
                 JsonFile.read(directory.resolve("added_tokens.json")));
     }
 
-    boolean isFile(Path file) {
-        return Files.isRegularFile(file);
-    }
-
     /** A whole text file; line ends are kept as they are. */
-    String text(Path file, int most) {
+    static String text(Path file, int most) {
         byte[] bytes;
         try (MappedFile mapped = MappedFile.open(file)) {
             if (mapped.size() > most) {

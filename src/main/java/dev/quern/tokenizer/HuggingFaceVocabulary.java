@@ -53,8 +53,9 @@ public final class HuggingFaceVocabulary {
         GgufMetadata settings = new GgufMetadata();
         new SpecialVocabulary(files, SpecialVocabulary.ROLES, size, notices).writeTo(settings);
         if (size == CODE_LLAMA) {
-            // The peer looks for prefix, suffix and middle too, but has no keys to write them to.
-            var code = new SpecialVocabulary(files, List.of("prefix", "suffix", "middle", "eot"), size, notices);
+            // The peer looks for prefix, suffix and middle too, but has no keys to write them to. What there is to be
+            // noticed has been.
+            var code = new SpecialVocabulary(files, List.of("prefix", "suffix", "middle", "eot"), size, notice -> {});
             code.assume(SpecialToken.END_OF_TURN.word(), CODE_LLAMA_END_OF_TURN);
             code.writeTo(settings);
         }
@@ -130,6 +131,9 @@ public final class HuggingFaceVocabulary {
     }
 
     private static String text(Path file, String token) {
+        if (token.isEmpty()) {
+            throw InputException.expected(file, "token " + Quoted.of(token), "at least one byte", "none");
+        }
         if (token.indexOf(0) >= 0) {
             throw InputException.of(
                     file, "token " + Quoted.of(token), "expected no NUL, at which llama.cpp would cut it");

@@ -2,9 +2,11 @@ package dev.quern.tokenizer;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -37,7 +39,10 @@ final class LoadedTokens {
             "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
             "[e~[");
 
-    /** Fill-in-the-middle names by role; in each role one token becomes a control token. */
+    /**
+     * Fill-in-the-middle names by role; in each role one token becomes a control token. Of several llama.cpp takes the
+     * one that its hash table happens to list first; here it is the first of these names.
+     */
     private static final List<List<String>> INFILL = List.of(
             List.of(
                     "<|fim_prefix|>",
@@ -95,7 +100,7 @@ final class LoadedTokens {
             if (length == 0) {
                 texts[id] = ("[EMPTY_" + id + "]").getBytes(StandardCharsets.UTF_8);
             } else if (length < texts[id].length) {
-                texts[id] = java.util.Arrays.copyOf(texts[id], length);
+                texts[id] = Arrays.copyOf(texts[id], length);
             }
         }
         return texts;
@@ -118,7 +123,7 @@ final class LoadedTokens {
                     .noneMatch(key -> vocabulary.settings().get(key).isPresent())) {
                 INFILL.get(role).stream()
                         .map(named::get)
-                        .filter(java.util.Objects::nonNull)
+                        .filter(Objects::nonNull)
                         .findFirst()
                         .ifPresent(candidates::remove);
             }

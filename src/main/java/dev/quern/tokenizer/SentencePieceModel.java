@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -248,7 +249,7 @@ public record SentencePieceModel(
                                     ? "a number from 1 to "
                                             + field.getEnumType().getValues().size()
                                     : "a value of type "
-                                            + field.getType().name().toLowerCase(java.util.Locale.ROOT),
+                                            + field.getType().name().toLowerCase(Locale.ROOT),
                             setAside(message, field).orElse("something else"));
                 }
             }

@@ -42,15 +42,10 @@ final class SentencePieceTokenizer implements Tokenizer {
         boundaries = new MergeBoundaries(texts);
         userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
         byteTokens = new int[256];
-        unknown = vocabulary.special(SpecialToken.UNKNOWN).orElse(NONE);
+        unknown = vocabulary.special(SpecialToken.UNKNOWN).orElseThrow();
         for (int value = 0; value < 256; value++) {
             int spelled = table.find(ByteTokens.spelling(value));
             byteTokens[value] = spelled >= 0 ? spelled : table.find(new byte[] {(byte) value});
-            if (byteTokens[value] < 0 && unknown == NONE) {
-                throw InputException.of(
-                        "vocabulary",
-                        "expected a token for every byte or an unknown token, found neither for byte " + value);
-            }
         }
     }
 
@@ -80,15 +75,11 @@ final class SentencePieceTokenizer implements Tokenizer {
     }
 
     private static byte[] escaped(byte[] text, int from, int to, boolean prefix) {
-        int spaces = prefix ? 1 : 0;
+        int spaces = 0;
         for (int i = from; i < to; i++) {
             spaces += text[i] == ' ' ? 1 : 0;
         }
-        long length = (long) to - from + 2L * spaces + (prefix ? 1 : 0);
-        if (length > Integer.MAX_VALUE - 8) {
-            throw InputException.of("text", "expected fewer than 2^31 bytes with spaces as U+2581, found " + length);
-        }
-        byte[] out = new byte[(int) length];
+        byte[] out = new byte[escapedLength(to - from, spaces, prefix)];
         int at = 0;
         if (prefix) {
             System.arraycopy(SPACE, 0, out, 0, SPACE.length);
@@ -103,6 +94,17 @@ final class SentencePieceTokenizer implements Tokenizer {
             }
         }
         return out;
+    }
+
+    static int escapedLength(int bytes, int spaces, boolean prefix) {
+        long length = bytes + (SPACE.length - 1L) * spaces + (prefix ? SPACE.length : 0);
+        // The longest array that JVMs allocate.
+        if (length > Integer.MAX_VALUE - 8) {
+            throw InputException.of(
+                            "text", "expected less than 2 GiB with spaces as U+2581, found " + length + " bytes")
+                    .withHint("Take a shorter text.");
+        }
+        return (int) length;
     }
 
     @Override

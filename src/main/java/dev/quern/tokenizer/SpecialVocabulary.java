@@ -38,6 +38,7 @@ final class SpecialVocabulary {
             PostProcessing.read(files.tokenizer(), config, allRoles, added);
         }
         templates = config.isEmpty() ? ChatTemplates.NONE : ChatTemplates.read(files, config);
+        templates.warnings().forEach(notices);
         if (!config.isEmpty()) {
             readTokenizerConfig(files, config, allRoles);
         }

@@ -2,6 +2,7 @@ package dev.quern.tokenizer;
 
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -16,6 +17,7 @@ final class TokenRows {
     private static final float PADDING_SCORE = -10000f;
     private static final float ADDED_SCORE = -1000f;
 
+    private final Path file;
     private final byte[][] tokens;
     private final float[] scores;
     private final TokenType[] types;
@@ -31,6 +33,7 @@ final class TokenRows {
                     file, "expected an embedding of at most " + ModelOutline.MOST_PIECES + " rows, found " + count);
         }
         int rows = (int) count;
+        this.file = file;
         tokens = Arrays.copyOf(model.pieces(), rows);
         scores = Arrays.copyOf(model.scores(), rows);
         types = Arrays.copyOf(model.types(), rows);
@@ -56,7 +59,19 @@ final class TokenRows {
         types[id] = type;
     }
 
+    /** @throws InputException when an added token has the text of another one, which llama.cpp does not load */
     Vocabulary vocabulary(GgufMetadata settings) {
+        TokenTable seen = new TokenTable(tokens.length);
+        for (int id = 0; id < tokens.length; id++) {
+            int before = seen.put(tokens[id], id);
+            if (before >= 0) {
+                throw InputException.of(
+                        file,
+                        "with added tokens: expected every token once, found "
+                                + Quoted.of(new String(tokens[id], StandardCharsets.UTF_8)) + " as ids " + before
+                                + " and " + id);
+            }
+        }
         return new Vocabulary("llama", Optional.of("default"), tokens, scores, types, settings);
     }
 }

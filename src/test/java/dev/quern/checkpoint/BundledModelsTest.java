@@ -67,7 +67,7 @@ class BundledModelsTest {
 
     private static void assertSame(
             Checkpoint huggingFace, String ours, Checkpoint meta, String theirs, IntUnaryOperator metaRow) {
-        Shape shape = huggingFace.tensors().get(ours).shape();
+        Shape shape = java.util.Objects.requireNonNull(huggingFace.tensors().get(ours)).shape();
         TensorSource left = huggingFace.open(ours, shape);
         TensorSource right = meta.open(theirs, shape);
         assertThat(right.info().shape()).isEqualTo(shape);

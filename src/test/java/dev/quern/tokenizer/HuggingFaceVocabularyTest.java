@@ -88,13 +88,13 @@ class HuggingFaceVocabularyTest {
 
     @Test
     void addedTokens() throws Exception {
-        write("added_tokens.json", "{\"<|im_end|>\": 2048, \"two words\": 2049, \"a\": 3, \"far\": 2051}");
+        write("added_tokens.json", "{\"<|im_end|>\": 2048, \"two words\": 2049, \"zz9\": 3, \"far\": 2051}");
         List<String> notices = new ArrayList<>();
         Vocabulary vocabulary = HuggingFaceVocabulary.read(directory, OptionalLong.of(2051), notices::add);
         assertToken(vocabulary, 2048, "<|im_end|>", -1000f, TokenType.USER_DEFINED);
         assertToken(vocabulary, 2049, "two words", -1000f, TokenType.USER_DEFINED);
         assertToken(vocabulary, 2050, "[PAD2050]", -10000f, TokenType.UNUSED);
-        assertToken(vocabulary, 3, "a", -1000f, TokenType.USER_DEFINED);
+        assertToken(vocabulary, 3, "zz9", -1000f, TokenType.USER_DEFINED);
         assertThat(notices)
                 .containsExactly(directory.resolve("added_tokens.json")
                         + ": added token 2051 is left out, the embedding has 2051 rows");
@@ -130,6 +130,17 @@ class HuggingFaceVocabularyTest {
         assertThat(notices)
                 .containsExactly(directory.resolve("tokenizer_config.json")
                         + ": added token 9999 is left out, the embedding has 2054 rows");
+    }
+
+    @Test
+    void addedTokenThatIsThereAlready() throws Exception {
+        write("added_tokens.json", "{\"<s>\": 2048}");
+        refused(
+                OptionalLong.of(2049),
+                "tokenizer.model",
+                "with added tokens: expected every token once, found \"<s>\" as ids 1 and 2048");
+        write("added_tokens.json", "{\"\": 2048}");
+        refused(OptionalLong.of(2049), "added_tokens.json", "token \"\": expected at least one byte, found none");
     }
 
     @Test

@@ -170,6 +170,22 @@ class SpecialVocabularyTest {
     }
 
     @Test
+    void suspectTemplatesAreNoticed() throws Exception {
+        write(
+                directory,
+                "tokenizer_config.json",
+                "{\"chat_template\": [{\"name\": \"default\", \"template\": \"{{ m.content }} important from\"},"
+                        + " {\"name\": \"x\", \"template\": \"{{ ''.__class__ | attr('a') }}{%- include 'b'"
+                        + " %}\\u202e\"}]}");
+        List<String> notices = new ArrayList<>();
+        new SpecialVocabulary(HuggingFaceFiles.in(directory), SpecialVocabulary.ROLES, 6, notices::add);
+        assertThat(notices)
+                .containsExactly(
+                        "chat template x holds \"__\", \"| attr\", \"{%- include\", \"\\u{202e}\", which can make"
+                                + " a program that runs it do other things than chat; it is copied as it is");
+    }
+
+    @Test
     void tooManyTemplates() throws Exception {
         write(directory, "tokenizer_config.json", "{\"a\": 1}");
         write(directory, "chat_template.jinja", "x");

@@ -139,14 +139,6 @@ class VocabularyTest {
         refused("tokenizer.ggml.add_bos_token", GgufValue.u32(1), "expected BOOL, found UINT32");
     }
 
-    @Test
-    void neitherBytesNorUnknown() {
-        GgufMetadata metadata = new GgufMetadata()
-                .put("tokenizer.ggml.model", GgufValue.text("llama"))
-                .put("tokenizer.ggml.tokens", GgufValue.texts(List.of()));
-        assertThatThrownBy(() -> Tokenizer.of(metadata)).isInstanceOf(InputException.class);
-    }
-
     private static GgufMetadata metadata() {
         return new GgufMetadata()
                 .put("tokenizer.ggml.model", GgufValue.text("llama"))

@@ -41,7 +41,7 @@ final class HeaderReader {
             List<HeaderEntry> entries = new ArrayList<>();
             Set<String> names = new HashSet<>();
             while (json.nextToken() != JsonToken.END_OBJECT) {
-                String name = name(json);
+                String name = json.currentName();
                 if (!names.add(name)) {
                     throw refused("holds the name " + Quoted.of(name) + " twice");
                 }
@@ -72,7 +72,7 @@ final class HeaderReader {
         }
         Set<String> keys = new HashSet<>();
         while (json.nextToken() != JsonToken.END_OBJECT) {
-            String key = name(json);
+            String key = json.currentName();
             if (!keys.add(key)) {
                 throw refused("__metadata__: holds the key " + Quoted.of(key) + " twice");
             }
@@ -175,28 +175,24 @@ final class HeaderReader {
                 && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER
                 && !json.getString().startsWith("-");
         if (!whole) {
-            String found = json.currentToken() == null || json.currentToken().isStructStart() ? "" : json.getString();
-            throw refused(
-                    name,
-                    field + ": expected an integer from 0 to 2^63-1"
-                            + (found == null ? "" : ", found " + Quoted.of(found)));
+            throw refused(name, field + ": expected an integer from 0 to 2^63-1, found " + found(json));
         }
         return json.getLongValue();
+    }
+
+    private static String found(JsonParser json) {
+        return switch (json.currentToken()) {
+            case START_ARRAY -> "an array";
+            case START_OBJECT -> "an object";
+            case VALUE_NULL -> "null";
+            default -> Quoted.of(json.getString());
+        };
     }
 
     private void refuseSecond(@Nullable Object before, String name, String field) {
         if (before != null) {
             throw refused(name, "has " + field + " twice");
         }
-    }
-
-    private String name(JsonParser json) {
-        String name = json.currentName();
-        // JSON can escape half of a surrogate pair; such a name is no text and could not be written to a GGUF.
-        if (name.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
-            throw refused("the name " + Quoted.of(name) + " is not valid Unicode");
-        }
-        return name;
     }
 
     private static String text(long[] shape) {

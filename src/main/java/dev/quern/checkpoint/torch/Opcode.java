@@ -1,6 +1,5 @@
 package dev.quern.checkpoint.torch;
 
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -98,8 +97,9 @@ enum Opcode {
         this.accepted = accepted;
     }
 
-    static Optional<Opcode> of(int code) {
-        return Optional.ofNullable(BY_CODE[code]);
+    /** Null for a byte that is no opcode; called for each of millions, so without a wrapper. */
+    static @Nullable Opcode of(int code) {
+        return BY_CODE[code];
     }
 
     boolean accepted() {

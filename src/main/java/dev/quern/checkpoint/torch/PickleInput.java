@@ -29,7 +29,7 @@ final class PickleInput {
     private final MemorySegment bytes;
     private long next;
     private long opcodeAt;
-    private String opcode = "start";
+    private int code = -1;
     private long frameEnd = -1;
 
     /** @param part what the pickle is called inside the file, for messages */
@@ -51,14 +51,15 @@ final class PickleInput {
     /** The next opcode; refuses unknown bytes and opcodes that no checkpoint needs. */
     Opcode opcode() {
         opcodeAt = next;
-        opcode = "end";
+        code = -1;
         if (left() == 0) {
             throw refused("ends without STOP").withHint("the download may be truncated");
         }
-        int code = u8();
-        opcode = String.format("byte 0x%02x", code);
-        Opcode found = Opcode.of(code).orElseThrow(() -> refused("is no pickle opcode"));
-        opcode = found.name();
+        code = u8();
+        Opcode found = Opcode.of(code);
+        if (found == null) {
+            throw refused("is no pickle opcode");
+        }
         if (!found.accepted()) {
             throw refused("is an opcode that torch.save never writes");
         }
@@ -161,7 +162,15 @@ final class PickleInput {
 
     /** A refusal of the opcode read last. */
     InputException refused(String problem) {
-        return InputException.of(file, part + " byte " + opcodeAt, opcode + " " + problem);
+        return InputException.of(file, part + " byte " + opcodeAt, opcodeName() + " " + problem);
+    }
+
+    private String opcodeName() {
+        if (code < 0) {
+            return "end";
+        }
+        Opcode opcode = Opcode.of(code);
+        return opcode == null ? String.format("byte 0x%02x", code) : opcode.name();
     }
 
     private long take(long count) {

@@ -57,11 +57,11 @@ record ZipEnd(long directoryAt, long directoryBytes, long members) {
     private static ZipEnd read64(MappedFile file, Region bytes, long end) {
         long locator = end - LOCATOR_64_BYTES;
         long at = locator - END_64_BYTES;
-        if (at < 0
-                || bytes.i64(locator + 8) != at
-                || bytes.i32(at) != END_64
-                || bytes.i64(at + 4) != END_64_BYTES - 12) {
-            throw refused(file, "the zip's 64-bit end record is not where its locator says");
+        if (at < 0 || bytes.i32(at) != END_64 || bytes.i64(at + 4) != END_64_BYTES - 12) {
+            throw refused(file, "the zip's 64-bit end record is missing");
+        }
+        if (bytes.i64(locator + 8) != at) {
+            throw shifted(file, bytes, at - bytes.i64(locator + 8), "the zip's 64-bit end record");
         }
         if (bytes.i32(locator + 4) != 0
                 || bytes.i32(locator + 16) != 1
@@ -94,11 +94,16 @@ record ZipEnd(long directoryAt, long directoryBytes, long members) {
         if (before == 0) {
             return;
         }
-        if (before >= END_BYTES && bytes.i32(before - END_BYTES) == END) {
-            throw refused(file, "several zip files one after another, as torch.distributed writes its .distcp files")
+        throw shifted(file, bytes, before, "the zip's directory");
+    }
+
+    /** Places count from the zip's own start, so a zip behind another one seems to lie elsewhere. */
+    private static InputException shifted(MappedFile file, Region bytes, long before, String what) {
+        if (before >= END_BYTES && before <= bytes.length() && bytes.i32(before - END_BYTES) == END) {
+            return refused(file, "several zip files one after another, as torch.distributed writes its .distcp files")
                     .withHint("convert it first: python -m torch.distributed.checkpoint.format_utils dcp_to_torch");
         }
-        throw refused(file, "the zip's directory is " + before + " bytes away from where its end record says");
+        return refused(file, what + " is not where the zip's end says");
     }
 
     private static InputException refused(MappedFile file, String problem) {

@@ -51,8 +51,10 @@ final class ZipMembers {
         ZipEnd end = ZipEnd.find(file);
         ZipMembers reader = new ZipMembers(file);
         reader.checkDirectory(end);
+        List<ZipArchiveEntry> entries = reader.entries();
+        entries.forEach(reader::checkEntry);
         long next = 0;
-        for (ZipArchiveEntry entry : reader.entries()) {
+        for (ZipArchiveEntry entry : entries) {
             next = reader.add(entry, next, end.directoryAt());
         }
         if (next != end.directoryAt()) {
@@ -95,8 +97,7 @@ final class ZipMembers {
                         .get()) {
             return Collections.list(zip.getEntriesInPhysicalOrder());
         } catch (IOException | RuntimeException e) {
-            throw InputException.of(
-                            file.path(), "the zip cannot be read: " + Quoted.plain(String.valueOf(e.getMessage())))
+            throw InputException.of(file.path(), "the zip's directory cannot be read")
                     .withCause(e);
         }
     }
@@ -104,7 +105,6 @@ final class ZipMembers {
     /** Checks one member against its local header and returns where the next must begin. */
     private long add(ZipArchiveEntry entry, long expectedAt, long directoryAt) {
         String name = name(entry);
-        checkEntry(name, entry);
         long at = entry.getLocalHeaderOffset();
         if (at != expectedAt) {
             throw refused(
@@ -148,7 +148,8 @@ final class ZipMembers {
         return name;
     }
 
-    private void checkEntry(String name, ZipArchiveEntry entry) {
+    private void checkEntry(ZipArchiveEntry entry) {
+        String name = name(entry);
         if ((entry.getRawFlag() & FLAGS_REFUSED) != 0) {
             throw refused(name, String.format("has the flags 0x%04x: encrypted or patched", entry.getRawFlag()));
         }
