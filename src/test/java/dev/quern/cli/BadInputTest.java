@@ -82,7 +82,7 @@ class BadInputTest {
         Path model = Tampered.copy(Tampered.HUGGING_FACE, folder);
         Tampered.editHeader(model.resolve("model.safetensors"), header -> {
             header.set("model.layers.9.unused", header.get("model.layers.2.mlp.up_proj.weight"));
-            return (ObjectNode) header.without("model.layers.2.mlp.up_proj.weight");
+            return header.without("model.layers.2.mlp.up_proj.weight");
         });
         refused(
                 model,
