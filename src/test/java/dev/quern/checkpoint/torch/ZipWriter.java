@@ -135,7 +135,7 @@ final class ZipWriter {
         for (Member member : members) {
             out.writeBytes(member.gap);
             if (member.offset < 0) {
-                member.offset = out.size() + member.offsetShift;
+                member.offset = (long) out.size() + member.offsetShift;
             }
             out.writeBytes(localHeader(member));
             out.writeBytes(member.data);
