@@ -97,6 +97,11 @@ public final class ModelConfig {
         return typed(key, "a text", JsonNode::isString, JsonNode::stringValue);
     }
 
+    /** A text, number or boolean as JSON writes it, without quotes: what conditions on a configuration compare. */
+    public Optional<String> anyText(String key) {
+        return find(key).filter(JsonNode::isValueNode).map(JsonNode::asString);
+    }
+
     public Optional<Boolean> bool(String key) {
         return typed(key, "true or false", JsonNode::isBoolean, JsonNode::booleanValue);
     }

@@ -264,15 +264,18 @@ record GgufHeader(
         }
 
         private InputException unknownType(long where, int id) {
-            String removed = switch (id) {
-                case 4, 5 -> "Q4_2 or Q4_3, removed in May 2023";
-                case 31, 32, 33 -> "Q4_0 interleaved for ARM, removed in November 2024";
-                case 36, 37, 38 -> "IQ4_NL interleaved for ARM, removed in November 2024";
+            String was = switch (id) {
+                case 4 -> "Q4_2, removed in 2023";
+                case 5 -> "Q4_3, removed in 2023";
+                case 31, 32, 33 -> "Q4_0 interleaved for ARM, removed in 2024";
+                case 36, 37, 38 -> "IQ4_NL interleaved for ARM, removed in 2024";
                 default -> "";
             };
-            String found = removed.isEmpty() ? Integer.toString(id) : id + " (" + removed + ")";
-            return in.expected(where, "a tensor type known to llama.cpp v0.5.0", found)
-                    .withHint("quantize the original model again, to a type of today");
+            String expected = "a tensor type known to llama.cpp v0.5.0";
+            return was.isEmpty()
+                    ? in.expected(where, expected, id).withHint("the file may be newer than this program")
+                    : in.expected(where, expected, id + " (" + was + ")")
+                            .withHint("quantize the original model again, to a type of today");
         }
     }
 }

@@ -72,6 +72,12 @@ public record Region(MappedFile file, long offset, long length) {
         return new RegionStream(slice(at, count));
     }
 
+    /** Copies {@code count} bytes from {@code at} on to the start of {@code out}. */
+    public void copyTo(long at, byte[] out, int count) {
+        check(at, count);
+        MemorySegment.copy(file.segment(), ValueLayout.JAVA_BYTE, offset + at, out, 0, count);
+    }
+
     private void check(long at, long count) {
         if (at < 0 || count < 0 || at > length - count) {
             throw InputException.of(

@@ -1,0 +1,69 @@
+package dev.quern.quantization.scalar;
+
+import dev.quern.quantization.lattice.Grid;
+import dev.quern.quantization.lattice.Neighbours;
+
+/** Rounds groups of eight values to the grid of IQ1, as iq1_find_best_neighbour2 does. */
+final class TernaryGrid {
+    /** What the levels stand for, shifted up and shifted down by the format's eighth. */
+    static final float[] UP = {-1 + 0.125f, 0.125f, 1 + 0.125f};
+
+    static final float[] DOWN = {-1 - 0.125f, -0.125f, 1 - 0.125f};
+
+    private final Neighbours neighbours;
+    private final Grid grid;
+
+    TernaryGrid(Neighbours neighbours) {
+        this.neighbours = neighbours;
+        this.grid = neighbours.grid();
+    }
+
+    static int code(byte[] levels, int group) {
+        int code = 0;
+        for (int i = 0; i < 8; i++) {
+            code |= levels[8 * group + i] << 2 * i;
+        }
+        return code;
+    }
+
+    boolean isOnGrid(int code) {
+        return neighbours.pointAt(code) >= 0;
+    }
+
+    int level(int point, int i) {
+        return grid.code(point) >> 2 * i & 3;
+    }
+
+    /**
+     * The point with this code, or the neighbour with the smallest error.
+     *
+     * @param from where the eight values begin in {@code row}
+     * @param weights where their weights begin in {@code weight}
+     */
+    int point(int code, float[] row, int from, float[] weight, int weights, float scale, float[] shifted) {
+        int exact = neighbours.pointAt(code);
+        if (exact >= 0) {
+            return exact;
+        }
+        int list = neighbours.listOf(code);
+        int best = -1;
+        float smallest = Float.MAX_VALUE;
+        for (int n = 0; n < neighbours.count(list); n++) {
+            int point = neighbours.neighbour(list, n);
+            float error = 0;
+            for (int i = 0; i < 8; i++) {
+                float difference = scale * shifted[level(point, i)] - row[from + i];
+                error += weight[weights + i] * difference * difference;
+            }
+            if (error < smallest) {
+                smallest = error;
+                best = point;
+            }
+        }
+        if (best < 0) {
+            throw new ArithmeticException(
+                    "values or importance too large: the error of every grid point overflows (ggml cannot do it either)");
+        }
+        return best;
+    }
+}
