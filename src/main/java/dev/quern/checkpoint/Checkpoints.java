@@ -221,7 +221,9 @@ public final class Checkpoints {
             List<String> others = matching(names, pattern).stream()
                     .filter(name -> !contains(name))
                     .toList();
-            return others.isEmpty() ? this : new Parts(files, index, List.of("not in the index, so not used: " + quoted(others)));
+            return others.isEmpty()
+                    ? this
+                    : new Parts(files, index, List.of("not in the index, so not used: " + quoted(others)));
         }
 
         static boolean isShard(String name) {

@@ -108,8 +108,7 @@ class MetaCheckpointTest {
                                 + ", found [2, 2] in each of 2 shards");
             }
             assertThatThrownBy(() -> checkpoint.open("nobody", Shape.of(1)))
-                    .hasMessage(directory.resolve("consolidated.00.pth")
-                            + ": tensor \"nobody\": is not in this file");
+                    .hasMessage(directory.resolve("consolidated.00.pth") + ": tensor \"nobody\": is not in this file");
         }
     }
 
@@ -168,19 +167,16 @@ class MetaCheckpointTest {
 
     /** The published intermediate_size and max_position_embeddings of config.json for the same models. */
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
-            LLaMA 7B     |"dim":4096,"multiple_of":256,"n_heads":32,"n_layers":32,"norm_eps":1e-6|11008|2048|10000
-            LLaMA 13B    |"dim":5120,"multiple_of":256,"n_heads":40,"n_layers":40,"norm_eps":1e-6|13824|2048|10000
-            Llama 2 7B   |"dim":4096,"multiple_of":256,"n_heads":32,"n_layers":32,"norm_eps":1e-5|11008|4096|10000
-            Llama 2 70B  |"dim":8192,"multiple_of":4096,"ffn_dim_multiplier":1.3,"n_heads":64,"n_kv_heads":8,"n_layers":80,"norm_eps":1e-5|28672|4096|10000
-            Code Llama 34B|"dim":8192,"multiple_of":256,"ffn_dim_multiplier":1.0,"n_heads":64,"n_kv_heads":8,"n_layers":48,"norm_eps":1e-5,"rope_theta":1000000|22016|16384|1000000
-            Llama 3 8B   |"dim":4096,"multiple_of":1024,"ffn_dim_multiplier":1.3,"n_heads":32,"n_kv_heads":8,"n_layers":32,"norm_eps":1e-5,"rope_theta":500000.0|14336|8192|500000
-            Llama 3.1 8B |"dim":4096,"multiple_of":1024,"ffn_dim_multiplier":1.3,"n_heads":32,"n_kv_heads":8,"n_layers":32,"norm_eps":1e-5,"rope_theta":500000.0,"use_scaled_rope":true|14336|131072|500000
-            Llama 3.2 1B |"dim":2048,"multiple_of":256,"ffn_dim_multiplier":1.5,"n_heads":32,"n_kv_heads":8,"n_layers":16,"norm_eps":1e-5,"rope_theta":500000.0,"use_scaled_rope":true|8192|131072|500000
-            """)
+    @CsvSource(delimiter = '|', textBlock = """
+        LLaMA 7B     |"dim":4096,"multiple_of":256,"n_heads":32,"n_layers":32,"norm_eps":1e-6|11008|2048|10000
+        LLaMA 13B    |"dim":5120,"multiple_of":256,"n_heads":40,"n_layers":40,"norm_eps":1e-6|13824|2048|10000
+        Llama 2 7B   |"dim":4096,"multiple_of":256,"n_heads":32,"n_layers":32,"norm_eps":1e-5|11008|4096|10000
+        Llama 2 70B  |"dim":8192,"multiple_of":4096,"ffn_dim_multiplier":1.3,"n_heads":64,"n_kv_heads":8,"n_layers":80,"norm_eps":1e-5|28672|4096|10000
+        Code Llama 34B|"dim":8192,"multiple_of":256,"ffn_dim_multiplier":1.0,"n_heads":64,"n_kv_heads":8,"n_layers":48,"norm_eps":1e-5,"rope_theta":1000000|22016|16384|1000000
+        Llama 3 8B   |"dim":4096,"multiple_of":1024,"ffn_dim_multiplier":1.3,"n_heads":32,"n_kv_heads":8,"n_layers":32,"norm_eps":1e-5,"rope_theta":500000.0|14336|8192|500000
+        Llama 3.1 8B |"dim":4096,"multiple_of":1024,"ffn_dim_multiplier":1.3,"n_heads":32,"n_kv_heads":8,"n_layers":32,"norm_eps":1e-5,"rope_theta":500000.0,"use_scaled_rope":true|14336|131072|500000
+        Llama 3.2 1B |"dim":2048,"multiple_of":256,"ffn_dim_multiplier":1.5,"n_heads":32,"n_kv_heads":8,"n_layers":16,"norm_eps":1e-5,"rope_theta":500000.0,"use_scaled_rope":true|8192|131072|500000
+        """)
     void publishedModels(String model, String params, long feedForward, long context, double theta) {
         ModelConfig config = translated("{\"vocab_size\":128," + params + "}");
         assertThat(config.integer("intermediate_size")).as(model).hasValue(feedForward);
@@ -217,25 +213,24 @@ class MetaCheckpointTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
-            "moe":{"num_experts":8}|moe: a mixture of experts (Mixtral, Llama 4) in Meta's layout is not read
-            "moe_args":{}|moe_args: a mixture of experts (Mixtral, Llama 4) in Meta's layout is not read
-            "quantization_args":{}|quantization_args: a quantized checkpoint in Meta's layout is not read
-            "vision_chunk_size":560|vision_chunk_size: a vision model in Meta's layout is not read
-            "n_heads":3|n_heads: 3 does not divide dim 4
-            "n_kv_heads":4|num_key_value_heads: 4 does not divide num_attention_heads 2
-            "n_layers":5000|n_layers: expected an integer from 1 to 4096, found 5000
-            "ffn_dim_multiplier":-1|ffn_dim_multiplier: expected a number above 0 and up to 1024, found -1.0
-            "ffn_dim_multiplier":1e300|ffn_dim_multiplier: expected a number above 0 and up to 1024, found 1.0E300
-            "vocab_size":-2|vocab_size: expected an integer from 1 to 16777216, found -2
-            "norm_eps":"x"|norm_eps: expected a finite number, found "x"
-            """)
+    @CsvSource(delimiter = '|', textBlock = """
+        "moe":{"num_experts":8}|moe: a mixture of experts (Mixtral, Llama 4) in Meta's layout is not read
+        "moe_args":{}|moe_args: a mixture of experts (Mixtral, Llama 4) in Meta's layout is not read
+        "quantization_args":{}|quantization_args: a quantized checkpoint in Meta's layout is not read
+        "vision_chunk_size":560|vision_chunk_size: a vision model in Meta's layout is not read
+        "n_heads":3|n_heads: 3 does not divide dim 4
+        "n_kv_heads":4|num_key_value_heads: 4 does not divide num_attention_heads 2
+        "n_layers":5000|n_layers: expected an integer from 1 to 4096, found 5000
+        "ffn_dim_multiplier":-1|ffn_dim_multiplier: expected a number above 0 and up to 1024, found -1.0
+        "ffn_dim_multiplier":1e300|ffn_dim_multiplier: expected a number above 0 and up to 1024, found 1.0E300
+        "vocab_size":-2|vocab_size: expected an integer from 1 to 16777216, found -2
+        "norm_eps":"x"|norm_eps: expected a finite number, found "x"
+        """)
     void paramsThatAreWrong(String field, String message) {
         String key = field.substring(0, field.indexOf(':'));
-        String rest = PARAMS.contains(key) ? PARAMS.replaceFirst(key + ":[^,}]*", field) : PARAMS.replace("}", "," + field + "}");
+        String rest = PARAMS.contains(key)
+                ? PARAMS.replaceFirst(key + ":[^,}]*", field)
+                : PARAMS.replace("}", "," + field + "}");
         putParams(rest);
         put("consolidated.00.pth", shard());
         refused("/params.json: " + message);
