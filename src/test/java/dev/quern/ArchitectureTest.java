@@ -33,12 +33,22 @@ class ArchitectureTest {
         edges.put("quantization", List.of("tensor", "io"));
         edges.put("gguf", List.of("io", "tensor", "quantization"));
         edges.put("tokenizer", List.of("io", "gguf"));
-        edges.put("architecture", List.of("tensor", "io", "gguf"));
-        edges.put("checkpoint", List.of("io", "tensor", "quantization", "gguf", "architecture", "tokenizer"));
-        edges.put("pipeline", List.copyOf(edges.keySet()));
+        edges.put("checkpoint", List.of("io", "tensor"));
+        // A page of data says what a checkpoint's names mean, so it knows checkpoints and they do not know it.
+        edges.put("architecture", List.of("io", "tensor", "gguf", "checkpoint"));
+        edges.put("importance", List.of("io", "tensor", "gguf"));
+        edges.put("evaluation", List.of("io", "tensor", "quantization", "gguf", "tokenizer", "architecture"));
         edges.put(
-                "evaluation",
-                List.of("tensor", "quantization", "gguf", "tokenizer", "architecture", "checkpoint", "io"));
+                "pipeline",
+                List.of(
+                        "io",
+                        "tensor",
+                        "quantization",
+                        "gguf",
+                        "tokenizer",
+                        "checkpoint",
+                        "architecture",
+                        "importance"));
         edges.put("report", List.copyOf(edges.keySet()));
         edges.put("cli", List.copyOf(edges.keySet()));
         return edges;

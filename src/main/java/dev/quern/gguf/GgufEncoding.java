@@ -18,7 +18,10 @@ final class GgufEncoding {
             sum += LENGTH + key(entry.getKey()).length + TYPE + valueBytes(entry.getKey(), entry.getValue());
         }
         for (GgufTensor tensor : tensors) {
-            sum += LENGTH + utf8(tensor.name()).length + Integer.BYTES + (long) LENGTH * tensor.shape().rank();
+            sum += LENGTH
+                    + utf8(tensor.name()).length
+                    + Integer.BYTES
+                    + (long) LENGTH * tensor.shape().rank();
             sum += TYPE + LENGTH;
         }
         return sum;
@@ -81,8 +84,8 @@ final class GgufEncoding {
     private static void putValue(ByteBuffer out, GgufValue value) {
         switch (value) {
             case GgufValue.Int number -> putInteger(out, number.type(), number.value());
-            case GgufValue.Real number when number.type() == GgufType.FLOAT32 ->
-                out.putInt(FloatBits.narrow(number.value()));
+            case GgufValue.Real number
+            when number.type() == GgufType.FLOAT32 -> out.putInt(FloatBits.narrow(number.value()));
             case GgufValue.Real number -> out.putLong(Double.doubleToRawLongBits(number.value()));
             case GgufValue.Bool bool -> out.put((byte) (bool.value() ? 1 : 0));
             case GgufValue.Text text -> putString(out, text.utf8());

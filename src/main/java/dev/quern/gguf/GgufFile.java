@@ -33,12 +33,12 @@ import java.util.SequencedMap;
 public final class GgufFile implements AutoCloseable {
     private static final byte[] MAGIC = {'G', 'G', 'U', 'F'};
 
-    private final MappedFile file;
+    private final Region whole;
     private final GgufHeader header;
     private final List<String> warnings;
 
-    private GgufFile(MappedFile file, GgufHeader header, List<String> warnings) {
-        this.file = file;
+    private GgufFile(Region whole, GgufHeader header, List<String> warnings) {
+        this.whole = whole;
         this.header = header;
         this.warnings = List.copyOf(warnings);
     }
@@ -59,17 +59,23 @@ public final class GgufFile implements AutoCloseable {
     public static GgufFile openPart(Path path) {
         MappedFile file = MappedFile.open(path);
         try {
-            GgufHeader header = GgufHeader.read(file.region());
-            return new GgufFile(file, header, check(file, header));
-        } catch (InternalError e) {
-            // A page that is no longer there (measured on JDK 25); see dev.quern.tensor.Reading.
-            file.close();
-            throw InputException.of(path, "changed while it was being read")
-                    .withHint("leave the file alone until the command has ended, and run it again")
-                    .withCause(e);
+            return read(file.region());
         } catch (RuntimeException e) {
             file.close();
             throw e;
+        }
+    }
+
+    /** A GGUF file that takes up the whole of a region. */
+    static GgufFile read(Region whole) {
+        try {
+            GgufHeader header = GgufHeader.read(whole);
+            return new GgufFile(whole, header, check(whole, header));
+        } catch (InternalError e) {
+            // A page that is no longer there (measured on JDK 25); see dev.quern.tensor.Reading.
+            throw InputException.of(whole.file().path(), "changed while it was being read")
+                    .withHint("leave the file alone until the command has ended, and run it again")
+                    .withCause(e);
         }
     }
 
@@ -85,26 +91,27 @@ public final class GgufFile implements AutoCloseable {
         }
     }
 
-    private static List<String> check(MappedFile file, GgufHeader header) {
+    private static List<String> check(Region whole, GgufHeader header) {
+        Path path = whole.file().path();
         for (GgufTensor tensor : header.tensors().values()) {
             long begin = header.dataStart() + tensor.offset();
             long end = begin + tensor.bytes();
-            if (end < begin || end > file.size()) {
+            if (end < begin || end > whole.length()) {
                 throw InputException.expected(
-                                file.path(),
+                                path,
                                 "tensor " + Quoted.of(tensor.name()),
                                 "bytes " + Long.toUnsignedString(begin) + " to " + Long.toUnsignedString(end),
-                                "the end of the file at byte " + file.size())
+                                "the end of the file at byte " + whole.length())
                         .withHint("the file is incomplete; get or make it again");
             }
         }
         List<String> warnings = new ArrayList<>();
         long end = header.dataStart() + header.dataBytes();
-        if (file.size() > end) {
-            warnings.add(file.path() + ": " + (file.size() - end) + " bytes behind the last tensor, from byte " + end
+        if (whole.length() > end) {
+            warnings.add(path + ": " + (whole.length() - end) + " bytes behind the last tensor, from byte " + end
                     + " on, belong to nothing");
         }
-        warnAboutTokenIds(file.path(), header.metadata(), warnings);
+        warnAboutTokenIds(path, header.metadata(), warnings);
         return warnings;
     }
 
@@ -127,7 +134,7 @@ public final class GgufFile implements AutoCloseable {
         OptionalLong parts = metadata().integer("split.count");
         if (parts.orElse(0) > 1) {
             throw InputException.of(
-                            file.path(),
+                            file().path(),
                             "expected a whole model, found part "
                                     + (metadata().integer("split.no").orElse(0) + 1) + " of " + parts.getAsLong())
                     .withHint("merge the parts first: llama-gguf-split --merge FIRST-PART OUT.gguf");
@@ -149,6 +156,10 @@ public final class GgufFile implements AutoCloseable {
         return Collections.unmodifiableSequencedMap(header.tensors());
     }
 
+    public Optional<GgufTensor> tensor(String name) {
+        return Optional.ofNullable(header.tensors().get(name));
+    }
+
     /** What {@code general.alignment} says, or 32. */
     public int alignment() {
         return header.alignment();
@@ -165,7 +176,7 @@ public final class GgufFile implements AutoCloseable {
     }
 
     public MappedFile file() {
-        return file;
+        return whole.file();
     }
 
     /**
@@ -174,13 +185,13 @@ public final class GgufFile implements AutoCloseable {
      * @throws IllegalArgumentException when there is no such tensor
      */
     public Region region(String name) {
-        GgufTensor tensor = Optional.ofNullable(header.tensors().get(name))
-                .orElseThrow(() -> new IllegalArgumentException("no tensor " + Quoted.of(name) + " in " + file.path()));
-        return region(tensor);
+        return region(tensor(name)
+                .orElseThrow(
+                        () -> new IllegalArgumentException("no tensor " + Quoted.of(name) + " in " + file().path())));
     }
 
     private Region region(GgufTensor tensor) {
-        return new Region(file, header.dataStart() + tensor.offset(), tensor.bytes());
+        return whole.slice(header.dataStart() + tensor.offset(), tensor.bytes());
     }
 
     /**
@@ -199,8 +210,8 @@ public final class GgufFile implements AutoCloseable {
 
     private TensorSource source(GgufTensor tensor) {
         return plain(tensor.type())
-                .<TensorSource>map(dtype ->
-                        new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
+                .<TensorSource>map(
+                        dtype -> new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
                 .orElseGet(() -> blocks(tensor));
     }
 
@@ -210,7 +221,9 @@ public final class GgufFile implements AutoCloseable {
             decoder = Codecs.decoder(tensor.type());
         } catch (IllegalArgumentException e) {
             throw InputException.of(
-                            file.path(), "tensor " + Quoted.of(tensor.name()), "nothing decodes type " + tensor.type())
+                            file().path(),
+                            "tensor " + Quoted.of(tensor.name()),
+                            "nothing decodes type " + tensor.type())
                     .withCause(e);
         }
         Shape shape = tensor.shape();
@@ -239,6 +252,6 @@ public final class GgufFile implements AutoCloseable {
 
     @Override
     public void close() {
-        file.close();
+        file().close();
     }
 }

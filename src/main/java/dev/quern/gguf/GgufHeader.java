@@ -115,8 +115,7 @@ record GgufHeader(
 
         private GgufValue value(GgufType type) {
             return switch (type) {
-                case UINT8, INT8, UINT16, INT16, UINT32, INT32, UINT64, INT64 ->
-                    new GgufValue.Int(type, integer(type));
+                case UINT8, INT8, UINT16, INT16, UINT32, INT32, UINT64, INT64 -> new GgufValue.Int(type, integer(type));
                 case FLOAT32 -> new GgufValue.Real(type, FloatBits.widen(in.i32("a float")));
                 case FLOAT64 -> new GgufValue.Real(type, Double.longBitsToDouble(in.i64("a double")));
                 case BOOL -> new GgufValue.Bool(integer(type) == 1);
@@ -216,7 +215,9 @@ record GgufHeader(
             QuantType type = quantType();
             if (shape.rowLength() % type.blockLength() != 0) {
                 throw in.expected(
-                        where, "rows of whole " + type + " blocks of " + type.blockLength(), "rows of " + shape.rowLength());
+                        where,
+                        "rows of whole " + type + " blocks of " + type.blockLength(),
+                        "rows of " + shape.rowLength());
             }
             long offsetAt = in.position();
             long found = in.i64("an offset");
@@ -263,16 +264,18 @@ record GgufHeader(
         }
 
         private InputException unknownType(long where, int id) {
-            String removed =
-                    switch (id) {
-                        case 4, 5 -> "Q4_2 or Q4_3, removed in May 2023";
-                        case 31, 32, 33 -> "Q4_0 interleaved for ARM, removed in November 2024";
-                        case 36, 37, 38 -> "IQ4_NL interleaved for ARM, removed in November 2024";
-                        default -> "";
-                    };
-            String found = removed.isEmpty() ? Integer.toString(id) : id + " (" + removed + ")";
-            return in.expected(where, "a tensor type known to llama.cpp v0.5.0", found)
-                    .withHint("quantize the original model again, to a type of today");
+            String was = switch (id) {
+                case 4 -> "Q4_2, removed in 2023";
+                case 5 -> "Q4_3, removed in 2023";
+                case 31, 32, 33 -> "Q4_0 interleaved for ARM, removed in 2024";
+                case 36, 37, 38 -> "IQ4_NL interleaved for ARM, removed in 2024";
+                default -> "";
+            };
+            String expected = "a tensor type known to llama.cpp v0.5.0";
+            return was.isEmpty()
+                    ? in.expected(where, expected, id).withHint("the file may be newer than this program")
+                    : in.expected(where, expected, id + " (" + was + ")")
+                            .withHint("quantize the original model again, to a type of today");
         }
     }
 }

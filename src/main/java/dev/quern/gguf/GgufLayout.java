@@ -67,13 +67,16 @@ public final class GgufLayout {
                 && GgufLimits.isAlignment(value)) {
             return (int) value;
         }
-        throw new IllegalArgumentException(GgufLimits.ALIGNMENT_KEY + " is not a UINT32 power of two up to "
-                + GgufLimits.MAX_ALIGNMENT + ": " + metadata.get(GgufLimits.ALIGNMENT_KEY).get());
+        throw new IllegalArgumentException(
+                GgufLimits.ALIGNMENT_KEY + " is not a UINT32 power of two up to " + GgufLimits.MAX_ALIGNMENT + ": "
+                        + metadata.get(GgufLimits.ALIGNMENT_KEY).get());
     }
 
     private static void check(Entry entry) {
         byte[] name = entry.name().getBytes(StandardCharsets.UTF_8);
-        if (name.length == 0 || name.length > GgufLimits.MAX_NAME_BYTES || entry.name().indexOf('\0') >= 0) {
+        if (name.length == 0
+                || name.length > GgufLimits.MAX_NAME_BYTES
+                || entry.name().indexOf('\0') >= 0) {
             throw new IllegalArgumentException("a tensor's name has 1 to " + GgufLimits.MAX_NAME_BYTES
                     + " bytes, none of them zero: " + entry.name());
         }

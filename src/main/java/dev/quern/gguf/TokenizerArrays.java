@@ -35,7 +35,8 @@ final class TokenizerArrays {
     }
 
     private static void check(Rule rule, GgufValue value, int tokens, Refusal refusal) {
-        String types = String.join(" or ", rule.elements().stream().map(GgufType::name).sorted().toList());
+        String types = String.join(
+                " or ", rule.elements().stream().map(GgufType::name).sorted().toList());
         if (!(value instanceof GgufValue.Array array)) {
             throw refusal.expected(rule.key(), "an array of " + types, "a " + value.type());
         }

@@ -1,7 +1,9 @@
 package dev.quern.io;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /**
@@ -28,9 +30,14 @@ public final class OutputException extends RuntimeException {
         return new OutputException(file + ": " + problem + ": " + reason(cause), cause);
     }
 
-    /** The system's words without the path, which a FileSystemException puts before them. */
+    /** The system's words without the path, which a FileSystemException puts before them or in their place. */
     private static String reason(IOException e) {
-        String words = e instanceof FileSystemException f ? f.getReason() : e.getMessage();
+        String words = switch (e) {
+            case AccessDeniedException denied -> "Permission denied";
+            case NoSuchFileException missing -> "No such file or directory";
+            case FileSystemException failed -> failed.getReason();
+            default -> e.getMessage();
+        };
         return words == null ? e.getClass().getSimpleName() : words;
     }
 }

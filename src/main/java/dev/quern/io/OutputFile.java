@@ -267,7 +267,8 @@ public final class OutputFile implements AutoCloseable {
         if (!Files.isRegularFile(resolved)) {
             throw new RefusedException(
                     target,
-                    "expected a file, found a " + (Files.isDirectory(resolved) ? "directory" : "device, pipe or socket"),
+                    "expected a file, found a "
+                            + (Files.isDirectory(resolved) ? "directory" : "device, pipe or socket"),
                     "name a file");
         }
         if (!overwrite) {
@@ -302,8 +303,7 @@ public final class OutputFile implements AutoCloseable {
         // One percent for what the file system itself needs to keep track of so many blocks.
         long needed = size + size / 100;
         if (needed < 0 || free < needed) {
-            throw OutputException.of(
-                    directory, "expected " + Math.max(needed, size) + " free bytes, found " + free);
+            throw OutputException.of(directory, "expected " + Math.max(needed, size) + " free bytes, found " + free);
         }
     }
 
@@ -312,7 +312,8 @@ public final class OutputFile implements AutoCloseable {
     private static Temporary createTemporary(Path target, FileOperations operations) {
         Path directory = directoryOf(target);
         while (true) {
-            String random = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
+            String random =
+                    HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong());
             Path path = directory.resolve(prefix(target) + random + SUFFIX);
             FileChannel channel;
             try {

@@ -21,8 +21,18 @@ public final class Quoted {
                 out.append(String.format("\\u{%x}", c));
             }
         }
-        return out.append('"').append(shown == LONGEST && name.codePointCount(0, name.length()) > LONGEST ? "…" : "")
+        return out.append('"')
+                .append(shown == LONGEST && name.codePointCount(0, name.length()) > LONGEST ? "…" : "")
                 .toString();
+    }
+
+    /** A message that may hold text from a file, on one line: what is not plainly printable is escaped. */
+    public static String plain(String message) {
+        StringBuilder out = new StringBuilder(message.length());
+        message.codePoints()
+                .limit(2 * LONGEST)
+                .forEach(c -> out.append(isPrintable(c) ? Character.toString(c) : String.format("\\u{%x}", c)));
+        return out.toString();
     }
 
     private static boolean isPrintable(int c) {

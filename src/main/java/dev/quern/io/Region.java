@@ -1,5 +1,6 @@
 package dev.quern.io;
 
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -9,12 +10,10 @@ import java.nio.ByteOrder;
  * file's name and the byte, never read. Numbers are little-endian and may stand at any address.
  */
 public record Region(MappedFile file, long offset, long length) {
-    public static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    public static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfDouble DOUBLE =
             ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -65,9 +64,18 @@ public record Region(MappedFile file, long offset, long length) {
 
     public byte[] bytes(long at, int count) {
         check(at, count);
-        return file.segment()
-                .asSlice(offset + at, count)
-                .toArray(ValueLayout.JAVA_BYTE);
+        return file.segment().asSlice(offset + at, count).toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    /** The bytes from {@code at} on as a stream, without a copy of the whole. */
+    public InputStream stream(long at, long count) {
+        return new RegionStream(slice(at, count));
+    }
+
+    /** Copies {@code count} bytes from {@code at} on to the start of {@code out}. */
+    public void copyTo(long at, byte[] out, int count) {
+        check(at, count);
+        MemorySegment.copy(file.segment(), ValueLayout.JAVA_BYTE, offset + at, out, 0, count);
     }
 
     private void check(long at, long count) {

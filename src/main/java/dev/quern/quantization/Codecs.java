@@ -25,6 +25,7 @@ import dev.quern.quantization.scalar.Tq2;
 import dev.quern.quantization.scalar.TwoBitSuperBlocks;
 import dev.quern.quantization.simd.SimdBFloat16;
 import dev.quern.quantization.simd.SimdEightBitBlocks;
+import dev.quern.quantization.simd.SimdNonlinearBlocks;
 import dev.quern.quantization.simd.SimdOffsetBlocks;
 import dev.quern.quantization.simd.SimdOffsetSuperBlocks;
 import dev.quern.quantization.simd.SimdSearches;
@@ -72,6 +73,8 @@ public final class Codecs {
             case IQ1_M -> SimdSearches.iq1M();
             case MXFP4 -> SimdSearches.mxfp4();
             case NVFP4 -> SimdSearches.nvfp4();
+            case IQ4_NL -> SimdNonlinearBlocks.blocks();
+            case IQ4_XS -> SimdNonlinearBlocks.superBlocks();
             default -> scalar(type);
         };
     }

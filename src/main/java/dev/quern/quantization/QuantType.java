@@ -5,7 +5,7 @@ import java.util.Optional;
 
 /**
  * The tensor types of GGUF as of llama.cpp v0.5.0: the id in the file, values in a block, bytes of a block. Ids that
- * ggml removed (4, 5, 31 to 33, 36 to 38) have no constant.
+ * ggml removed (4, 5, 31 to 33, 36 to 38) have no constant. {@code formats/ggml-types.json} says the same as data.
  */
 public enum QuantType {
     F32(0, 1, 4),

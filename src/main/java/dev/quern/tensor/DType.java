@@ -8,6 +8,9 @@ public enum DType {
     BF16(16),
     F8_E4M3(8),
     F8_E5M2(8),
+    F8_E4M3FNUZ(8),
+    F8_E5M2FNUZ(8),
+    F8_E8M0(8),
     I64(64),
     I32(32),
     I16(16),
@@ -34,7 +37,7 @@ public enum DType {
 
     public boolean isFloat() {
         return switch (this) {
-            case F64, F32, F16, BF16, F8_E4M3, F8_E5M2 -> true;
+            case F64, F32, F16, BF16, F8_E4M3, F8_E5M2, F8_E4M3FNUZ, F8_E5M2FNUZ, F8_E8M0 -> true;
             case I64, I32, I16, I8, U64, U32, U16, U8, BOOL -> false;
         };
     }

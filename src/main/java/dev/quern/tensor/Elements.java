@@ -40,6 +40,22 @@ public final class Elements {
                     out[to + i] = Float.float16ToFloat((short) (source.get(ValueLayout.JAVA_BYTE, at + i) << 8));
                 }
             }
+            case F8_E4M3FNUZ -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = float8fnuz(source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff, 3);
+                }
+            }
+            case F8_E5M2FNUZ -> {
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = float8fnuz(source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff, 2);
+                }
+            }
+            case F8_E8M0 -> {
+                for (int i = 0; i < count; i++) {
+                    int exponent = source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff;
+                    out[to + i] = exponent == 0xff ? Float.NaN : Math.scalb(1f, exponent - 127);
+                }
+            }
             case I64 -> {
                 for (int i = 0; i < count; i++) {
                     out[to + i] = source.get(Region.LONG, at + 8L * i);
@@ -94,8 +110,9 @@ public final class Elements {
     private static void bfloat(MemorySegment source, long at, int count, float[] out, int to) {
         int i = 0;
         for (; i <= count - 8; i += 8) {
-            IntVector bits = (IntVector) ShortVector.fromMemorySegment(SHORTS, source, at + 2L * i, ByteOrder.LITTLE_ENDIAN)
-                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+            IntVector bits =
+                    (IntVector) ShortVector.fromMemorySegment(SHORTS, source, at + 2L * i, ByteOrder.LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
             FloatVector values = bits.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
             values.intoArray(out, to + i);
         }
@@ -116,6 +133,21 @@ public final class Elements {
         } else {
             magnitude = Math.scalb(1 + mantissa / 8f, exponent - 7);
         }
+        return (bits & 0x80) == 0 ? magnitude : -magnitude;
+    }
+
+    /**
+     * The 8-bit types without infinities and without a negative zero ("FNUZ", AMD and Graphcore, as torch has them):
+     * the bias is one more than IEEE's would be, and the bits of -0 are the only NaN.
+     */
+    private static float float8fnuz(int bits, int mantissaBits) {
+        if (bits == 0x80) {
+            return Float.NaN;
+        }
+        int bias = 1 << 6 - mantissaBits;
+        int exponent = (bits & 0x7f) >> mantissaBits;
+        float fraction = (bits & (1 << mantissaBits) - 1) / (float) (1 << mantissaBits);
+        float magnitude = exponent == 0 ? Math.scalb(fraction, 1 - bias) : Math.scalb(1 + fraction, exponent - bias);
         return (bits & 0x80) == 0 ? magnitude : -magnitude;
     }
 

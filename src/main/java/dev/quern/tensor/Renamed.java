@@ -5,7 +5,8 @@ public record Renamed(TensorInfo info, TensorSource source) implements TensorSou
     public Renamed {
         if (info.shape().elements() != source.info().shape().elements()
                 || info.shape().rowLength() != source.info().shape().rowLength()) {
-            throw new IllegalArgumentException(info.shape() + " is not the rows of " + source.info().shape());
+            throw new IllegalArgumentException(
+                    info.shape() + " is not the rows of " + source.info().shape());
         }
     }
 

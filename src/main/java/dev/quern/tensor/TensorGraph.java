@@ -12,7 +12,8 @@ public final class TensorGraph {
     /** @throws IllegalArgumentException when two sources claim one name */
     public void add(TensorSource source) {
         if (sources.putIfAbsent(source.info().name(), source) != null) {
-            throw new IllegalArgumentException("two sources for tensor " + source.info().name());
+            throw new IllegalArgumentException(
+                    "two sources for tensor " + source.info().name());
         }
     }
 

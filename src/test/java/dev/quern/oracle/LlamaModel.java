@@ -81,8 +81,8 @@ public final class LlamaModel implements AutoCloseable {
     public int[] tokenize(byte[] text, boolean addSpecial, boolean parseSpecial) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bytes = arena.allocateFrom(JAVA_BYTE, text);
-            // Never more tokens than bytes, but for the ones around the text and a space before it.
-            int room = text.length + 8;
+            // Never more tokens than bytes, of which a space becomes three, and the ones around the text.
+            int room = Math.addExact(Math.multiplyExact(text.length, 3), 8);
             MemorySegment tokens = arena.allocate(JAVA_INT, room);
             int count = call(() -> (int) llama.tokenize()
                     .invokeExact(vocabulary, bytes, text.length, tokens, room, addSpecial, parseSpecial));

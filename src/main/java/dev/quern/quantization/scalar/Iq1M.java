@@ -147,11 +147,11 @@ public final class Iq1M extends BlockwiseCodec {
             long b = at + (long) block * BYTES;
             int half = 0;
             for (int part = 0; part < 4; part++) {
-                half |= BlockBytes.unsignedShort(blocks, b + SCALES + 2 * part) >> 12 << 4 * part;
+                half |= BlockBytes.unsignedShort(blocks, b + SCALES + 2L * part) >> 12 << 4 * part;
             }
             float d = Float.float16ToFloat((short) half);
             for (int k = 0; k < BLOCK / 8; k++) {
-                int step = BlockBytes.unsignedShort(blocks, b + SCALES + 2 * (k / 8)) >> 3 * (k / 2 % 4) & 7;
+                int step = BlockBytes.unsignedShort(blocks, b + SCALES + 2L * (k / 8)) >> 3 * (k / 2 % 4) & 7;
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + k / 2) >> 4 * (k & 1);
                 float shift = (high & 8) != 0 ? -0.125f : 0.125f;
                 int point = BlockBytes.unsigned(blocks, b + k) | (high & 7) << 8;

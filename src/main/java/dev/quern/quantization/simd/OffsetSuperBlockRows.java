@@ -98,7 +98,7 @@ abstract class OffsetSuperBlockRows extends RowCodec {
         int odd = 0;
         for (int group = 0; group < groups; group += COUNT) {
             Transposed.gather(row, from + group * groupLength, COUNT, groupLength, lanes.x);
-            odd |= searchPlain(groupLength * COUNT);
+            odd |= searchPlain();
             keep(at + group);
         }
         return odd;
@@ -156,7 +156,7 @@ abstract class OffsetSuperBlockRows extends RowCodec {
     abstract int largestScaleCode();
 
     /** Fills the weights and searches the lanes; answers which are odd. */
-    abstract int searchPlain(int end);
+    abstract int searchPlain();
 
     abstract int searchImportant();
 

@@ -41,8 +41,8 @@ public final class SimdOffsetSuperBlocks extends OffsetSuperBlockRows {
     }
 
     @Override
-    int searchPlain(int end) {
-        Weights.magnitudesAboveLevel(lanes.x, end, lanes.weights);
+    int searchPlain() {
+        Weights.magnitudesAboveLevel(lanes.x, GROUP, lanes.weights);
         return max == 15
                 ? lanes.search(GROUP, max, -1f, 0.1f, 20, false)
                 : lanes.search(GROUP, max, -0.5f, 0.1f, 15, false);

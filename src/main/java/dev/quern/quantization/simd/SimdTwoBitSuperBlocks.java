@@ -28,8 +28,8 @@ public final class SimdTwoBitSuperBlocks extends OffsetSuperBlockRows {
     }
 
     @Override
-    int searchPlain(int end) {
-        Weights.magnitudes(lanes.x, end, lanes.weights);
+    int searchPlain() {
+        Weights.magnitudes(lanes.x, GROUPS * Lanes.COUNT, lanes.weights);
         return lanes.search(GROUPS, 3, -0.5f, 0.1f, 15, true);
     }
 

@@ -26,16 +26,27 @@ final class Weights {
     }
 
     /** {@code sqrt(mean of x^2) + |x|}, the mean that of each lane's n values, added in order. */
-    static void magnitudesAboveLevel(float[] x, int end, float[] weights) {
+    static void magnitudesAboveLevel(float[] x, int n, float[] weights) {
+        int end = n * COUNT;
         FloatVector sum = FloatVector.zero(FLOATS);
         for (int i = 0; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             sum = sum.add(value.mul(value));
         }
-        FloatVector level = sum.div((float) (end / COUNT)).lanewise(VectorOperators.SQRT);
+        FloatVector level = sum.div(n).lanewise(VectorOperators.SQRT);
         for (int i = 0; i < end; i += COUNT) {
             level.add(FloatVector.fromArray(FLOATS, x, i).abs()).intoArray(weights, i);
         }
+    }
+
+    /** Each lane's sum of n squares, added in order, times a factor. */
+    static void meanSquares(float[] x, int n, float factor, float[] means) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int i = 0; i < n * COUNT; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            sum = sum.add(value.mul(value));
+        }
+        sum.mul(factor).intoArray(means, 0);
     }
 
     /** {@code importance * sqrt(sigma2 + x^2)}; the weights hold the importance before. Then each lane's sum of them. */

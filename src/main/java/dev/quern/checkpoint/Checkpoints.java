@@ -1,0 +1,270 @@
+package dev.quern.checkpoint;
+
+import dev.quern.checkpoint.torch.TorchContainer;
+import dev.quern.io.InputException;
+import dev.quern.io.MappedFile;
+import dev.quern.io.Quoted;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** Opens whatever the user points at: a directory, one weight file, or a shard index. */
+public final class Checkpoints {
+    private static final String CONFIG = "config.json";
+    private static final String PARAMS = "params.json";
+    private static final String SAFETENSORS_INDEX = "model.safetensors.index.json";
+    private static final String TORCH_INDEX = "pytorch_model.bin.index.json";
+
+    private Checkpoints() {}
+
+    /**
+     * Opens a checkpoint: every header and pickle is read and checked, no weight is.
+     *
+     * @throws InputException when it is not there, not a checkpoint, or wrong in any way
+     */
+    public static Checkpoint open(Path source) {
+        try {
+            if (Files.isDirectory(source)) {
+                return openDirectory(source);
+            }
+            if (!Files.exists(source)) {
+                throw InputException.of(source, "no such file or directory");
+            }
+            return openFile(source);
+        } catch (InternalError e) {
+            // What the JVM raises when mapped pages are gone (measured on JDK 25).
+            throw InputException.of(source, "changed while it was being read")
+                    .withHint("leave the files alone until the command has ended, and run it again")
+                    .withCause(e);
+        }
+    }
+
+    static Path directoryOf(Path file) {
+        return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
+    }
+
+    private static Checkpoint openDirectory(Path directory) {
+        List<String> names = names(directory);
+        Parts parts = Parts.of(directory, names);
+        List<Path> metaShards = MetaShards.find(directory, names);
+        boolean config = names.contains(CONFIG);
+        if (config && !parts.files().isEmpty()) {
+            return huggingFace(directory, parts);
+        }
+        if (names.contains(PARAMS) && !metaShards.isEmpty()) {
+            return meta(directory, metaShards);
+        }
+        throw refusal(directory, names, !parts.files().isEmpty(), !metaShards.isEmpty());
+    }
+
+    private static Checkpoint openFile(Path file) {
+        String name = String.valueOf(file.getFileName());
+        Path directory = directoryOf(file);
+        if (name.endsWith(".index.json")) {
+            return huggingFace(directory, Parts.indexed(file));
+        }
+        if (name.endsWith(".json")) {
+            throw InputException.of(file, "is no weight file").withHint("give the directory: " + directory);
+        }
+        refuseGguf(file);
+        List<String> names = names(directory);
+        // One shard alone is half a model: with its siblings it is the whole one.
+        if (MetaShards.isShard(name)) {
+            return meta(directory, MetaShards.find(directory, names));
+        }
+        Parts all = Parts.of(directory, names);
+        if (all.files().size() > 1 && Parts.isShard(name) && all.contains(name)) {
+            return huggingFace(directory, all);
+        }
+        if (!names.contains(CONFIG) && names.contains(PARAMS)) {
+            return meta(directory, List.of(file));
+        }
+        return huggingFace(directory, new Parts(List.of(file), Optional.empty(), List.of()));
+    }
+
+    private static Checkpoint huggingFace(Path directory, Parts parts) {
+        Path configFile = directory.resolve(CONFIG);
+        if (!Files.exists(configFile)) {
+            throw InputException.of(directory, "no config.json beside the weights")
+                    .withHint("get config.json and the tokenizer files from where the weights came from");
+        }
+        ModelConfig config = ModelConfig.read(configFile);
+        List<Weights> weights = Weights.open(parts.files());
+        try {
+            List<String> notes = new ArrayList<>(parts.notes());
+            parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
+            return new HuggingFaceCheckpoint(directory, config, weights, notes);
+        } catch (RuntimeException | Error e) {
+            weights.forEach(Weights::close);
+            throw e;
+        }
+    }
+
+    private static Checkpoint meta(Path directory, List<Path> files) {
+        Path params = directory.resolve(PARAMS);
+        if (!Files.exists(params)) {
+            throw InputException.of(directory, "no params.json beside the weights")
+                    .withHint("get params.json and tokenizer.model from where the weights came from");
+        }
+        List<Weights> shards = Weights.open(files);
+        try {
+            List<String> notes = new ArrayList<>();
+            shards.forEach(shard -> notes.addAll(shard.notes()));
+            List<String> unused = MetaParameters.unused(params);
+            if (!unused.isEmpty()) {
+                notes.add(params + ": not used: " + quoted(unused));
+            }
+            return new MetaCheckpoint(directory, MetaParameters.translate(params, shards), shards, notes);
+        } catch (RuntimeException | Error e) {
+            shards.forEach(Weights::close);
+            throw e;
+        }
+    }
+
+    private static void refuseGguf(Path path) {
+        try (MappedFile file = MappedFile.open(path)) {
+            if (TorchContainer.of(file) == TorchContainer.GGUF) {
+                throw InputException.of(path, "is a GGUF file, not a checkpoint");
+            }
+        }
+    }
+
+    private static List<String> names(Path directory) {
+        try (Stream<Path> entries = Files.list(directory)) {
+            return entries.filter(entry -> !Files.isDirectory(entry))
+                    .map(entry -> String.valueOf(entry.getFileName()))
+                    .sorted(Comparator.naturalOrder())
+                    .toList();
+        } catch (IOException e) {
+            throw InputException.of(directory, "cannot be listed: " + e.getMessage())
+                    .withCause(e);
+        }
+    }
+
+    /** Says what is there instead of a checkpoint, because that tells the user what went wrong. */
+    private static InputException refusal(Path directory, List<String> names, boolean parts, boolean metaShards) {
+        if (parts) {
+            return InputException.of(directory, "no config.json beside the weights")
+                    .withHint("get config.json and the tokenizer files from where the weights came from");
+        }
+        if (metaShards) {
+            return InputException.of(directory, "no params.json beside the consolidated.*.pth files")
+                    .withHint("get params.json and tokenizer.model from where the weights came from");
+        }
+        InputException none = InputException.of(
+                directory,
+                "no weight files (safetensors, pytorch_model.bin or " + "consolidated.*.pth) in it; found "
+                        + (names.isEmpty() ? "nothing" : quoted(names)));
+        if (names.contains("adapter_config.json")) {
+            return InputException.of(directory, "is a LoRA adapter, not a model")
+                    .withHint("merge it into its base model first (peft: merge_and_unload)");
+        }
+        if (any(names, name -> name.endsWith(".gguf"))) {
+            return none.withHint("give the GGUF file itself as the source");
+        }
+        if (any(names, name -> name.endsWith(".distcp") || name.equals(".metadata"))) {
+            return none.withHint("this is a torch.distributed checkpoint; convert it first: "
+                    + "python -m torch.distributed.checkpoint.format_utils dcp_to_torch");
+        }
+        if (any(names, name -> name.endsWith(".h5") || name.endsWith(".msgpack") || name.endsWith(".onnx"))) {
+            return none.withHint("TensorFlow, Flax and ONNX weights are not read; look for a safetensors version");
+        }
+        return none.withHint("give the directory that holds config.json and the weights");
+    }
+
+    private static boolean any(List<String> names, Predicate<String> test) {
+        return names.stream().anyMatch(test);
+    }
+
+    private static String quoted(List<String> names) {
+        return names.stream().limit(6).map(Quoted::of).collect(Collectors.joining(", "))
+                + (names.size() > 6 ? " and " + (names.size() - 6) + " more" : "");
+    }
+
+    /** Which files of a Hugging Face directory are the model. */
+    private record Parts(List<Path> files, Optional<ShardIndex> index, List<String> notes) {
+        private static final String SHARD = ".*-[0-9]{5}-of-[0-9]{5}\\.(safetensors|bin)";
+
+        static Parts of(Path directory, List<String> names) {
+            if (names.contains(SAFETENSORS_INDEX)) {
+                return indexed(directory.resolve(SAFETENSORS_INDEX));
+            }
+            List<String> chosen = matching(names, "model.*\\.safetensors");
+            if (chosen.isEmpty() && !names.contains("adapter_config.json")) {
+                chosen = matching(names, ".*\\.safetensors");
+            }
+            if (chosen.isEmpty() && names.contains(TORCH_INDEX)) {
+                return indexed(directory.resolve(TORCH_INDEX));
+            }
+            if (chosen.isEmpty()) {
+                chosen = matching(names, "pytorch_model.*\\.bin");
+            }
+            checkComplete(directory, chosen);
+            return new Parts(chosen.stream().map(directory::resolve).toList(), Optional.empty(), List.of());
+        }
+
+        static Parts indexed(Path file) {
+            ShardIndex index = ShardIndex.read(file);
+            return new Parts(index.shards(), Optional.of(index), List.of());
+        }
+
+        static boolean isShard(String name) {
+            return name.matches(SHARD);
+        }
+
+        boolean contains(String name) {
+            return files.stream().anyMatch(file -> file.endsWith(name));
+        }
+
+        private static List<String> matching(List<String> names, String pattern) {
+            return names.stream().filter(name -> name.matches(pattern)).toList();
+        }
+
+        /** Without an index the names tell how many shards there are. */
+        private static void checkComplete(Path directory, List<String> names) {
+            for (String name : names) {
+                if (!isShard(name)) {
+                    continue;
+                }
+                int at = name.lastIndexOf("-of-");
+                String end = name.substring(at);
+                int count = Integer.parseInt(end.substring(4, 9));
+                for (int number = 1; number <= count; number++) {
+                    String sibling = name.substring(0, at - 5) + String.format("%05d", number) + end;
+                    if (!names.contains(sibling)) {
+                        throw InputException.of(directory, "the shard " + Quoted.of(sibling) + " is missing")
+                                .withHint("the download is not complete");
+                    }
+                }
+            }
+        }
+    }
+
+    /** Meta's consolidated.00.pth, consolidated.01.pth, … */
+    private static final class MetaShards {
+        private static final String SHARD = "consolidated\\.[0-9]{2}\\.pth";
+
+        static boolean isShard(String name) {
+            return name.matches(SHARD);
+        }
+
+        static List<Path> find(Path directory, List<String> names) {
+            List<String> found = names.stream().filter(MetaShards::isShard).toList();
+            for (int number = 0; number < found.size(); number++) {
+                String expected = String.format("consolidated.%02d.pth", number);
+                if (!found.get(number).equals(expected)) {
+                    throw InputException.of(directory, "the shard " + expected + " is missing")
+                            .withHint("the download is not complete");
+                }
+            }
+            return found.stream().map(directory::resolve).toList();
+        }
+    }
+}

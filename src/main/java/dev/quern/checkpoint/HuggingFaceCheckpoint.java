@@ -1,0 +1,111 @@
+package dev.quern.checkpoint;
+
+import dev.quern.io.InputException;
+import dev.quern.io.MappedFile;
+import dev.quern.io.Quoted;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.TensorInfo;
+import dev.quern.tensor.TensorSource;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/** A checkpoint whose tensors each lie whole in one of its files. */
+final class HuggingFaceCheckpoint implements Checkpoint {
+    private final Path directory;
+    private final ModelConfig config;
+    private final List<Weights> parts;
+    private final List<String> notes;
+    private final Map<String, Weights> home = new LinkedHashMap<>();
+    private final SequencedMap<String, TensorInfo> tensors = new LinkedHashMap<>();
+    private final SequencedMap<String, String> unreadable = new LinkedHashMap<>();
+
+    /** @param parts in reading order; closed with the checkpoint */
+    HuggingFaceCheckpoint(Path directory, ModelConfig config, List<Weights> parts, List<String> notes) {
+        this.directory = directory;
+        this.config = config;
+        this.parts = parts;
+        List<String> all = new ArrayList<>(notes);
+        parts.forEach(part -> all.addAll(part.notes()));
+        this.notes = List.copyOf(all);
+        parts.forEach(this::add);
+    }
+
+    private void add(Weights part) {
+        part.tensors().forEach((name, source) -> {
+            claim(name, part);
+            tensors.put(name, source.info());
+        });
+        part.unreadable().forEach((name, type) -> {
+            claim(name, part);
+            unreadable.put(name, type);
+        });
+    }
+
+    private void claim(String name, Weights part) {
+        Weights before = home.putIfAbsent(name, part);
+        if (before != null) {
+            throw part.refused(name, "is also in " + before.file().path());
+        }
+    }
+
+    @Override
+    public Layout layout() {
+        return Layout.HUGGING_FACE;
+    }
+
+    @Override
+    public Path directory() {
+        return directory;
+    }
+
+    @Override
+    public ModelConfig config() {
+        return config;
+    }
+
+    @Override
+    public SequencedMap<String, TensorInfo> tensors() {
+        return Collections.unmodifiableSequencedMap(tensors);
+    }
+
+    @Override
+    public SequencedMap<String, String> unreadable() {
+        return Collections.unmodifiableSequencedMap(unreadable);
+    }
+
+    @Override
+    public TensorSource open(String name, Shape expected) {
+        Weights part = home.get(name);
+        if (part == null) {
+            throw InputException.of(directory, "tensor " + Quoted.of(name), "is in none of the weight files");
+        }
+        TensorSource source = part.tensor(name);
+        if (!source.info().shape().equals(expected)) {
+            throw part.refused(
+                    name,
+                    "expected the shape " + expected + ", found "
+                            + source.info().shape());
+        }
+        return source;
+    }
+
+    @Override
+    public List<MappedFile> files() {
+        return parts.stream().map(Weights::file).toList();
+    }
+
+    @Override
+    public List<String> notes() {
+        return notes;
+    }
+
+    @Override
+    public void close() {
+        parts.forEach(Weights::close);
+    }
+}

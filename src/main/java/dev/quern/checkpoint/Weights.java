@@ -1,0 +1,80 @@
+package dev.quern.checkpoint;
+
+import dev.quern.checkpoint.safetensors.SafetensorsFile;
+import dev.quern.checkpoint.torch.TorchContainer;
+import dev.quern.checkpoint.torch.TorchFile;
+import dev.quern.io.InputException;
+import dev.quern.io.MappedFile;
+import dev.quern.io.Quoted;
+import dev.quern.tensor.TensorSource;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SequencedMap;
+
+/**
+ * One weight file, whatever its format.
+ *
+ * @param tensors by name, in reading order: sorted for safetensors, as saved for torch
+ * @param unreadable tensors of types that cannot be read: name to the type's own name
+ */
+record Weights(
+        MappedFile file,
+        SequencedMap<String, TensorSource> tensors,
+        SequencedMap<String, String> unreadable,
+        List<String> notes)
+        implements AutoCloseable {
+
+    /** Opens all files or, when one is refused, none. */
+    static List<Weights> open(List<Path> paths) {
+        List<Weights> opened = new ArrayList<>();
+        try {
+            paths.forEach(path -> opened.add(open(path)));
+            return List.copyOf(opened);
+        } catch (RuntimeException | Error e) {
+            opened.forEach(Weights::close);
+            throw e;
+        }
+    }
+
+    /** Decides by the file's bytes; the name only says what a damaged file was meant to be. */
+    static Weights open(Path path) {
+        MappedFile file = MappedFile.open(path);
+        try {
+            TorchContainer container = TorchContainer.of(file);
+            boolean damaged = container == TorchContainer.UNKNOWN || container == TorchContainer.EMPTY;
+            if (SafetensorsFile.looksLike(file) || damaged && path.toString().endsWith(".safetensors")) {
+                SafetensorsFile safetensors = SafetensorsFile.read(file);
+                return new Weights(file, safetensors.tensors(), safetensors.unreadable(), List.of());
+            }
+            TorchFile torch = TorchFile.read(file);
+            return new Weights(file, torch.tensors(), torch.unreadable(), torch.notes());
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    boolean holds(String name) {
+        return tensors.containsKey(name) || unreadable.containsKey(name);
+    }
+
+    /** @throws InputException when the tensor is not there or of a type that cannot be read */
+    TensorSource tensor(String name) {
+        TensorSource source = tensors.get(name);
+        if (source != null) {
+            return source;
+        }
+        String type = unreadable.get(name);
+        throw refused(name, type == null ? "is not in this file" : "cannot be read: it is of type " + type);
+    }
+
+    InputException refused(String tensor, String problem) {
+        return InputException.of(file.path(), "tensor " + Quoted.of(tensor), problem);
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

@@ -1,0 +1,99 @@
+package dev.quern.cli;
+
+import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.OutputPlan;
+import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.pipeline.Source;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "quantize",
+        description = "Quantizes a GGUF file: llama-quantize's arguments, and byte for byte its files.",
+        customSynopsis = "quern quantize [OPTIONS] IN.gguf [OUT.gguf] TYPE [THREADS]",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+final class QuantizeCommand implements Callable<Integer> {
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    CommandSpec spec;
+
+    @Parameters(
+            arity = "2..4",
+            paramLabel = "IN.gguf [OUT.gguf] TYPE [THREADS]",
+            description = "The input; the output (default: ggml-model-TYPE.gguf beside the input); a type by name or "
+                    + "number; worker threads.")
+    @SuppressWarnings("NullAway.Init")
+    List<String> arguments;
+
+    @Option(names = "--dry-run", description = "Print each tensor's type and why, and the size. Write nothing.")
+    boolean dryRun;
+
+    @Option(names = "--json", description = "Print the plan or the result as JSON on stdout.")
+    boolean json;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    TypeOptions typeOptions;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    RunOptions run;
+
+    @Override
+    public Integer call() {
+        Path in = Path.of(arguments.getFirst());
+        // The second argument is the type when it reads as one; then there is no output name.
+        boolean named = !isType(arguments.get(1));
+        List<String> rest = arguments.subList(named ? 2 : 1, arguments.size());
+        if (rest.isEmpty() || !isType(rest.getFirst())) {
+            throw Quern.usage(
+                    spec,
+                    "expected COPY or one of " + TypeOptions.names() + ", found '"
+                            + (rest.isEmpty() ? arguments.get(1) : rest.getFirst()) + "'");
+        }
+        if (rest.size() > 2) {
+            throw Quern.usage(spec, "unexpected argument '" + rest.get(2) + "'");
+        }
+        if (rest.size() == 2) {
+            run.threads = threads(rest.get(1));
+        }
+        try (Source source = Source.open(in)) {
+            OutputPlan plan = plan(source, rest.getFirst());
+            Path beside = in.resolveSibling("ggml-model-" + plan.type() + ".gguf");
+            Conversion.Output output = new Conversion.Output(plan, named ? Path.of(arguments.get(1)) : beside);
+            return Execution.run(source, List.of(output), ConvertCommand.inputs(source.model()), run, dryRun, json);
+        }
+    }
+
+    private static boolean isType(String text) {
+        return text.equalsIgnoreCase("COPY") || TypeOptions.fileType(text).isPresent();
+    }
+
+    private OutputPlan plan(Source source, String type) {
+        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        return TypeOptions.fileType(type)
+                .map(fileType -> Quantization.plan(source, fileType, options))
+                .orElseGet(() -> Quantization.copy(source, options));
+    }
+
+    private int threads(String text) {
+        try {
+            int threads = Integer.parseInt(text);
+            if (threads > 0) {
+                return threads;
+            }
+        } catch (NumberFormatException e) {
+            // Told below, as for a number that is too small.
+        }
+        throw Quern.usage(spec, "expected a number of threads, found '" + text + "'");
+    }
+}

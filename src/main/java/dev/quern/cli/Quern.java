@@ -1,0 +1,112 @@
+package dev.quern.cli;
+
+import dev.quern.io.InputException;
+import dev.quern.io.OutputException;
+import dev.quern.io.RefusedException;
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IExecutionExceptionHandler;
+import picocli.CommandLine.IParameterExceptionHandler;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The program: {@code quern COMMAND …}. */
+@Command(
+        name = "quern",
+        description = "Turns trained checkpoints into GGUF files that run on anybody's machine, and checks the result.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        subcommands = {
+            ConvertCommand.class,
+            QuantizeCommand.class,
+            PerplexityCommand.class,
+            InspectCommand.class,
+            DemoCommand.class,
+            picocli.AutoComplete.GenerateCompletion.class,
+            CommandLine.HelpCommand.class
+        },
+        synopsisSubcommandLabel = "COMMAND",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done",
+            "1:failed: a disk that is full, an error in Quern",
+            "2:usage: the command as given cannot be carried out",
+            "3:input refused: a file that is damaged, hostile or of an unknown kind",
+            "4:verification found a difference"
+        })
+public final class Quern {
+    static final int FAILED = 1;
+    static final int USAGE = 2;
+    static final int REFUSED = 3;
+
+    /** @param args the command line */
+    public static void main(String[] args) {
+        System.exit(run(args));
+    }
+
+    static int run(String... args) {
+        CommandLine line = new CommandLine(new Quern());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setAbbreviatedOptionsAllowed(false);
+        line.setExecutionExceptionHandler(EXECUTION);
+        line.setParameterExceptionHandler(PARAMETERS);
+        if (args.length == 0) {
+            line.usage(line.getErr());
+            return USAGE;
+        }
+        return line.execute(args);
+    }
+
+    private static final IExecutionExceptionHandler EXECUTION = Quern::explain;
+
+    private static int explain(Exception e, CommandLine line, ParseResult parsed) {
+        PrintWriter err = line.getErr();
+        int code =
+                switch (e) {
+                    case InputException refused -> {
+                        say(err, refused.getMessage(), refused.hint());
+                        yield REFUSED;
+                    }
+                    case RefusedException refused -> {
+                        say(err, refused.getMessage(), refused.hint());
+                        yield USAGE;
+                    }
+                    case OutputException failed -> {
+                        say(err, failed.getMessage(), null);
+                        yield FAILED;
+                    }
+                    default -> {
+                        say(err, "internal error: " + e, "please report this with the trace below");
+                        e.printStackTrace(err);
+                        yield FAILED;
+                    }
+                };
+        err.flush();
+        return code;
+    }
+
+    private static void say(PrintWriter err, @org.jspecify.annotations.Nullable String message, @org.jspecify.annotations.Nullable String hint) {
+        err.println("error: " + message);
+        if (hint != null) {
+            err.println("hint: " + hint);
+        }
+    }
+
+    private static final IParameterExceptionHandler PARAMETERS = (ParameterException e, String[] args) -> {
+        PrintWriter err = e.getCommandLine().getErr();
+        err.println("error: " + e.getMessage());
+        if (!UnmatchedArgumentException.printSuggestions(e, err)) {
+            err.println("hint: " + e.getCommandLine().getCommandSpec().qualifiedName() + " --help shows the options");
+        }
+        err.flush();
+        return USAGE;
+    };
+
+    /** A refusal of the command line by the command itself. */
+    static ParameterException usage(picocli.CommandLine.Model.CommandSpec spec, String problem) {
+        return new ParameterException(spec.commandLine(), problem);
+    }
+
+}

@@ -1,0 +1,267 @@
+package dev.quern.cli;
+
+import dev.quern.gguf.GgufValue;
+import dev.quern.importance.ImportanceMatrix;
+import dev.quern.importance.ImportanceReader;
+import dev.quern.io.InputException;
+import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.quantization.FileType;
+import dev.quern.quantization.MixOptions;
+import dev.quern.quantization.QuantType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** Which tensor gets which type, and what else llama-quantize is told; the options are its own. */
+final class TypeOptions {
+    /** llama.h's llama_model_kv_override holds texts in 128 bytes with a zero at the end. */
+    private static final int LONGEST_OVERRIDE = 127;
+
+    @Option(
+            names = "--imatrix",
+            paramLabel = "FILE",
+            description = "An importance matrix, as GGUF or .dat; some very small types need one.")
+    @Nullable
+    Path importance;
+
+    @Option(
+            names = "--include-weights",
+            paramLabel = "PART",
+            description = "Use the importance matrix only for tensors whose name contains PART; repeatable.")
+    List<String> includedWeights = new ArrayList<>();
+
+    @Option(
+            names = "--exclude-weights",
+            paramLabel = "PART",
+            description = "Do not use the importance matrix for tensors whose name contains PART; repeatable.")
+    List<String> excludedWeights = new ArrayList<>();
+
+    @Option(names = "--pure", description = "One type for all tensors that can be quantized, without the mix's exceptions.")
+    boolean pure;
+
+    @Option(names = "--leave-output-tensor", description = "Leave output.weight as it is.")
+    boolean leaveOutputTensor;
+
+    @Option(
+            names = "--output-tensor-type",
+            paramLabel = "TYPE",
+            converter = QuantTypes.class,
+            description = "The type of output.weight.")
+    @Nullable
+    QuantType outputTensorType;
+
+    @Option(
+            names = "--token-embedding-type",
+            paramLabel = "TYPE",
+            converter = QuantTypes.class,
+            description = "The type of token_embd.weight.")
+    @Nullable
+    QuantType tokenEmbeddingType;
+
+    @Option(
+            names = "--tensor-type",
+            paramLabel = "REGEX=TYPE",
+            converter = TensorTypes.class,
+            description = "The type of tensors whose name contains a match; repeatable, the first match decides.")
+    List<MixOptions.TypeOverride> tensorTypes = new ArrayList<>();
+
+    @Option(
+            names = "--tensor-type-file",
+            paramLabel = "FILE",
+            description = "More of REGEX=TYPE, separated by white space.")
+    @Nullable
+    Path tensorTypeFile;
+
+    @Option(names = "--allow-requantize", description = "Quantize tensors that are quantized already; it costs quality.")
+    boolean allowRequantize;
+
+    @Option(
+            names = "--prune-layers",
+            paramLabel = "N",
+            split = ",",
+            description = "Leave these layers out, e.g. 20,21,22; those behind them move up.")
+    List<Integer> prunedLayers = new ArrayList<>();
+
+    @Option(
+            names = "--override-kv",
+            paramLabel = "KEY=KIND:VALUE",
+            converter = KeyValues.class,
+            description = "Set a metadata key; KIND is int, float, bool or str; repeatable.")
+    List<KeyValue> overrides = new ArrayList<>();
+
+    record KeyValue(String key, GgufValue value) {}
+
+    /** @param notices is told which weights the importance matrix knows little of */
+    QuantizationOptions options(java.util.function.Consumer<String> notices) {
+        List<MixOptions.TypeOverride> types = new ArrayList<>(tensorTypes);
+        if (tensorTypeFile != null) {
+            types.addAll(readTypes(tensorTypeFile));
+        }
+        LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
+        overrides.forEach(override -> keys.put(override.key(), override.value()));
+        Optional<ImportanceMatrix> matrix = Optional.empty();
+        if (importance != null) {
+            ImportanceMatrix read = ImportanceReader.read(importance);
+            keys.putAll(provenance(importance, read));
+            matrix = Optional.of(read.filtered(includedWeights, excludedWeights));
+            matrix.get().entries().forEach((name, entry) -> {
+                if (!entry.unseen().isEmpty()) {
+                    notices.accept("note: " + importance + ": " + name + ": experts " + entry.unseen()
+                            + " saw no token; all their columns count alike");
+                }
+            });
+        }
+        return new QuantizationOptions(
+                new MixOptions(
+                        pure,
+                        leaveOutputTensor,
+                        Optional.ofNullable(outputTensorType),
+                        Optional.ofNullable(tokenEmbeddingType),
+                        types),
+                allowRequantize,
+                matrix,
+                keys,
+                new TreeSet<>(prunedLayers),
+                false);
+    }
+
+    /** Whether the user asked for anything that only llama-quantize's rules know. */
+    boolean any() {
+        return pure
+                || leaveOutputTensor
+                || outputTensorType != null
+                || tokenEmbeddingType != null
+                || !tensorTypes.isEmpty()
+                || tensorTypeFile != null
+                || importance != null
+                || !prunedLayers.isEmpty()
+                || !overrides.isEmpty();
+    }
+
+    /** The keys by which llama-quantize records where the importance came from; texts are cut as there. */
+    private static Map<String, GgufValue> provenance(Path file, ImportanceMatrix matrix) {
+        LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
+        keys.put("quantize.imatrix.file", text(file.toString()));
+        if (!matrix.datasets().isEmpty()) {
+            keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
+        }
+        keys.put("quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
+        if (matrix.chunks() > 0) {
+            keys.put("quantize.imatrix.chunks_count", GgufValue.u32(matrix.chunks()));
+        }
+        return keys;
+    }
+
+    private static GgufValue text(String text) {
+        byte[] bytes = text.getBytes(java.nio.charset.StandardCharsets.UTF_8);
+        return new GgufValue.Text(Arrays.copyOf(bytes, Math.min(bytes.length, LONGEST_OVERRIDE)));
+    }
+
+    private static List<MixOptions.TypeOverride> readTypes(Path file) {
+        List<MixOptions.TypeOverride> types = new ArrayList<>();
+        try {
+            for (String word : Files.readString(file).split("\\s+")) {
+                if (!word.isEmpty()) {
+                    types.add(new TensorTypes().convert(word));
+                }
+            }
+        } catch (IOException e) {
+            throw InputException.of(file, "cannot be read: " + e.getMessage()).withCause(e);
+        } catch (TypeConversionException e) {
+            throw InputException.of(file, String.valueOf(e.getMessage())).withCause(e);
+        }
+        return types;
+    }
+
+    /** A file type by name, alias or number, as llama-quantize takes it. */
+    static Optional<FileType> fileType(String text) {
+        Optional<FileType> named = FileType.fromName(text);
+        return named.isPresent() || !text.matches("\\d{1,4}") ? named : FileType.fromId(Long.parseLong(text));
+    }
+
+    static String names() {
+        return String.join(", ", Arrays.stream(FileType.values()).map(Enum::name).toList());
+    }
+
+    static final class QuantTypes implements ITypeConverter<QuantType> {
+        @Override
+        public QuantType convert(String text) {
+            return QuantType.fromName(text)
+                    .orElseThrow(() -> new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
+        }
+    }
+
+    static final class TensorTypes implements ITypeConverter<MixOptions.TypeOverride> {
+        @Override
+        public MixOptions.TypeOverride convert(String text) {
+            int equals = text.indexOf('=');
+            if (equals <= 0) {
+                throw new TypeConversionException("expected REGEX=TYPE, found '" + text + "'");
+            }
+            try {
+                // The reference lower-cases the pattern: tensor names are lower case.
+                return new MixOptions.TypeOverride(
+                        Pattern.compile(text.substring(0, equals).toLowerCase(Locale.ROOT)),
+                        new QuantTypes().convert(text.substring(equals + 1)));
+            } catch (PatternSyntaxException e) {
+                throw new TypeConversionException("not a regular expression: " + e.getDescription() + " in '" + text + "'");
+            }
+        }
+    }
+
+    static final class KeyValues implements ITypeConverter<KeyValue> {
+        @Override
+        public KeyValue convert(String text) {
+            int equals = text.indexOf('=');
+            int colon = text.indexOf(':', equals + 1);
+            if (equals <= 0 || colon < 0) {
+                throw new TypeConversionException("expected KEY=KIND:VALUE, found '" + text + "'");
+            }
+            String value = text.substring(colon + 1);
+            try {
+                return new KeyValue(
+                        text.substring(0, equals),
+                        switch (text.substring(equals + 1, colon)) {
+                            // Integers are stored unsigned, whatever their sign (llama.cpp PR 14182).
+                            case "int" -> GgufValue.u32(Math.abs(Long.parseLong(value)) & 0xffff_ffffL);
+                            case "float" -> GgufValue.f32((float) Double.parseDouble(value));
+                            case "bool" -> GgufValue.bool(bool(value));
+                            case "str" -> string(value);
+                            default ->
+                                throw new TypeConversionException("expected int, float, bool or str after '=', found '" + text + "'");
+                        });
+            } catch (NumberFormatException e) {
+                throw new TypeConversionException("expected a number, found '" + value + "'");
+            }
+        }
+
+        private static boolean bool(String value) {
+            return switch (value) {
+                case "true" -> true;
+                case "false" -> false;
+                default -> throw new TypeConversionException("expected true or false, found '" + value + "'");
+            };
+        }
+
+        private static GgufValue string(String value) {
+            if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > LONGEST_OVERRIDE) {
+                throw new TypeConversionException("expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
+            }
+            return GgufValue.text(value);
+        }
+    }
+}

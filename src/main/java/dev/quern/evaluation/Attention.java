@@ -1,0 +1,172 @@
+package dev.quern.evaluation;
+
+import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Tile;
+import java.util.Arrays;
+
+/**
+ * Causal attention of one window and one head of keys and values, for all query heads that share it: softmax(q · kᵀ /
+ * sqrt(d)) · v, with rotary embedding of queries and keys.
+ */
+record Attention(Hyperparameters model, RotaryEmbedding rope) {
+    /**
+     * Attends from positions {@code from .. to - 1} of a window to all positions up to their own.
+     *
+     * @param window first row of the window in {@code query}, {@code key} and {@code value}
+     * @param out receives the results, one row for each attending position, from row {@code outRow} on
+     */
+    void attend(
+            Blocked query,
+            Blocked key,
+            Blocked value,
+            int window,
+            int from,
+            int to,
+            int keyValueHead,
+            Blocked out,
+            int outRow,
+            Scratch scratch) {
+        packKeys(key, window, to, keyValueHead, scratch);
+        packValues(value, window, to, keyValueHead, scratch);
+        int depth = Math.ceilDiv(to, Tile.COLUMNS) * Tile.COLUMNS;
+        int group = model.heads() / model.keyValueHeads();
+        for (int head = keyValueHead * group; head < (keyValueHead + 1) * group; head++) {
+            for (int first = from; first < to; first += Scratch.QUERIES) {
+                int count = Math.min(Scratch.QUERIES, to - first);
+                gatherQueries(query, window, first, count, head, scratch);
+                double[] sums = scores(first, count, scratch);
+                weighValues(first, count, depth, scratch);
+                scatter(count, sums, head, out, outRow + first - from, scratch);
+            }
+        }
+    }
+
+    private int paddedHead() {
+        return Math.ceilDiv(model.headDimension(), Tile.COLUMNS) * Tile.COLUMNS;
+    }
+
+    /** Groups of 16 positions, each d times 16 floats: what the tile wants of kᵀ. */
+    private void packKeys(Blocked key, int window, int positions, int head, Scratch scratch) {
+        int d = model.headDimension();
+        int padded = Math.ceilDiv(positions, Tile.COLUMNS) * Tile.COLUMNS;
+        Arrays.fill(scratch.keys, 0, padded * d, 0);
+        for (int position = 0; position < positions; position++) {
+            key.read(window + position, head * d, d, scratch.row, 0);
+            rope.rotate(scratch.row, 0, position);
+            int at = position / Tile.COLUMNS * Tile.COLUMNS * d + position % Tile.COLUMNS;
+            spread(scratch.row, d, scratch.keys, at);
+        }
+    }
+
+    private static void spread(float[] row, int count, float[] out, int at) {
+        for (int i = 0; i < count; i++) {
+            out[at + i * Tile.COLUMNS] = row[i];
+        }
+    }
+
+    /** Groups of 16 of the head's columns, each positions times 16 floats; columns beyond the head are zero. */
+    private void packValues(Blocked value, int window, int positions, int head, Scratch scratch) {
+        int d = model.headDimension();
+        int groups = paddedHead() / Tile.COLUMNS;
+        int depth = Math.ceilDiv(positions, Tile.COLUMNS) * Tile.COLUMNS;
+        Arrays.fill(scratch.values, 0, depth * paddedHead(), 0);
+        for (int position = 0; position < positions; position++) {
+            value.read(window + position, head * d, d, scratch.row, 0);
+            for (int group = 0; group < groups; group++) {
+                int column = group * Tile.COLUMNS;
+                System.arraycopy(
+                        scratch.row,
+                        column,
+                        scratch.values,
+                        (group * depth + position) * Tile.COLUMNS,
+                        Math.min(Tile.COLUMNS, d - column));
+            }
+        }
+    }
+
+    private void gatherQueries(Blocked query, int window, int first, int count, int head, Scratch scratch) {
+        int d = model.headDimension();
+        float scale = (float) (1 / Math.sqrt(d));
+        for (int i = 0; i < count; i++) {
+            query.read(window + first + i, head * d, d, scratch.queries, i * d);
+            rope.rotate(scratch.queries, i * d, first + i);
+            scale(scratch.queries, i * d, d, scale);
+        }
+        Arrays.fill(scratch.queries, count * d, Blocked.padded(count) * d, 0);
+    }
+
+    /** Fills rows of e^(score - max), zero beyond the query's own position, and returns each row's sum. */
+    private double[] scores(int first, int count, Scratch scratch) {
+        int d = model.headDimension();
+        int stride = stride(first, count);
+        int rows = Blocked.padded(count);
+        Arrays.fill(scratch.scores, 0, rows * stride, 0);
+        for (int column = 0; column < stride; column += Tile.COLUMNS) {
+            for (int i = 0; i < rows; i += Tile.ROWS) {
+                Tile.multiplyAdd(
+                        scratch.queries,
+                        i * d,
+                        d,
+                        scratch.keys,
+                        column * d,
+                        d,
+                        scratch.scores,
+                        i * stride + column,
+                        stride);
+            }
+        }
+        double[] sums = new double[count];
+        for (int i = 0; i < count; i++) {
+            int seen = first + i + 1;
+            float max = Exponential.max(scratch.scores, i * stride, seen);
+            sums[i] = Exponential.exponentiate(scratch.scores, i * stride, seen, max, scratch.lanes);
+            Arrays.fill(scratch.scores, i * stride + seen, (i + 1) * stride, 0);
+        }
+        return sums;
+    }
+
+    /** Positions that a block of queries sees, in whole tiles. */
+    private static int stride(int first, int count) {
+        return Math.ceilDiv(first + count, Tile.COLUMNS) * Tile.COLUMNS;
+    }
+
+    private void weighValues(int first, int count, int depth, Scratch scratch) {
+        int stride = stride(first, count);
+        int head = paddedHead();
+        int rows = Blocked.padded(count);
+        Arrays.fill(scratch.attended, 0, rows * head, 0);
+        for (int column = 0; column < head; column += Tile.COLUMNS) {
+            for (int block = 0; block < stride; block += Blocked.BLOCK) {
+                int run = Math.min(Blocked.BLOCK, stride - block);
+                int at = column * depth + block * Tile.COLUMNS;
+                for (int i = 0; i < rows; i += Tile.ROWS) {
+                    Tile.multiplyAdd(
+                            scratch.scores,
+                            i * stride + block,
+                            stride,
+                            scratch.values,
+                            at,
+                            run,
+                            scratch.attended,
+                            i * head + column,
+                            head);
+                }
+            }
+        }
+    }
+
+    private void scatter(int count, double[] sums, int head, Blocked out, int outRow, Scratch scratch) {
+        int d = model.headDimension();
+        int stride = paddedHead();
+        for (int i = 0; i < count; i++) {
+            scale(scratch.attended, i * stride, d, (float) (1 / sums[i]));
+            out.write(outRow + i, head * d, d, scratch.attended, i * stride);
+        }
+    }
+
+    private static void scale(float[] values, int at, int count, float factor) {
+        for (int i = at; i < at + count; i++) {
+            values[i] *= factor;
+        }
+    }
+}

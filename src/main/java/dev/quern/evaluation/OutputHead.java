@@ -1,0 +1,76 @@
+package dev.quern.evaluation;
+
+import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Gemm;
+import dev.quern.evaluation.gemm.Tile;
+
+/** From normalized states to logits, or straight to what a token's improbability is, without keeping any logits. */
+record OutputHead(WeightMatrix weights) {
+    /** All logits: row {@code i} of {@code states} gives {@code out[i · vocabulary …]}. */
+    float[] logits(Blocked states, Workers workers, Scratch[] scratch) {
+        int vocabulary = weights.rows();
+        float[] out = new float[Math.multiplyExact(states.rows(), vocabulary)];
+        workers.each(weights.panels(), (panel, worker) -> {
+            Scratch mine = scratch[worker];
+            int groups = weights.pack(panel, mine.decoded, mine.panel);
+            for (int first = 0; first < states.rows(); first += Scratch.TOKENS) {
+                int count = Math.min(Scratch.TOKENS, states.rows() - first);
+                Gemm.multiply(states, first, count, mine.panel, groups, mine.product);
+                for (int i = 0; i < count; i++) {
+                    System.arraycopy(
+                            mine.product,
+                            i * groups * Tile.COLUMNS,
+                            out,
+                            (first + i) * vocabulary + panel * WeightMatrix.PANEL,
+                            weights.panelRows(panel));
+                }
+            }
+        });
+        return out;
+    }
+
+    /**
+     * {@code -log softmax(logits)[target]} of each row. The vocabulary passes by in panels; each leaves its largest
+     * logit and its sum of e^(logit - largest), which are joined in the panels' order, in double.
+     */
+    double[] improbabilities(Blocked states, int[] targets, Workers workers, Scratch[] scratch) {
+        int rows = states.rows();
+        int panels = weights.panels();
+        float[] largest = new float[Math.multiplyExact(panels, rows)];
+        double[] sums = new double[largest.length];
+        float[] targetLogits = new float[rows];
+        workers.each(panels, (panel, worker) -> {
+            Scratch mine = scratch[worker];
+            int groups = weights.pack(panel, mine.decoded, mine.panel);
+            int columns = weights.panelRows(panel);
+            for (int first = 0; first < rows; first += Scratch.TOKENS) {
+                int count = Math.min(Scratch.TOKENS, rows - first);
+                Gemm.multiply(states, first, count, mine.panel, groups, mine.product);
+                for (int i = 0; i < count; i++) {
+                    int at = i * groups * Tile.COLUMNS;
+                    int target = targets[first + i] - panel * WeightMatrix.PANEL;
+                    if (target >= 0 && target < columns) {
+                        targetLogits[first + i] = mine.product[at + target];
+                    }
+                    float max = Exponential.max(mine.product, at, columns);
+                    largest[panel * rows + first + i] = max;
+                    sums[panel * rows + first + i] =
+                            Exponential.exponentiate(mine.product, at, columns, max, mine.lanes);
+                }
+            }
+        });
+        double[] improbabilities = new double[rows];
+        for (int row = 0; row < rows; row++) {
+            float max = Float.NEGATIVE_INFINITY;
+            for (int panel = 0; panel < panels; panel++) {
+                max = Math.max(max, largest[panel * rows + row]);
+            }
+            double sum = 0;
+            for (int panel = 0; panel < panels; panel++) {
+                sum += sums[panel * rows + row] * Math.exp((double) largest[panel * rows + row] - max);
+            }
+            improbabilities[row] = Math.log(sum) - ((double) targetLogits[row] - max);
+        }
+        return improbabilities;
+    }
+}

@@ -1,0 +1,52 @@
+package dev.quern.evaluation;
+
+import dev.quern.evaluation.gemm.Tile;
+
+/** One worker's arrays, made once for a model and a window length. */
+final class Scratch {
+    /** Tokens of one pass through the tile loops: their 256-column block (256 kB) fits the second-level cache. */
+    static final int TOKENS = 256;
+
+    /** Queries that attend together; a block of keys is read from cache once for all of them. */
+    static final int QUERIES = 32;
+
+    final float[] decoded;
+    final float[] panel;
+    final float[] secondPanel;
+    final float[] product = new float[TOKENS * WeightMatrix.PANEL];
+    final float[] secondProduct = new float[TOKENS * WeightMatrix.PANEL];
+    final float[] row;
+    final float[] lanes = new float[8];
+    final float[] keys;
+    final float[] values;
+    final float[] queries;
+    final float[] scores;
+    final float[] attended;
+
+    Scratch(Hyperparameters model, int window) {
+        int widest = Math.max(Math.max(model.width(), model.feedForward()), model.queryWidth());
+        this.decoded = new float[Math.multiplyExact(Tile.COLUMNS, widest)];
+        this.panel = new float[Math.multiplyExact(WeightMatrix.PANEL, widest)];
+        this.secondPanel = new float[Math.multiplyExact(WeightMatrix.PANEL, model.width())];
+        this.row = new float[Math.max(widest, model.headDimension())];
+        int positions = Math.ceilDiv(window, Tile.COLUMNS) * Tile.COLUMNS;
+        int head = Math.ceilDiv(model.headDimension(), Tile.COLUMNS) * Tile.COLUMNS;
+        this.keys = new float[Math.multiplyExact(positions, model.headDimension())];
+        this.values = new float[Math.multiplyExact(positions, head)];
+        this.queries = new float[QUERIES * model.headDimension()];
+        this.scores = new float[Math.multiplyExact(QUERIES, positions)];
+        this.attended = new float[QUERIES * head];
+    }
+
+    /** Floats that the arrays of one worker take, for the memory budget. */
+    static long floats(Hyperparameters model, int window) {
+        long widest = Math.max(Math.max(model.width(), model.feedForward()), model.queryWidth());
+        long positions = (long) window + Tile.COLUMNS;
+        long head = (long) model.headDimension() + Tile.COLUMNS;
+        return widest * (Tile.COLUMNS + WeightMatrix.PANEL + 1)
+                + (long) WeightMatrix.PANEL * model.width()
+                + 2L * TOKENS * WeightMatrix.PANEL
+                + 2 * positions * head
+                + QUERIES * (positions + 2 * head);
+    }
+}

@@ -1,0 +1,42 @@
+package dev.quern.evaluation;
+
+import dev.quern.evaluation.gemm.Packing;
+import dev.quern.evaluation.gemm.Tile;
+import dev.quern.tensor.TensorSource;
+
+/**
+ * A weight matrix, {@code [rows, columns]} = [out, in], that stays where it is: panels of its rows are decoded and
+ * packed each time a batch needs them.
+ */
+record WeightMatrix(TensorSource source, int rows, int columns) {
+    /** Rows of a panel: four groups of 16, so that a panel's share of the product stays in the second-level cache. */
+    static final int PANEL = 64;
+
+    int panels() {
+        return Math.ceilDiv(rows, PANEL);
+    }
+
+    /** Rows in a panel: {@link #PANEL}, less in the last. */
+    int panelRows(int panel) {
+        return Math.min(PANEL, rows - panel * PANEL);
+    }
+
+    /**
+     * Decodes a panel.
+     *
+     * @param decoded scratch for 16 rows
+     * @param packed receives groups of {@code columns} times 16 floats
+     * @return the number of groups
+     */
+    int pack(int panel, float[] decoded, float[] packed) {
+        int count = panelRows(panel);
+        int groups = Math.ceilDiv(count, Tile.COLUMNS);
+        for (int group = 0; group < groups; group++) {
+            int first = group * Tile.COLUMNS;
+            int rowsHere = Math.min(Tile.COLUMNS, count - first);
+            source.readRows((long) panel * PANEL + first, rowsHere, decoded, 0);
+            Packing.interleave(decoded, rowsHere, columns, packed, first * columns);
+        }
+        return groups;
+    }
+}

@@ -1,0 +1,32 @@
+package dev.quern.pipeline;
+
+import dev.quern.quantization.QuantType;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.TensorSource;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One tensor of an output, decided before a byte is written.
+ *
+ * @param name GGUF's
+ * @param type what it will be stored as
+ * @param shape outermost first, as the output's header will have it
+ * @param source where its rows come from
+ * @param rule why it has this type, for people
+ * @param copied whether the source already has this type, so that its bytes are taken as they are
+ * @param importance weights for the columns, one array for each matrix (expert) of the tensor, or null
+ */
+@SuppressWarnings("ArrayRecordComponent")
+public record PlannedTensor(
+        String name,
+        QuantType type,
+        Shape shape,
+        TensorSource source,
+        String rule,
+        boolean copied,
+        float @Nullable [][] importance) {
+
+    public long bytes() {
+        return Math.multiplyExact(shape.rows(), type.bytesFor(shape.rowLength()));
+    }
+}

@@ -1,0 +1,234 @@
+package dev.quern.pipeline;
+
+import dev.quern.gguf.GgufMetadata;
+import dev.quern.gguf.GgufValue;
+import dev.quern.importance.ImportanceMatrix;
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
+import dev.quern.quantization.FileType;
+import dev.quern.quantization.Mix;
+import dev.quern.quantization.QuantType;
+import dev.quern.quantization.TensorRole;
+import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.Stored;
+import dev.quern.tensor.TensorSource;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What llama-quantize writes: its order of tensors and keys, its type for each tensor (llama.cpp v0.5.0,
+ * llama_model_quantize).
+ */
+public final class Quantization {
+    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d+)\\.");
+
+    private static final List<String> SPLIT_KEYS = List.of("split.no", "split.count", "split.tensors.count");
+
+    private final Source source;
+    private final QuantizationOptions options;
+    private final LayerNumbers layers;
+
+    private Quantization(Source source, QuantizationOptions options) {
+        this.source = source;
+        this.options = options;
+        this.layers = new LayerNumbers(options.prunedLayers());
+    }
+
+    /** @throws InputException when the source's tensors or the importance matrix do not allow the type */
+    public static OutputPlan plan(Source source, FileType file, QuantizationOptions options) {
+        return new Quantization(source, options).plan(file.name(), file.id(), Optional.of(file));
+    }
+
+    /** Every tensor with the type it has, in llama-quantize's order: its type COPY. */
+    public static OutputPlan copy(Source source, QuantizationOptions options) {
+        GgufMetadata metadata = source.model().metadata();
+        long number = metadata.integer("general.file_type").orElseGet(() -> GuessedFileType.of(source.types().values()));
+        return new Quantization(source, options).plan("COPY", number, Optional.empty());
+    }
+
+    private OutputPlan plan(String label, long fileType, Optional<FileType> file) {
+        List<TensorSource> kept = new ArrayList<>();
+        for (TensorSource tensor : source.model().tensors().sources()) {
+            if (layers.keeps(tensor.info().name())) {
+                kept.add(tensor);
+            }
+        }
+        kept.sort(Comparator.comparingInt((TensorSource tensor) -> layer(tensor.info().name()))
+                .thenComparing(tensor -> tensor.info().name()));
+        Optional<Mix> mix = file.map(type -> new Mix(
+                type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
+        List<PlannedTensor> tensors = new ArrayList<>();
+        for (TensorSource tensor : kept) {
+            tensors.add(plan(tensor, mix));
+        }
+        return new OutputPlan(label, metadata(fileType), tensors);
+    }
+
+    /** Set again, a key goes to the end: gguf_set_val_u32 removes it first. */
+    private GgufMetadata metadata(long fileType) {
+        GgufMetadata metadata = new GgufMetadata(source.model().metadata());
+        metadata.putLast("general.quantization_version", GgufValue.u32(Source.QUANTIZATION_VERSION));
+        metadata.putLast("general.file_type", GgufValue.u32(fileType));
+        SPLIT_KEYS.forEach(metadata::remove);
+        options.overrides().forEach(metadata::putLast);
+        if (layers.prunes()) {
+            metadata.putLast(
+                    metadata.architecture() + ".block_count",
+                    GgufValue.u32(layers.kept(source.types().keySet())));
+        }
+        return metadata;
+    }
+
+    private PlannedTensor plan(TensorSource tensor, Optional<Mix> mix) {
+        String name = tensor.info().name();
+        String newName = layers.renumbered(name);
+        QuantType current = current(name);
+        Shape shape = withoutOuterOnes(tensor.info().shape());
+        Mix.Choice choice = mix.map(rules -> choose(rules, newName, shape, current))
+                .orElseGet(() -> new Mix.Choice(current, "COPY"));
+        if (shape.rowLength() % choice.type().blockLength() != 0) {
+            throw refused(
+                    name,
+                    "rows of " + shape.rowLength() + " values are not whole " + choice.type() + " blocks of "
+                            + choice.type().blockLength());
+        }
+        boolean same = current == choice.type();
+        if (current.isQuantized() && !same && !options.allowRequantize()) {
+            throw refused(
+                            name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
+                    .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
+        }
+        if (!same && !current.isQuantized() && !isFloat(current)) {
+            throw refused(name, "is " + current + ", which is not converted to " + choice.type());
+        }
+        float @Nullable [][] importance = same ? null : importance(name, shape);
+        boolean needed = mix.map(rules -> rules.needsImportance(newName, choice.type())).orElse(false);
+        if (needed && !same && importance == null && !options.sizesOnly()) {
+            throw refused(
+                            name,
+                            options.importance().isPresent()
+                                    ? "is not in the importance matrix, and " + choice.type() + " needs one"
+                                    : choice.type() + " needs an importance matrix")
+                    .withHint("give one with --imatrix that was made from this model");
+        }
+        boolean copied = same && (tensor instanceof Stored || tensor instanceof Dequantized);
+        return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
+    }
+
+    private Mix.Choice choose(Mix mix, String name, Shape shape, QuantType current) {
+        try {
+            return mix.choose(name, shape, current);
+        } catch (IllegalArgumentException e) {
+            throw refused(name, String.valueOf(e.getMessage())).withCause(e);
+        }
+    }
+
+    private static boolean isFloat(QuantType type) {
+        return type == QuantType.F32 || type == QuantType.F16 || type == QuantType.BF16;
+    }
+
+    private float @Nullable [][] importance(String name, Shape shape) {
+        Optional<ImportanceMatrix.Entry> entry =
+                options.importance().flatMap(matrix -> matrix.entry(name));
+        if (entry.isEmpty()) {
+            return null;
+        }
+        int matrices = shape.rank() < 3 ? 1 : Math.toIntExact(shape.dim(shape.rank() - 3));
+        float[][] values = split(entry.get().values(), matrices);
+        if (values.length == matrices && values[0].length == shape.rowLength()) {
+            return values;
+        }
+        if (name.equals("token_embd.weight")) {
+            return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores them.
+        }
+        throw refused(
+                        name,
+                        "the importance matrix has " + (long) values.length * values[0].length + " values, expected "
+                                + matrices * shape.rowLength())
+                .withHint("the matrix was made from another model");
+    }
+
+    /** The older file form keeps the values of all experts in one run. */
+    private static float[][] split(float[][] values, int matrices) {
+        if (values.length != 1 || matrices == 1 || values[0].length % matrices != 0) {
+            return values;
+        }
+        int columns = values[0].length / matrices;
+        float[][] parts = new float[matrices][];
+        for (int i = 0; i < matrices; i++) {
+            parts[i] = Arrays.copyOfRange(values[0], i * columns, (i + 1) * columns);
+        }
+        return parts;
+    }
+
+    private QuantType current(String name) {
+        QuantType type = source.types().get(name);
+        if (type == null) {
+            throw new IllegalStateException("no type for " + name);
+        }
+        return type;
+    }
+
+    private InputException refused(String tensor, String problem) {
+        return InputException.of(source.path(), "tensor " + Quoted.of(tensor), problem);
+    }
+
+    private static int layer(String name) {
+        Matcher matcher = LAYER.matcher(name);
+        // A number too long for an int is no layer; it sorts by its text.
+        return matcher.find() && matcher.group(1).length() <= 9 ? Integer.parseInt(matcher.group(1)) : -1;
+    }
+
+    /** ggml keeps no trailing ones, which are the outermost here. */
+    private static Shape withoutOuterOnes(Shape shape) {
+        long[] dims = shape.dims();
+        int from = 0;
+        while (from < dims.length - 1 && dims[from] == 1) {
+            from++;
+        }
+        return from == 0 ? shape : Shape.of(Arrays.copyOfRange(dims, from, dims.length));
+    }
+
+    private Mix.Traits traits(List<TensorSource> kept) {
+        GgufMetadata metadata = source.model().metadata();
+        String prefix = metadata.architecture() + ".";
+        int heads = size(prefix + "attention.head_count", 0);
+        int sharing = size(prefix + "attention.head_count_kv", heads);
+        int values = (int) kept.stream()
+                .filter(tensor -> TensorRole.of(tensor.info().name()) == TensorRole.ATTENTION_V)
+                .count();
+        boolean tied = kept.stream().noneMatch(tensor -> tensor.info().name().equals("output.weight"));
+        return new Mix.Traits(
+                metadata.architecture(),
+                size(prefix + "block_count", 0),
+                sharing == 0 ? 0 : heads / sharing,
+                size(prefix + "expert_count", 0),
+                values,
+                tied);
+    }
+
+    /** An integer key, or the first element where it is an array with one for each layer. */
+    private int size(String key, int fallback) {
+        GgufValue value = source.model().metadata().get(key).orElse(null);
+        long number =
+                switch (value) {
+                    case null -> fallback;
+                    case GgufValue.Int single -> single.value();
+                    case GgufValue.Ints array when array.size() > 0 -> array.values()[0];
+                    default ->
+                        throw InputException.expected(
+                                source.path(), "key " + Quoted.of(key), "an integer", value.type());
+                };
+        if (number < 0 || number > 1_000_000) {
+            throw InputException.expected(source.path(), "key " + Quoted.of(key), "a size up to 1,000,000", number);
+        }
+        return (int) number;
+    }
+}

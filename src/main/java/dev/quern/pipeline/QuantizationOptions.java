@@ -1,0 +1,57 @@
+package dev.quern.pipeline;
+
+import dev.quern.gguf.GgufValue;
+import dev.quern.importance.ImportanceMatrix;
+import dev.quern.quantization.MixOptions;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.SortedSet;
+import java.util.TreeSet;
+
+/**
+ * How a model is quantized, besides its type.
+ *
+ * @param mix which tensor gets which type
+ * @param allowRequantize whether tensors that are quantized already may be quantized again
+ * @param importance weights for the columns
+ * @param overrides metadata keys to set, in order
+ * @param prunedLayers layers to leave out; those behind them move up
+ * @param sizesOnly whether the plan is only to be measured: types that need an importance matrix do without one
+ */
+public record QuantizationOptions(
+        MixOptions mix,
+        boolean allowRequantize,
+        Optional<ImportanceMatrix> importance,
+        SequencedMap<String, GgufValue> overrides,
+        SortedSet<Integer> prunedLayers,
+        boolean sizesOnly) {
+
+    public static final QuantizationOptions NONE = new QuantizationOptions(
+            MixOptions.NONE, false, Optional.empty(), new LinkedHashMap<>(), new TreeSet<>(), false);
+
+    public QuantizationOptions {
+        overrides = java.util.Collections.unmodifiableSequencedMap(new LinkedHashMap<>(overrides));
+        prunedLayers = java.util.Collections.unmodifiableSortedSet(new TreeSet<>(prunedLayers));
+    }
+
+    /** For saying what a type would cost. */
+    public static QuantizationOptions forSizes() {
+        return new QuantizationOptions(
+                MixOptions.NONE, true, Optional.empty(), new LinkedHashMap<>(), new TreeSet<>(), true);
+    }
+
+    public QuantizationOptions with(ImportanceMatrix matrix) {
+        return new QuantizationOptions(mix, allowRequantize, Optional.of(matrix), overrides, prunedLayers, sizesOnly);
+    }
+
+    public QuantizationOptions with(MixOptions newMix) {
+        return new QuantizationOptions(newMix, allowRequantize, importance, overrides, prunedLayers, sizesOnly);
+    }
+
+    public QuantizationOptions withOverrides(Map<String, GgufValue> keys) {
+        return new QuantizationOptions(
+                mix, allowRequantize, importance, new LinkedHashMap<>(keys), prunedLayers, sizesOnly);
+    }
+}

@@ -1,0 +1,148 @@
+package dev.quern.pipeline;
+
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
+import dev.quern.io.Region;
+import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.Codecs;
+import dev.quern.quantization.QuantType;
+import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.Stored;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.EnumMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** One thread's share: its scratch, its codecs, and the way of a tile from source to files. */
+final class TileWorker {
+    private final Conversion.Options options;
+    private final Map<QuantType, BlockCodec> codecs = new EnumMap<>(QuantType.class);
+    private float[] values = new float[0];
+    private byte[] encoded = new byte[0];
+
+    TileWorker(Conversion.Options options) {
+        this.options = options;
+    }
+
+    void write(Conversion.Tile tile) {
+        boolean decoded = false;
+        for (Conversion.Place place : tile.places()) {
+            if (place.tensor().copied()) {
+                copy(tile, place);
+                continue;
+            }
+            if (!decoded) {
+                read(tile);
+                decoded = true;
+            }
+            encode(tile, place);
+        }
+    }
+
+    private void read(Conversion.Tile tile) {
+        int count = Math.toIntExact(tile.rows() * tile.source().info().shape().rowLength());
+        if (values.length < count) {
+            values = new float[count];
+        }
+        tile.source().readRows(tile.firstRow(), tile.rows(), values, 0);
+    }
+
+    private void encode(Conversion.Tile tile, Conversion.Place place) {
+        PlannedTensor tensor = place.tensor();
+        int length = Math.toIntExact(tensor.shape().rowLength());
+        int rowBytes = Math.toIntExact(tensor.type().bytesFor(length));
+        int bytes = Math.multiplyExact(tile.rows(), rowBytes);
+        if (encoded.length < bytes) {
+            encoded = new byte[bytes];
+        }
+        int count = tile.rows() * length;
+        boolean large = checkValues(tile, tensor, count);
+        BlockCodec codec = codecs.computeIfAbsent(tensor.type(), type -> Codecs.create(type, options.kernel()));
+        float @Nullable [][] importance = tensor.importance();
+        for (int row = 0; row < tile.rows(); row++) {
+            float[] weights = importance == null
+                    ? null
+                    : importance[(int) ((tile.firstRow() + row) * importance.length / tensor.shape().rows())];
+            codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
+        }
+        if (large && tensor.type().isQuantized()) {
+            checkBlocks(tile, tensor, codec, count);
+        }
+        put(place, tile.firstRow() * rowBytes, bytes);
+    }
+
+    /** Refuses what the type cannot hold. @return whether some value is beyond F16, which may overflow a block's scale */
+    private boolean checkValues(Conversion.Tile tile, PlannedTensor tensor, int count) {
+        int suspect = FiniteCheck.firstNotBelow(FiniteCheck.F16_OVERFLOW, values, count);
+        if (suspect < 0) {
+            return false;
+        }
+        boolean keeps = options.allowNonFinite() && !tensor.type().isQuantized();
+        int at = tensor.type() == QuantType.F16
+                ? suspect
+                : FiniteCheck.firstNotBelow(Float.POSITIVE_INFINITY, values, count);
+        if (at >= 0 && !keeps) {
+            throw notStorable(tile, tensor, at, values[at]);
+        }
+        return true;
+    }
+
+    /** Huge finite values can give a block an infinite scale; llama-quantize's validation refuses that block too. */
+    private void checkBlocks(Conversion.Tile tile, PlannedTensor tensor, BlockCodec codec, int count) {
+        float[] decoded = new float[count];
+        codec.dequantize(MemorySegment.ofArray(encoded), 0, count, decoded, 0);
+        int at = FiniteCheck.firstNotBelow(Float.POSITIVE_INFINITY, decoded, count);
+        if (at >= 0) {
+            throw notStorable(tile, tensor, at, values[at]);
+        }
+    }
+
+    private InputException notStorable(Conversion.Tile tile, PlannedTensor tensor, int at, float value) {
+        Shape shape = tensor.shape();
+        long element = tile.firstRow() * shape.rowLength() + at;
+        String problem = Float.isFinite(value)
+                ? "value " + value + " is beyond what " + tensor.type() + " can hold"
+                : "value is " + value;
+        return InputException.of(
+                        tile.source().origin(),
+                        "tensor " + Quoted.of(tensor.name()) + ", element " + index(element, shape) + ": " + problem)
+                .withHint(
+                        Float.isFinite(value)
+                                ? "choose F32 or BF16, or --allow-non-finite to store it as infinity where the type can"
+                                : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and BF16");
+    }
+
+    /** {@code [row, column]} of an element, outermost first. */
+    private static String index(long element, Shape shape) {
+        long[] index = new long[shape.rank()];
+        long rest = element;
+        for (int axis = shape.rank() - 1; axis >= 0; axis--) {
+            index[axis] = rest % shape.dim(axis);
+            rest /= shape.dim(axis);
+        }
+        return java.util.Arrays.toString(index);
+    }
+
+    private void copy(Conversion.Tile tile, Conversion.Place place) {
+        Region region =
+                switch (tile.source()) {
+                    case Stored stored -> stored.region();
+                    case Dequantized blocks -> blocks.region();
+                    default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
+                };
+        PlannedTensor tensor = place.tensor();
+        long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
+        int bytes = Math.toIntExact(tile.rows() * rowBytes);
+        if (encoded.length < bytes) {
+            encoded = new byte[bytes];
+        }
+        region.copyTo(tile.firstRow() * rowBytes, encoded, bytes);
+        put(place, tile.firstRow() * rowBytes, bytes);
+    }
+
+    private void put(Conversion.Place place, long offset, int bytes) {
+        place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset);
+    }
+}

@@ -1,0 +1,151 @@
+package dev.quern.tokenizer;
+
+import dev.quern.gguf.GgufMetadata;
+import dev.quern.gguf.GgufType;
+import dev.quern.gguf.GgufValue;
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.Set;
+
+/** Takes a {@link Vocabulary} out of a GGUF file's metadata and refuses what llama.cpp would refuse or trip over. */
+final class VocabularyReader {
+    /** The keys that are not settings. */
+    private static final Set<String> ARRAYS =
+            Set.of(Vocabulary.MODEL, Vocabulary.PRE, Vocabulary.TOKENS, Vocabulary.SCORES, Vocabulary.TYPES);
+
+    private final GgufMetadata metadata;
+    private final String file;
+
+    VocabularyReader(GgufMetadata metadata, String file) {
+        this.metadata = metadata;
+        this.file = file;
+    }
+
+    Vocabulary read() {
+        String model = metadata.text(Vocabulary.MODEL)
+                .orElseThrow(() -> refuse(Vocabulary.MODEL, "expected a string, found " + found(Vocabulary.MODEL)));
+        if (!model.equals("llama")) {
+            throw refuse(Vocabulary.MODEL, "expected \"llama\" (SentencePiece), found " + Quoted.of(model))
+                    .withHint("Only SentencePiece vocabularies can be read; this file can still be quantized.");
+        }
+        byte[][] tokens = tokens();
+        float[] scores = scores(tokens.length);
+        TokenType[] types = types(tokens);
+        GgufMetadata settings = new GgufMetadata();
+        metadata.asMap().forEach((key, value) -> {
+            if (key.startsWith("tokenizer.") && !ARRAYS.contains(key)) {
+                settings.put(key, value);
+            }
+        });
+        checkSettings(tokens.length);
+        return new Vocabulary(model, pre(), tokens, scores, types, settings);
+    }
+
+    private Optional<String> pre() {
+        if (metadata.get(Vocabulary.PRE).isPresent()
+                && metadata.text(Vocabulary.PRE).isEmpty()) {
+            throw refuse(Vocabulary.PRE, "expected a string, found " + found(Vocabulary.PRE));
+        }
+        return metadata.text(Vocabulary.PRE);
+    }
+
+    private byte[][] tokens() {
+        if (!(metadata.get(Vocabulary.TOKENS).orElse(null) instanceof GgufValue.Texts texts)) {
+            throw refuse(Vocabulary.TOKENS, "expected an array of strings, found " + found(Vocabulary.TOKENS));
+        }
+        if (texts.size() == 0) {
+            throw refuse(Vocabulary.TOKENS, "expected at least one token, found none");
+        }
+        TokenTable seen = new TokenTable(texts.size());
+        for (int id = 0; id < texts.size(); id++) {
+            byte[] token = texts.values()[id];
+            // llama.cpp numbers empty tokens, so several of them are no duplicates.
+            int before = token.length == 0 ? -1 : seen.put(token, id);
+            if (before >= 0) {
+                throw refuse(
+                        Vocabulary.TOKENS,
+                        "expected every token once, found " + Quoted.of(texts.text(id)) + " as ids " + before + " and "
+                                + id);
+            }
+        }
+        return texts.values();
+    }
+
+    private float[] scores(int count) {
+        if (!(metadata.get(Vocabulary.SCORES).orElse(null) instanceof GgufValue.Floats floats)) {
+            throw refuse(Vocabulary.SCORES, "expected an array of FLOAT32, found " + found(Vocabulary.SCORES));
+        }
+        checkLength(Vocabulary.SCORES, count, floats.size());
+        for (int id = 0; id < count; id++) {
+            if (!Float.isFinite(floats.values()[id])) {
+                throw refuse(
+                        Vocabulary.SCORES,
+                        "expected a finite score for token " + id + ", found " + floats.values()[id]);
+            }
+        }
+        return floats.values();
+    }
+
+    private TokenType[] types(byte[][] tokens) {
+        if (!(metadata.get(Vocabulary.TYPES).orElse(null) instanceof GgufValue.Ints ints)
+                || ints.element() != GgufType.INT32 && ints.element() != GgufType.UINT32) {
+            throw refuse(Vocabulary.TYPES, "expected an array of INT32, found " + found(Vocabulary.TYPES));
+        }
+        checkLength(Vocabulary.TYPES, tokens.length, ints.size());
+        TokenType[] types = new TokenType[tokens.length];
+        for (int i = 0; i < types.length; i++) {
+            int id = i;
+            types[id] = TokenType.fromId(ints.values()[id])
+                    .orElseThrow(() -> refuse(
+                            Vocabulary.TYPES,
+                            "expected a type from 0 to 6 for token " + id + ", found " + ints.values()[id]));
+            if (types[id] == TokenType.BYTE && ByteTokens.valueOf(tokens[id]) < 0) {
+                throw refuse(
+                        Vocabulary.TOKENS,
+                        "expected a byte token like <0x0A> as id " + id + ", found "
+                                + Quoted.of(new String(tokens[id], StandardCharsets.UTF_8)));
+            }
+        }
+        return types;
+    }
+
+    private void checkSettings(int count) {
+        for (SpecialToken role : SpecialToken.values()) {
+            if (metadata.get(role.key()).isEmpty()) {
+                continue;
+            }
+            long id = metadata.integer(role.key())
+                    .orElseThrow(() -> refuse(role.key(), "expected a token id, found " + found(role.key())));
+            if (id < 0 || id >= count) {
+                throw refuse(role.key(), "expected a token id below " + count + ", found " + id);
+            }
+        }
+        for (String key :
+                new String[] {Vocabulary.ADD_BOS, Vocabulary.ADD_EOS, Vocabulary.ADD_SEP, Vocabulary.ADD_SPACE_PREFIX
+                }) {
+            if (metadata.get(key).isPresent() && metadata.bool(key).isEmpty()) {
+                throw refuse(key, "expected BOOL, found " + found(key));
+            }
+        }
+    }
+
+    private void checkLength(String key, int expected, int found) {
+        if (found != expected) {
+            throw refuse(key, "expected " + expected + " values, one for each token, found " + found);
+        }
+    }
+
+    private String found(String key) {
+        return metadata.get(key)
+                .map(value -> value instanceof GgufValue.Array array
+                        ? "an array of " + array.element()
+                        : value.type().toString())
+                .orElse("nothing");
+    }
+
+    private InputException refuse(String key, String problem) {
+        return InputException.of(file, key + ": " + problem);
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.quern.gguf;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.quern.io;
+
+import org.jspecify.annotations.NullMarked;
