@@ -1,6 +1,6 @@
 package dev.quern.quantization.simd;
 
-import static dev.quern.quantization.simd.NearestLanes.FLOATS;
+import static dev.quern.quantization.simd.Lanes.FLOATS;
 
 import dev.quern.quantization.scalar.HalfShifts;
 import dev.quern.quantization.scalar.SharedShift;

@@ -1,22 +1,19 @@
 package dev.quern.quantization.simd;
 
+import static dev.quern.quantization.simd.Lanes.FLOATS;
+import static dev.quern.quantization.simd.Lanes.INTS;
+
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The kernels that look for the best of a list's points, eight points at a time: a lane adds the coordinates' errors up
  * in their order, as the scalar search does, taking each from a table of the errors of all levels. Errors are never
  * negative, so their bits have the same order.
- *
- * <p>Kernels are written out, because HotSpot refuses to inline ordinary methods into one that is already large, and a
- * vector that a method takes or returns is then allocated.
  */
 final class NearestLanes {
-    static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_256;
-    static final VectorSpecies<Integer> INTS = IntVector.SPECIES_256;
     private static final IntVector PLACES = IntVector.zero(INTS).addIndex(1);
 
     private NearestLanes() {}

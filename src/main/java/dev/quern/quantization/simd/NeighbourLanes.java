@@ -16,7 +16,6 @@ import dev.quern.quantization.lattice.Neighbours;
  */
 record NeighbourLanes(int[] cells, int[] first, int[] selectors, char[] codes) {
     static final int ON_GRID = -1;
-    static final int LANES = 8;
 
     static NeighbourLanes iq2Xxs() {
         return Iq2Xxs.LANES;
@@ -78,7 +77,7 @@ record NeighbourLanes(int[] cells, int[] first, int[] selectors, char[] codes) {
     }
 
     private static int padded(int count) {
-        return (count + LANES - 1) / LANES * LANES;
+        return (count + Lanes.COUNT - 1) / Lanes.COUNT * Lanes.COUNT;
     }
 
     private static int pairSelectors(int code) {

@@ -36,7 +36,7 @@ final class SimdFittedSearch implements ScaleSearch {
 
         @Override
         protected float bestInverse(float[] x, float[] weight, float largest) {
-            FloatVector.fromArray(NearestLanes.FLOATS, STEPS, 0)
+            FloatVector.fromArray(Lanes.FLOATS, STEPS, 0)
                     .mul(0.1f)
                     .add(LEVELS + 1)
                     .div(largest)

@@ -1,7 +1,7 @@
 package dev.quern.quantization.simd;
 
-import static dev.quern.quantization.simd.NearestLanes.FLOATS;
-import static dev.quern.quantization.simd.NearestLanes.INTS;
+import static dev.quern.quantization.simd.Lanes.FLOATS;
+import static dev.quern.quantization.simd.Lanes.INTS;
 
 import dev.quern.quantization.scalar.Rounding;
 import jdk.incubator.vector.FloatVector;

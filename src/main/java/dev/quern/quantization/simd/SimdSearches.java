@@ -12,10 +12,12 @@ import dev.quern.quantization.scalar.Iq2Xs;
 import dev.quern.quantization.scalar.Iq2Xxs;
 import dev.quern.quantization.scalar.Iq3S;
 import dev.quern.quantization.scalar.Iq3Xxs;
+import dev.quern.quantization.scalar.Mxfp4;
+import dev.quern.quantization.scalar.Nvfp4;
 
-/** The IQ codecs with searches in lanes. */
-public final class SimdLattice {
-    private SimdLattice() {}
+/** The codecs of {@code scalar} whose searches have a counterpart in lanes. */
+public final class SimdSearches {
+    private SimdSearches() {}
 
     public static BlockCodec iq3Xxs() {
         return new Iq3Xxs(
@@ -44,5 +46,13 @@ public final class SimdLattice {
 
     public static BlockCodec iq1M() {
         return new Iq1M(new CutLanes.Halves(), new SimdTernaryGrid());
+    }
+
+    public static BlockCodec mxfp4() {
+        return new Mxfp4(new SimdE2m1());
+    }
+
+    public static BlockCodec nvfp4() {
+        return new Nvfp4(new SimdE2m1());
     }
 }
