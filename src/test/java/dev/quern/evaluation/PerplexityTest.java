@@ -19,8 +19,9 @@ import tools.jackson.databind.json.JsonMapper;
 /** The bundled model's perplexity against what llama-perplexity and transformers made of it. */
 class PerplexityTest {
     /** llama-perplexity of May 2026 on held-out text, -c 512; see the file itself. */
-    private static final JsonNode RECORDED =
-            JsonMapper.shared().readTree(Path.of("test-data/golden/perplexity.json").toFile()).get("types");
+    private static final JsonNode RECORDED = JsonMapper.shared()
+            .readTree(Path.of("test-data/golden/perplexity.json").toFile())
+            .get("types");
 
     /** transformers 5.18 in float32 over all 178 windows. */
     private static final double TRANSFORMERS = 47.098521913688856;
@@ -103,8 +104,7 @@ class PerplexityTest {
             replaced[64] = 1;
             Perplexity.Result with = Perplexity.measure(
                     forward, "text", java.util.Arrays.copyOf(tokens, 128), OptionalInt.of(1), 9, p -> {});
-            Perplexity.Result byHand =
-                    Perplexity.measure(forward, "text", replaced, OptionalInt.empty(), 9, p -> {});
+            Perplexity.Result byHand = Perplexity.measure(forward, "text", replaced, OptionalInt.empty(), 9, p -> {});
             assertThat(with.running()).isEqualTo(byHand.running());
         }
     }
