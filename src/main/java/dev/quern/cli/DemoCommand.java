@@ -42,8 +42,11 @@ final class DemoCommand implements Callable<Integer> {
             description = "Where the files go (default: ${DEFAULT-VALUE}).")
     Path directory = Path.of("quern-demo");
 
-    @Option(names = "--chunks", paramLabel = "N", description = "Windows of text to judge by (default: all 178).")
-    int chunks = -1;
+    @Option(
+            names = "--chunks",
+            paramLabel = "N",
+            description = "Windows of text to judge by, of 178 (default: ${DEFAULT-VALUE}; -1: all).")
+    int chunks = 40;
 
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads (default: all cores).")
     int threads = Runtime.getRuntime().availableProcessors();
