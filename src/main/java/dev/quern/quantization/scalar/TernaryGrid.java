@@ -62,7 +62,8 @@ final class TernaryGrid {
         }
         if (best < 0) {
             throw new ArithmeticException(
-                    "values or importance too large: the error of every grid point overflows (ggml cannot do it either)");
+                    "values or importance too large: the error of every grid point overflows (ggml cannot do it"
+                            + " either)");
         }
         return best;
     }
