@@ -38,8 +38,7 @@ public final class Iq2Xs extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -90,7 +89,7 @@ public final class Iq2Xs extends BlockwiseCodec {
                 if (group % 2 == 0) {
                     grid.scaled(d * (0.5f + step) * 0.25f, decoded);
                 }
-                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2 * group);
+                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2L * group);
                 int signs = Signs.unpackEven(pointAndSigns >> 9);
                 grid.put(pointAndSigns & 511, signs, decoded, out, to + block * BLOCK + 8 * group);
             }

@@ -36,8 +36,7 @@ public final class Iq2Xxs extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -92,11 +91,11 @@ public final class Iq2Xxs extends BlockwiseCodec {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int signsAndScale = blocks.get(BlockBytes.INT, b + 6 + 8 * sub);
+                int signsAndScale = blocks.get(BlockBytes.INT, b + 6 + 8L * sub);
                 grid.scaled(d * (0.5f + (signsAndScale >>> 28)) * 0.25f, decoded);
                 for (int k = 0; k < 4; k++) {
                     int signs = Signs.unpackEven(signsAndScale >>> 7 * k & 127);
-                    int point = BlockBytes.unsigned(blocks, b + 2 + 8 * sub + k);
+                    int point = BlockBytes.unsigned(blocks, b + 2 + 8L * sub + k);
                     grid.put(point, signs, decoded, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }

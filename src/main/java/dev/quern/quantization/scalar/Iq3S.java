@@ -43,8 +43,7 @@ public final class Iq3S extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
@@ -110,8 +109,8 @@ public final class Iq3S extends BlockwiseCodec {
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + sub);
                 int o = to + block * BLOCK + sub * SUB;
                 for (int k = 0; k < 8; k++) {
-                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8 * sub + k) | (high >> k & 1) << 8;
-                    int signs = BlockBytes.unsigned(blocks, b + SIGNS + 4 * sub + k / 2) >> 4 * (k & 1);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8L * sub + k) | (high >> k & 1) << 8;
+                    int signs = BlockBytes.unsigned(blocks, b + SIGNS + 4L * sub + k / 2) >> 4 * (k & 1);
                     grid.put(point, signs, decoded, out, o + 4 * k);
                 }
             }
