@@ -1,0 +1,4 @@
+@NullMarked
+package dev.quern.quantization.simd;
+
+import org.jspecify.annotations.NullMarked;
