@@ -26,13 +26,13 @@ public final class SixBitScales {
         return i < 4 ? packed[at + 4 + i] & 63 : packed[at + 4 + i] >> 4 & 0x0F | packed[at + i] >> 2 & 0x30;
     }
 
-    static int scale(MemorySegment packed, long at, int i) {
+    public static int scale(MemorySegment packed, long at, int i) {
         return i < 4
                 ? BlockBytes.unsigned(packed, at + i) & 63
                 : BlockBytes.unsigned(packed, at + 4 + i) & 0x0F | BlockBytes.unsigned(packed, at + i - 4) >> 2 & 0x30;
     }
 
-    static int minimum(MemorySegment packed, long at, int i) {
+    public static int minimum(MemorySegment packed, long at, int i) {
         return i < 4
                 ? BlockBytes.unsigned(packed, at + 4 + i) & 63
                 : BlockBytes.unsigned(packed, at + 4 + i) >> 4 | BlockBytes.unsigned(packed, at + i) >> 2 & 0x30;

@@ -106,6 +106,10 @@ public final class SimdSymmetricBlocks extends RowCodec {
 
     @Override
     protected void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
-        scalar.dequantize(blocks, at, count, out, to);
+        if (max == 8) {
+            SimdDecoders.symmetricFourBit(blocks, at, count, out, to);
+        } else {
+            SymmetricBlocks.decodeFiveBit(blocks, at, count, out, to);
+        }
     }
 }

@@ -1,4 +1,0 @@
-@NullMarked
-package dev.quern.quantization.simd;
-
-import org.jspecify.annotations.NullMarked;
