@@ -86,7 +86,7 @@ public final class Nvfp4 extends BlockwiseCodec {
                 float half = HALF_SCALES[BlockBytes.unsigned(blocks, b + sub)];
                 int o = to + block * BLOCK + sub * SUB;
                 for (int i = 0; i < SUB / 2; i++) {
-                    int packed = BlockBytes.unsigned(blocks, b + 4 + sub * SUB / 2 + i);
+                    int packed = BlockBytes.unsigned(blocks, b + 4 + 8L * sub + i);
                     out[o + i] = E2m1.decode(packed & 15, half);
                     out[o + SUB / 2 + i] = E2m1.decode(packed >> 4, half);
                 }
