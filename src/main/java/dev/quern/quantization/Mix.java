@@ -196,7 +196,7 @@ public final class Mix {
         QuantType smaller =
                 switch (choice.type()) {
                     case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
-                    case Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
+                    case Q2_0, Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
                     case Q4_K -> QuantType.Q5_0;
                     case Q5_K -> QuantType.Q5_1;
                     case Q6_K -> QuantType.Q8_0;
