@@ -112,13 +112,16 @@ final class TypeOptions {
             types.addAll(readTypes(tensorTypeFile));
         }
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
-        overrides.forEach(override -> keys.put(override.key(), override.value()));
+        overrides.forEach(override -> keys.putLast(override.key(), override.value()));
         Optional<ImportanceMatrix> matrix = Optional.empty();
         if (importance != null) {
             ImportanceMatrix read = ImportanceReader.read(importance);
-            keys.putAll(provenance(importance, read));
-            matrix = Optional.of(read.filtered(includedWeights, excludedWeights));
-            matrix.get().entries().forEach((name, entry) -> {
+            ImportanceMatrix used = read.filtered(includedWeights, excludedWeights);
+            if (!used.entries().isEmpty()) {
+                provenance(importance, used).forEach(keys::putLast);
+                matrix = Optional.of(used);
+            }
+            used.entries().forEach((name, entry) -> {
                 if (!entry.unseen().isEmpty()) {
                     notices.accept("note: " + importance + ": " + name + ": experts " + entry.unseen()
                             + " saw no token; all their columns count alike");

@@ -84,7 +84,7 @@ final class MixRules {
             // The token embedding.
             rule(TOKEN_EMBEDDING, TWO_BIT, "token embedding", QuantType.Q2_K),
             rule(TOKEN_EMBEDDING, EnumSet.of(IQ2_S, IQ2_M, IQ3_XXS), "token embedding", QuantType.IQ3_S),
-            rule(TOKEN_EMBEDDING, EnumSet.of(TQ1_0, TQ2_0), "token embedding", QuantType.Q4_K),
+            rule(TOKEN_EMBEDDING, EnumSet.of(TQ1_0, TQ2_0, Q2_0), "token embedding", QuantType.Q4_K),
 
             // Values.
             rule(
