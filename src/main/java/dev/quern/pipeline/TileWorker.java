@@ -4,7 +4,6 @@ import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.io.Region;
 import dev.quern.quantization.BlockCodec;
-import dev.quern.quantization.Codecs;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Shape;
@@ -13,17 +12,21 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** One thread's share: its scratch, its codecs, and the way of a tile from source to files. */
 final class TileWorker {
     private final Conversion.Options options;
+    private final Function<QuantType, BlockCodec> codecOf;
     private final Map<QuantType, BlockCodec> codecs = new EnumMap<>(QuantType.class);
     private float[] values = new float[0];
     private byte[] encoded = new byte[0];
 
-    TileWorker(Conversion.Options options) {
+    /** @param codecOf makes a codec for this thread */
+    TileWorker(Conversion.Options options, Function<QuantType, BlockCodec> codecOf) {
         this.options = options;
+        this.codecOf = codecOf;
     }
 
     void write(Conversion.Tile tile) {
@@ -59,7 +62,7 @@ final class TileWorker {
         }
         int count = tile.rows() * length;
         boolean large = checkValues(tile, tensor, count);
-        BlockCodec codec = codecs.computeIfAbsent(tensor.type(), type -> Codecs.create(type, options.kernel()));
+        BlockCodec codec = codecs.computeIfAbsent(tensor.type(), codecOf);
         float @Nullable [][] importance = tensor.importance();
         for (int row = 0; row < tile.rows(); row++) {
             float[] weights = importance == null

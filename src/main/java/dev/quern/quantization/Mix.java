@@ -194,10 +194,9 @@ public final class Mix {
         if (columns % choice.type().blockLength() == 0) {
             return choice;
         }
-<<<<<<< HEAD
         QuantType smaller = switch (choice.type()) {
             case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
-            case Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
+            case Q2_0, Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
             case Q4_K -> QuantType.Q5_0;
             case Q5_K -> QuantType.Q5_1;
             case Q6_K -> QuantType.Q8_0;
@@ -206,20 +205,6 @@ public final class Mix {
                         + " blocks of " + choice.type().blockLength()
                         + ", and no smaller block stands in for this type");
         };
-=======
-        QuantType smaller =
-                switch (choice.type()) {
-                    case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
-                    case Q2_0, Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
-                    case Q4_K -> QuantType.Q5_0;
-                    case Q5_K -> QuantType.Q5_1;
-                    case Q6_K -> QuantType.Q8_0;
-                    default ->
-                        throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
-                                + " blocks of " + choice.type().blockLength()
-                                + ", and no smaller block stands in for this type");
-                };
->>>>>>> identity
         QuantType type = columns % smaller.blockLength() == 0 ? smaller : QuantType.F16;
         return new Choice(
                 type, choice.rule() + "; rows of " + columns + " do not divide into " + choice.type() + " blocks");
