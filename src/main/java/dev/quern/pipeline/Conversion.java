@@ -151,8 +151,7 @@ public final class Conversion {
                 .toList();
     }
 
-    private static void writeTensors(
-            List<Target> targets, Options options, Function<QuantType, BlockCodec> codecOf) {
+    private static void writeTensors(List<Target> targets, Options options, Function<QuantType, BlockCodec> codecOf) {
         Map<String, List<Place>> places = places(targets);
         long total = places.values().stream()
                 .mapToLong(list -> list.getFirst().tensor().shape().elements())

@@ -67,7 +67,10 @@ final class TileWorker {
         for (int row = 0; row < tile.rows(); row++) {
             float[] weights = importance == null
                     ? null
-                    : importance[(int) ((tile.firstRow() + row) * importance.length / tensor.shape().rows())];
+                    : importance[
+                            (int) ((tile.firstRow() + row)
+                                    * importance.length
+                                    / tensor.shape().rows())];
             codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
         }
         if (large && tensor.type().isQuantized()) {
@@ -114,7 +117,8 @@ final class TileWorker {
                 .withHint(
                         Float.isFinite(value)
                                 ? "choose F32 or BF16, or --allow-non-finite to store it as infinity where the type can"
-                                : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and BF16");
+                                : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and"
+                                        + " BF16");
     }
 
     /** {@code [row, column]} of an element, outermost first. */
@@ -129,12 +133,11 @@ final class TileWorker {
     }
 
     private void copy(Conversion.Tile tile, Conversion.Place place) {
-        Region region =
-                switch (tile.source()) {
-                    case Stored stored -> stored.region();
-                    case Dequantized blocks -> blocks.region();
-                    default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
-                };
+        Region region = switch (tile.source()) {
+            case Stored stored -> stored.region();
+            case Dequantized blocks -> blocks.region();
+            default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
+        };
         PlannedTensor tensor = place.tensor();
         long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
         int bytes = Math.toIntExact(tile.rows() * rowBytes);

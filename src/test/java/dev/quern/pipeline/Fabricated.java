@@ -186,7 +186,9 @@ final class Fabricated {
         LinkedHashMap<String, ImportanceMatrix.Entry> entries = new LinkedHashMap<>();
         for (GgufLayout.Entry tensor : tensors.values()) {
             Shape shape = tensor.shape();
-            if (shape.rank() < 2 || tensor.name().startsWith("output") || tensor.name().startsWith("token_embd")) {
+            if (shape.rank() < 2
+                    || tensor.name().startsWith("output")
+                    || tensor.name().startsWith("token_embd")) {
                 continue;
             }
             int matrices = shape.rank() < 3 ? 1 : (int) shape.dim(shape.rank() - 3);
