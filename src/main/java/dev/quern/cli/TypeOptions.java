@@ -5,6 +5,7 @@ import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
 import dev.quern.quantization.QuantType;
@@ -204,6 +205,7 @@ final class TypeOptions {
         @Override
         public QuantType convert(String text) {
             return QuantType.fromName(text)
+                    .filter(Codecs::canQuantize)
                     .orElseThrow(() -> new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
         }
     }
