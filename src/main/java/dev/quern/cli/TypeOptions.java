@@ -5,6 +5,7 @@ import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
 import dev.quern.quantization.QuantType;
@@ -15,8 +16,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -50,9 +51,7 @@ final class TypeOptions {
             description = "Do not use the importance matrix for tensors whose name contains PART; repeatable.")
     List<String> excludedWeights = new ArrayList<>();
 
-    @Option(
-            names = "--pure",
-            description = "One type for all tensors that can be quantized, without the mix's exceptions.")
+    @Option(names = "--pure", description = "One type for all tensors that can be quantized, without the mix's exceptions.")
     boolean pure;
 
     @Option(names = "--leave-output-tensor", description = "Leave output.weight as it is.")
@@ -88,9 +87,7 @@ final class TypeOptions {
     @Nullable
     Path tensorTypeFile;
 
-    @Option(
-            names = "--allow-requantize",
-            description = "Quantize tensors that are quantized already; it costs quality.")
+    @Option(names = "--allow-requantize", description = "Quantize tensors that are quantized already; it costs quality.")
     boolean allowRequantize;
 
     @Option(
@@ -166,8 +163,7 @@ final class TypeOptions {
         if (!matrix.datasets().isEmpty()) {
             keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
         }
-        keys.put(
-                "quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
+        keys.put("quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
         if (matrix.chunks() > 0) {
             keys.put("quantize.imatrix.chunks_count", GgufValue.u32(matrix.chunks()));
         }
@@ -202,16 +198,15 @@ final class TypeOptions {
     }
 
     static String names() {
-        return String.join(
-                ", ", Arrays.stream(FileType.values()).map(Enum::name).toList());
+        return String.join(", ", Arrays.stream(FileType.values()).map(Enum::name).toList());
     }
 
     static final class QuantTypes implements ITypeConverter<QuantType> {
         @Override
         public QuantType convert(String text) {
             return QuantType.fromName(text)
-                    .orElseThrow(() ->
-                            new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
+                    .filter(Codecs::canQuantize)
+                    .orElseThrow(() -> new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
         }
     }
 
@@ -228,8 +223,7 @@ final class TypeOptions {
                         Pattern.compile(text.substring(0, equals).toLowerCase(Locale.ROOT)),
                         new QuantTypes().convert(text.substring(equals + 1)));
             } catch (PatternSyntaxException e) {
-                throw new TypeConversionException(
-                        "not a regular expression: " + e.getDescription() + " in '" + text + "'");
+                throw new TypeConversionException("not a regular expression: " + e.getDescription() + " in '" + text + "'");
             }
         }
     }
@@ -253,8 +247,7 @@ final class TypeOptions {
                             case "bool" -> GgufValue.bool(bool(value));
                             case "str" -> string(value);
                             default ->
-                                throw new TypeConversionException(
-                                        "expected int, float, bool or str after '=', found '" + text + "'");
+                                throw new TypeConversionException("expected int, float, bool or str after '=', found '" + text + "'");
                         });
             } catch (NumberFormatException e) {
                 throw new TypeConversionException("expected a number, found '" + value + "'");
@@ -271,8 +264,7 @@ final class TypeOptions {
 
         private static GgufValue string(String value) {
             if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > LONGEST_OVERRIDE) {
-                throw new TypeConversionException(
-                        "expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
+                throw new TypeConversionException("expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
             }
             return GgufValue.text(value);
         }

@@ -28,7 +28,8 @@ import org.jspecify.annotations.Nullable;
  * llama_model_quantize).
  */
 public final class Quantization {
-    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d+)\\.");
+    /** As sscanf reads {@code blk.%d.}: what comes behind the number does not matter. */
+    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d+)");
 
     /** Of names: what belongs to no layer, then layer by layer (llama-model-loader.h, weight_name_comparer). */
     private static final Comparator<String> ORDER =
@@ -210,7 +211,6 @@ public final class Quantization {
         options.overrides().forEach(metadata::put);
         String prefix = metadata.architecture() + ".";
         int heads = size(metadata, prefix + "attention.head_count", 0);
-        int sharing = size(metadata, prefix + "attention.head_count_kv", heads);
         int values = (int) kept.stream()
                 .filter(tensor -> TensorRole.of(tensor.info().name()) == TensorRole.ATTENTION_V)
                 .count();
@@ -218,7 +218,8 @@ public final class Quantization {
         return new Mix.Traits(
                 metadata.architecture(),
                 size(metadata, prefix + "block_count", 0),
-                sharing == 0 ? 0 : heads / sharing,
+                heads,
+                size(metadata, prefix + "attention.head_count_kv", heads),
                 size(metadata, prefix + "expert_count", 0),
                 values,
                 tied);

@@ -20,6 +20,7 @@ final class DeepSeek {
                 .key("attention.value_length_mla", GgufValue.u32(128))
                 .key("rope.dimension_count", GgufValue.u32(64))
                 .key("kda.head_dim", GgufValue.u32(64))
+                .key("kda.gate_lower_bound", GgufValue.f32(-5))
                 .key("ssm.conv_kernel", GgufValue.u32(4))
                 .key("expert_group_count", GgufValue.u32(1))
                 .key("expert_group_used_count", GgufValue.u32(1))
