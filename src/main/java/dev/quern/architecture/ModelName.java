@@ -77,7 +77,7 @@ public record ModelName(
 
     /** "tolstoy-4m" as a title: "Tolstoy 4m". Words with a capital, versions and numbers stay as they are. */
     public static String title(String id) {
-        return Arrays.stream(id.strip().replace('-', ' ').split("\\s+"))
+        return Arrays.stream(id.replace('-', ' ').strip().split("\\s+"))
                 .map(word -> isLowerCase(word) && !KEPT_AS_IT_IS.matcher(word).matches() ? capitalized(word) : word)
                 .collect(Collectors.joining(" "));
     }

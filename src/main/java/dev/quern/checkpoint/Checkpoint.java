@@ -44,6 +44,14 @@ public interface Checkpoint extends AutoCloseable {
     /** What is odd about the files but no reason to refuse them, one line each. */
     List<String> notes();
 
+    /**
+     * Reads every weight once and holds it against the checksums its file carries. Opening leaves this out, because it
+     * takes as long as reading the model; safetensors files carry no checksums.
+     *
+     * @throws InputException naming the first part that differs
+     */
+    void verifyChecksums();
+
     @Override
     void close();
 }

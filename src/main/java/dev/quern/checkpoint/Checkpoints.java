@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -194,7 +195,7 @@ public final class Checkpoints {
 
         static Parts of(Path directory, List<String> names) {
             if (names.contains(SAFETENSORS_INDEX)) {
-                return indexed(directory.resolve(SAFETENSORS_INDEX));
+                return indexed(directory.resolve(SAFETENSORS_INDEX)).notingOthers(names, "model.*\\.safetensors");
             }
             List<String> chosen = matching(names, "model.*\\.safetensors");
             if (chosen.isEmpty() && !names.contains("adapter_config.json")) {
@@ -215,6 +216,16 @@ public final class Checkpoints {
             return new Parts(index.shards(), Optional.of(index), List.of());
         }
 
+        /** Shards of an older download, say, that look like the model's and are not. */
+        Parts notingOthers(List<String> names, String pattern) {
+            List<String> others = matching(names, pattern).stream()
+                    .filter(name -> !contains(name))
+                    .toList();
+            return others.isEmpty()
+                    ? this
+                    : new Parts(files, index, List.of("not in the index, so not used: " + quoted(others)));
+        }
+
         static boolean isShard(String name) {
             return name.matches(SHARD);
         }
@@ -229,6 +240,7 @@ public final class Checkpoints {
 
         /** Without an index the names tell how many shards there are. */
         private static void checkComplete(Path directory, List<String> names) {
+            Set<String> there = Set.copyOf(names);
             for (String name : names) {
                 if (!isShard(name)) {
                     continue;
@@ -238,7 +250,7 @@ public final class Checkpoints {
                 int count = Integer.parseInt(end.substring(4, 9));
                 for (int number = 1; number <= count; number++) {
                     String sibling = name.substring(0, at - 5) + String.format("%05d", number) + end;
-                    if (!names.contains(sibling)) {
+                    if (!there.contains(sibling)) {
                         throw InputException.of(directory, "the shard " + Quoted.of(sibling) + " is missing")
                                 .withHint("the download is not complete");
                     }

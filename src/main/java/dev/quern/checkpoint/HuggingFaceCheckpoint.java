@@ -105,6 +105,11 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     @Override
+    public void verifyChecksums() {
+        parts.forEach(part -> part.checksums().run());
+    }
+
+    @Override
     public void close() {
         parts.forEach(Weights::close);
     }

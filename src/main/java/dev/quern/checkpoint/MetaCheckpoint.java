@@ -155,6 +155,11 @@ final class MetaCheckpoint implements Checkpoint {
     }
 
     @Override
+    public void verifyChecksums() {
+        shards.forEach(part -> part.checksums().run());
+    }
+
+    @Override
     public void close() {
         shards.forEach(Weights::close);
     }

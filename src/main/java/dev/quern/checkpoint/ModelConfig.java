@@ -211,6 +211,9 @@ public final class ModelConfig {
         if (node.isArray()) {
             return "a list";
         }
-        return node.isString() ? Quoted.of(node.stringValue()) : Quoted.plain(node.toString());
+        if (node.isString()) {
+            return Quoted.of(node.stringValue());
+        }
+        return Quoted.plain(node.isNumber() ? node.numberValue().toString() : node.toString());
     }
 }

@@ -17,12 +17,14 @@ import java.util.SequencedMap;
  *
  * @param tensors by name, in reading order: sorted for safetensors, as saved for torch
  * @param unreadable tensors of types that cannot be read: name to the type's own name
+ * @param checksums reads the whole file and refuses it where a checksum differs
  */
 record Weights(
         MappedFile file,
         SequencedMap<String, TensorSource> tensors,
         SequencedMap<String, String> unreadable,
-        List<String> notes)
+        List<String> notes,
+        Runnable checksums)
         implements AutoCloseable {
 
     /** Opens all files or, when one is refused, none. */
@@ -45,10 +47,10 @@ record Weights(
             boolean damaged = container == TorchContainer.UNKNOWN || container == TorchContainer.EMPTY;
             if (SafetensorsFile.looksLike(file) || damaged && path.toString().endsWith(".safetensors")) {
                 SafetensorsFile safetensors = SafetensorsFile.read(file);
-                return new Weights(file, safetensors.tensors(), safetensors.unreadable(), List.of());
+                return new Weights(file, safetensors.tensors(), safetensors.unreadable(), List.of(), () -> {});
             }
             TorchFile torch = TorchFile.read(file);
-            return new Weights(file, torch.tensors(), torch.unreadable(), torch.notes());
+            return new Weights(file, torch.tensors(), torch.unreadable(), torch.notes(), torch::verifyChecksums);
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;

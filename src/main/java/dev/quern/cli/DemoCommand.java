@@ -1,5 +1,6 @@
 package dev.quern.cli;
 
+import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.pipeline.CheckpointTypes;
@@ -57,7 +58,7 @@ final class DemoCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Path data = bundled();
-        Evaluation.Text text = Evaluation.Text.read(data.resolve("text/heldout.txt"));
+        Text text = Text.read(data.resolve("text/heldout.txt"));
         Talk talk = new Talk(quiet);
         try {
             Files.createDirectories(directory);
@@ -76,7 +77,7 @@ final class DemoCommand implements Callable<Integer> {
         return 0;
     }
 
-    private List<Row> rows(Path checkpoint, Evaluation.Text text, Talk talk) {
+    private List<Row> rows(Path checkpoint, Text text, Talk talk) {
         List<Row> rows = new ArrayList<>();
         try (Source source = Source.open(checkpoint)) {
             List<Conversion.Output> outputs = new ArrayList<>();
@@ -109,7 +110,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private Row judge(
-            String layout, OutputPlan plan, Conversion.Written written, Evaluation.Text text, Talk talk) {
+            String layout, OutputPlan plan, Conversion.Written written, Text text, Talk talk) {
         try (Source source = Source.open(written.file())) {
             Progress progress = talk.progress("windows");
             Evaluation.Measured measured = Evaluation.perplexity(

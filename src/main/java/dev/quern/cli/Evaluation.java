@@ -5,35 +5,14 @@ import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.Perplexity;
+import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.tokenizer.Tokenizer;
-import dev.quern.tokenizer.Utf8;
-import java.nio.file.Path;
 import java.util.OptionalInt;
 
 /** A model's perplexity on a text, from files to figures: what the commands perplexity and demo share. */
 final class Evaluation {
     private Evaluation() {}
-
-    /** A text as read: exactly one trailing line feed is dropped, as llama.cpp's {@code -f} does. */
-    record Text(Path path, byte[] bytes) {
-        static Text read(Path path) {
-            try (MappedFile file = MappedFile.open(path)) {
-                if (file.size() > Integer.MAX_VALUE - 16) {
-                    throw InputException.of(path, "expected a text of at most 2 GiB, found " + file.size() + " bytes");
-                }
-                byte[] bytes = file.region().bytes(0, (int) file.size());
-                boolean lineFeed = bytes.length > 0 && bytes[bytes.length - 1] == '\n';
-                return new Text(path, lineFeed ? java.util.Arrays.copyOf(bytes, bytes.length - 1) : bytes);
-            }
-        }
-
-        /** Where the text stops being UTF-8, if it does. */
-        OptionalInt firstInvalid() {
-            return Utf8.firstInvalid(bytes);
-        }
-    }
 
     record Measured(Perplexity.Result result, int tokens, double bitsPerByte) {}
 
@@ -56,7 +35,7 @@ final class Evaluation {
         try (Forward forward = Forward.of(model, pass, context, threads)) {
             Perplexity.Result result = Perplexity.measure(
                     forward,
-                    text.path().toString(),
+                    text.origin(),
                     tokens,
                     beginning,
                     chunks < 0 ? Integer.MAX_VALUE : chunks,

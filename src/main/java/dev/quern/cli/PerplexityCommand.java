@@ -1,6 +1,7 @@
 package dev.quern.cli;
 
 import dev.quern.evaluation.Perplexity;
+import dev.quern.evaluation.Text;
 import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.Source;
 import dev.quern.report.Json;
@@ -70,7 +71,7 @@ final class PerplexityCommand implements Callable<Integer> {
             throw Quern.usage(spec, "--chunks: expected at least 1, found 0");
         }
         Talk talk = new Talk(quiet);
-        Evaluation.Text read = Evaluation.Text.read(text);
+        Text read = Text.read(text);
         read.firstInvalid()
                 .ifPresent(at -> talk.say("note: " + text + ": byte " + at
                         + " is not UTF-8; such bytes are tokenized as llama.cpp does"));

@@ -4,11 +4,12 @@ import dev.quern.evaluation.gemm.Tile;
 
 /** One worker's arrays, made once for a model and a window length. */
 final class Scratch {
-    /** Tokens of one pass through the tile loops: their 256-column block (256 kB) fits the second-level cache. */
-    static final int TOKENS = 256;
+    /** Tokens of one pass through the tile loops: whole tiles, whose 256-column block (258 kB) fits the
+     * second-level cache. */
+    static final int TOKENS = 252;
 
     /** Queries that attend together; a block of keys is read from cache once for all of them. */
-    static final int QUERIES = 32;
+    static final int QUERIES = 36;
 
     final float[] decoded;
     final float[] panel;

@@ -2,22 +2,16 @@ package dev.quern.evaluation;
 
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
-import java.nio.ByteBuffer;
-import java.nio.CharBuffer;
-import java.nio.charset.CharsetDecoder;
-import java.nio.charset.CodingErrorAction;
-import java.nio.charset.StandardCharsets;
+import dev.quern.tokenizer.Utf8;
 import java.nio.file.Path;
-import java.util.OptionalLong;
+import java.util.OptionalInt;
 
 /**
  * A text to evaluate on: a file's bytes, without one newline at the end if there is one, as llama.cpp reads {@code -f}.
  *
  * @param origin the path the user gave, for messages
- * @param invalidUtf8 where the first byte stands that is not UTF-8; tokenizers see U+FFFD or bytes there, so it is worth
- *     a note, but the peer takes such text and so do we
  */
-public record Text(String origin, byte[] bytes, OptionalLong invalidUtf8) {
+public record Text(String origin, byte[] bytes) {
     // The longest array that every JVM allocates; tokens of a longer text would not fit one either.
     private static final long LONGEST = Integer.MAX_VALUE - 8L;
 
@@ -32,27 +26,12 @@ public record Text(String origin, byte[] bytes, OptionalLong invalidUtf8) {
             if (length > 0 && file.region().u8(length - 1) == '\n') {
                 length--;
             }
-            byte[] bytes = file.region().bytes(0, length);
-            return new Text(path.toString(), bytes, firstInvalid(bytes));
+            return new Text(path.toString(), file.region().bytes(0, length));
         }
     }
 
-    private static OptionalLong firstInvalid(byte[] bytes) {
-        CharsetDecoder decoder = StandardCharsets.UTF_8
-                .newDecoder()
-                .onMalformedInput(CodingErrorAction.REPORT)
-                .onUnmappableCharacter(CodingErrorAction.REPORT);
-        ByteBuffer in = ByteBuffer.wrap(bytes);
-        CharBuffer out = CharBuffer.allocate(8192);
-        while (true) {
-            var result = decoder.decode(in, out, true);
-            if (result.isError()) {
-                return OptionalLong.of(in.position());
-            }
-            if (result.isUnderflow()) {
-                return OptionalLong.empty();
-            }
-            out.clear();
-        }
+    /** Where the text stops being UTF-8, if it does: worth a note, but the peer takes such a text and so do we. */
+    public OptionalInt firstInvalid() {
+        return Utf8.firstInvalid(bytes);
     }
 }

@@ -7,6 +7,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A fixed number of threads, the caller's among them, that share out numbered tasks. Which thread takes which task is
@@ -69,7 +70,7 @@ final class Workers implements AutoCloseable {
         }
     }
 
-    private static @org.jspecify.annotations.Nullable RuntimeException outcome(Future<?> future) {
+    private static @Nullable RuntimeException outcome(Future<?> future) {
         try {
             future.get();
             return null;

@@ -1,5 +1,6 @@
 package dev.quern.quantization;
 
+import dev.quern.quantization.scalar.E2m1;
 import dev.quern.quantization.scalar.EightBitBlocks;
 import dev.quern.quantization.scalar.FloatTypes;
 import dev.quern.quantization.scalar.Iq1M;
@@ -28,6 +29,7 @@ import dev.quern.quantization.simd.SimdEightBitBlocks;
 import dev.quern.quantization.simd.SimdNonlinearBlocks;
 import dev.quern.quantization.simd.SimdOffsetBlocks;
 import dev.quern.quantization.simd.SimdOffsetSuperBlocks;
+import dev.quern.quantization.simd.SimdSearches;
 import dev.quern.quantization.simd.SimdSixBitSuperBlocks;
 import dev.quern.quantization.simd.SimdSymmetricBlocks;
 import dev.quern.quantization.simd.SimdThreeBitSuperBlocks;
@@ -63,6 +65,15 @@ public final class Codecs {
             case Q4_K -> SimdOffsetSuperBlocks.fourBit();
             case Q5_K -> SimdOffsetSuperBlocks.fiveBit();
             case Q6_K -> new SimdSixBitSuperBlocks();
+            case IQ2_XXS -> SimdSearches.iq2Xxs();
+            case IQ2_XS -> SimdSearches.iq2Xs();
+            case IQ3_XXS -> SimdSearches.iq3Xxs();
+            case IQ1_S -> SimdSearches.iq1S();
+            case IQ3_S -> SimdSearches.iq3S();
+            case IQ2_S -> SimdSearches.iq2S();
+            case IQ1_M -> SimdSearches.iq1M();
+            case MXFP4 -> SimdSearches.mxfp4();
+            case NVFP4 -> SimdSearches.nvfp4();
             case IQ4_NL -> SimdNonlinearBlocks.blocks();
             case IQ4_XS -> SimdNonlinearBlocks.superBlocks();
             default -> scalar(type);
@@ -95,8 +106,8 @@ public final class Codecs {
             case IQ1_M -> new Iq1M();
             case TQ1_0 -> new Tq1();
             case TQ2_0 -> new Tq2();
-            case MXFP4 -> new Mxfp4();
-            case NVFP4 -> new Nvfp4();
+            case MXFP4 -> new Mxfp4(new E2m1());
+            case NVFP4 -> new Nvfp4(new E2m1());
             case Q1_0 -> new Q1();
             case Q2_0 -> new Q2();
             default -> throw new IllegalArgumentException("no codec for " + type);

@@ -100,14 +100,14 @@ public final class Mix {
             return new Choice(current, "kept: " + kept(name, shape));
         }
         TensorRole role = TensorRole.of(name);
-        Optional<QuantType> explicit = switch (role) {
-            case TOKEN_EMBEDDING -> options.tokenEmbeddingType();
-            case OUTPUT -> options.outputTensorType();
-            default -> Optional.empty();
-        };
+        Optional<QuantType> explicit =
+                switch (role) {
+                    case TOKEN_EMBEDDING -> options.tokenEmbeddingType();
+                    case OUTPUT -> options.outputTensorType();
+                    default -> Optional.empty();
+                };
         if (explicit.isPresent()) {
-            return new Choice(
-                    explicit.get(), role == TensorRole.OUTPUT ? "--output-tensor-type" : "--token-embedding-type");
+            return new Choice(explicit.get(), role == TensorRole.OUTPUT ? "--output-tensor-type" : "--token-embedding-type");
         }
         if (!file.base().isQuantized()) {
             return new Choice(file.base(), "base");
@@ -118,8 +118,7 @@ public final class Mix {
     private Choice byRules(String name, TensorRole role, Shape shape) {
         for (MixOptions.TypeOverride override : options.overrides()) {
             if (override.pattern().matcher(name).find()) {
-                return new Choice(
-                        override.type(), "--tensor-type " + override.pattern().pattern());
+                return new Choice(override.type(), "--tensor-type " + override.pattern().pattern());
             }
         }
         if (options.pure()) {
@@ -183,8 +182,8 @@ public final class Mix {
         }
         Matcher matcher = LAYER.matcher(name);
         if (!matcher.find() || Integer.parseInt(matcher.group(1)) >= traits.layers()) {
-            throw new IllegalArgumentException("tensor " + name + " names no layer below " + traits.layers()
-                    + ", which a model with experts must");
+            throw new IllegalArgumentException(
+                    "tensor " + name + " names no layer below " + traits.layers() + ", which a model with experts must");
         }
         return Integer.parseInt(matcher.group(1));
     }
@@ -194,17 +193,18 @@ public final class Mix {
         if (columns % choice.type().blockLength() == 0) {
             return choice;
         }
-        QuantType smaller = switch (choice.type()) {
-            case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
-            case Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
-            case Q4_K -> QuantType.Q5_0;
-            case Q5_K -> QuantType.Q5_1;
-            case Q6_K -> QuantType.Q8_0;
-            default ->
-                throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
-                        + " blocks of " + choice.type().blockLength()
-                        + ", and no smaller block stands in for this type");
-        };
+        QuantType smaller =
+                switch (choice.type()) {
+                    case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
+                    case Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
+                    case Q4_K -> QuantType.Q5_0;
+                    case Q5_K -> QuantType.Q5_1;
+                    case Q6_K -> QuantType.Q8_0;
+                    default ->
+                        throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
+                                + " blocks of " + choice.type().blockLength()
+                                + ", and no smaller block stands in for this type");
+                };
         QuantType type = columns % smaller.blockLength() == 0 ? smaller : QuantType.F16;
         return new Choice(
                 type, choice.rule() + "; rows of " + columns + " do not divide into " + choice.type() + " blocks");
@@ -228,11 +228,7 @@ public final class Mix {
         if (name.equals("position_embd.weight") || name.equals("token_types.weight")) {
             return "positions and token types";
         }
-        return KEPT.stream()
-                .filter(name::contains)
-                .findFirst()
-                .map(part -> "name contains " + part)
-                .orElse("");
+        return KEPT.stream().filter(name::contains).findFirst().map(part -> "name contains " + part).orElse("");
     }
 
     /** ggml's count: ones on the outside do not count. */

@@ -9,6 +9,7 @@ import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.IntUnaryOperator;
 import org.junit.jupiter.api.Test;
 
@@ -67,7 +68,7 @@ class BundledModelsTest {
 
     private static void assertSame(
             Checkpoint huggingFace, String ours, Checkpoint meta, String theirs, IntUnaryOperator metaRow) {
-        Shape shape = java.util.Objects.requireNonNull(huggingFace.tensors().get(ours)).shape();
+        Shape shape = Objects.requireNonNull(huggingFace.tensors().get(ours)).shape();
         TensorSource left = huggingFace.open(ours, shape);
         TensorSource right = meta.open(theirs, shape);
         assertThat(right.info().shape()).isEqualTo(shape);
@@ -127,6 +128,16 @@ class BundledModelsTest {
                 Checkpoint meta = Checkpoints.open(META.resolve("consolidated.00.pth"))) {
             assertThat(huggingFace.tensors()).hasSize(39);
             assertThat(meta.files()).hasSize(2);
+        }
+    }
+
+    @Test
+    void checksumsOfRealFilesHold() {
+        try (Checkpoint huggingFace = Checkpoints.open(HUGGING_FACE);
+                Checkpoint meta = Checkpoints.open(META)) {
+            huggingFace.verifyChecksums();
+            meta.verifyChecksums();
+            assertThat(meta.notes()).isEmpty();
         }
     }
 

@@ -150,9 +150,7 @@ class CheckpointsTest {
         put("config.json", "{}");
         put(FIRST, weights("a"));
         put(SECOND, weights("a"));
-        refused(
-                directory,
-                directory.resolve(SECOND) + ": tensor \"a\": is also in " + directory.resolve(FIRST));
+        refused(directory, directory.resolve(SECOND) + ": tensor \"a\": is also in " + directory.resolve(FIRST));
     }
 
     @Test
@@ -174,10 +172,11 @@ class CheckpointsTest {
         put("config.json", "{}");
         put(found, "x");
         assertThatThrownBy(() -> Checkpoints.open(directory))
-                .hasMessage(directory + ": no weight files (safetensors, pytorch_model.bin or consolidated.*.pth) in it; "
-                        + (found.startsWith("_")
-                                ? "found \"" + found + "\", \"config.json\""
-                                : "found \"config.json\", \"" + found + "\""))
+                .hasMessage(
+                        directory + ": no weight files (safetensors, pytorch_model.bin or consolidated.*.pth) in it; "
+                                + (found.startsWith("_")
+                                        ? "found \"" + found + "\", \"config.json\""
+                                        : "found \"config.json\", \"" + found + "\""))
                 .satisfies(e -> assertThat(((InputException) e).hint()).isEqualTo(hint));
     }
 
@@ -203,12 +202,9 @@ class CheckpointsTest {
         Path gguf = put("model.gguf", "GGUF\3\0\0\0");
         refused(gguf, gguf + ": is a GGUF file, not a checkpoint");
         Path pointer = put("model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
-        refused(
-                pointer,
-                pointer + ": expected safetensors or a zip file of torch.save, found a file that is text");
+        refused(pointer, pointer + ": expected safetensors or a zip file of torch.save, found a file that is text");
         Path h5 = put("model.bin", new byte[] {(byte) 0x89, 'H', 'D', 'F', '\r', '\n'});
-        refused(
-                h5, h5 + ": expected safetensors or a zip file of torch.save, found a file that is an HDF5 file (.h5)");
+        refused(h5, h5 + ": expected safetensors or a zip file of torch.save, found a file that is an HDF5 file (.h5)");
     }
 
     @Test
@@ -235,21 +231,26 @@ class CheckpointsTest {
     }
 
     @Test
+    void filesThatTheIndexLeavesOutAreNoted() {
+        putShards(map(in("a", FIRST), in("b", SECOND)));
+        put("model-00001-of-00003.safetensors", weights("old"));
+        try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+            assertThat(checkpoint.tensors()).containsOnlyKeys("a", "b");
+            assertThat(checkpoint.notes())
+                    .containsExactly("not in the index, so not used: \"model-00001-of-00003.safetensors\"");
+        }
+    }
+
+    @Test
     void indexAgainstShards() {
         Path index = directory.resolve(INDEX);
         putShards(map(in("a", FIRST), in("b", FIRST)));
-        refused(
-                directory,
-                index + ": tensor \"b\": is not in " + FIRST + ", where the index has it");
+        refused(directory, index + ": tensor \"b\": is not in " + FIRST + ", where the index has it");
         putShards(map(in("a", FIRST), in("b", SECOND), in("c", SECOND)));
-        refused(
-                directory,
-                index + ": tensor \"c\": is not in " + SECOND + ", where the index has it");
+        refused(directory, index + ": tensor \"c\": is not in " + SECOND + ", where the index has it");
         put(SECOND, weights("c"));
         putWeightsOfTwo();
-        refused(
-                directory,
-                directory.resolve(FIRST) + ": tensor \"extra\": is not listed in " + INDEX);
+        refused(directory, directory.resolve(FIRST) + ": tensor \"extra\": is not listed in " + INDEX);
     }
 
     private void putWeightsOfTwo() {
@@ -267,9 +268,7 @@ class CheckpointsTest {
                 SECOND,
                 SafetensorsWriter.file(
                         "{" + entry("a", "F32", "[1]", 0, 4) + "," + entry("b", "F32", "[1]", 4, 8) + "}", 8));
-        refused(
-                directory,
-                directory.resolve(SECOND) + ": tensor \"a\": is listed in " + INDEX + " under " + FIRST);
+        refused(directory, directory.resolve(SECOND) + ": tensor \"a\": is listed in " + INDEX + " under " + FIRST);
     }
 
     @Test
@@ -281,7 +280,8 @@ class CheckpointsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"../x.safetensors", "/etc/x.safetensors", "sub/x.safetensors", "..", "x.py", "a\\\\b.bin", ""})
+    @ValueSource(
+            strings = {"../x.safetensors", "/etc/x.safetensors", "sub/x.safetensors", "..", "x.py", "a\\\\b.bin", ""})
     void shardNamesThatLeadElsewhere(String name) {
         putShards(map(in("a", name)));
         refused(
@@ -308,8 +308,7 @@ class CheckpointsTest {
         Path blobs = Files.createDirectories(root.resolve("models--x/blobs"));
         Hostile.write(blobs, "aa", weights("a"));
         Hostile.write(snapshot, "config.json", "{}".getBytes(StandardCharsets.UTF_8));
-        Hostile.write(
-                snapshot, INDEX, map(in("a", "model.safetensors")).getBytes(StandardCharsets.UTF_8));
+        Hostile.write(snapshot, INDEX, map(in("a", "model.safetensors")).getBytes(StandardCharsets.UTF_8));
         Files.createSymbolicLink(snapshot.resolve("model.safetensors"), Path.of("../../blobs/aa"));
         try (Checkpoint checkpoint = Checkpoints.open(snapshot)) {
             assertThat(checkpoint.tensors()).containsOnlyKeys("a");
@@ -325,19 +324,16 @@ class CheckpointsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
-            []|expected a JSON object
-            {}|weight_map: expected an object that lists tensors
-            {"weight_map":{}}|weight_map: expected an object that lists tensors
-            {"weight_map":[]}|weight_map: expected an object that lists tensors
-            {"weight_map":{"a":1}}|weight_map: "a": expected a file name
-            {"weight_map":{"a":"x.bin","a":"y.bin"}}|weight_map: "a": comes twice
-            {"weight_map":{"a":"x.bin"},"weight_map":{"a":"x.bin"}}|weight_map: comes twice
-            {"weight_map":{"a":"x.bin"}} {}|goes on after the JSON object has ended
-            """)
+    @CsvSource(delimiter = '|', textBlock = """
+        []|expected a JSON object
+        {}|weight_map: expected an object that lists tensors
+        {"weight_map":{}}|weight_map: expected an object that lists tensors
+        {"weight_map":[]}|weight_map: expected an object that lists tensors
+        {"weight_map":{"a":1}}|weight_map: "a": expected a file name
+        {"weight_map":{"a":"x.bin","a":"y.bin"}}|weight_map: "a": comes twice
+        {"weight_map":{"a":"x.bin"},"weight_map":{"a":"x.bin"}}|weight_map: comes twice
+        {"weight_map":{"a":"x.bin"}} {}|goes on after the JSON object has ended
+        """)
     void indexesThatAreWrong(String index, String message) {
         putShards(index);
         refused(directory, directory.resolve(INDEX) + ": " + message);
@@ -345,7 +341,8 @@ class CheckpointsTest {
 
     @Test
     void totalSizeThatDiffers() {
-        putShards("{\"metadata\":{\"total_size\":999999},\"weight_map\":{" + in("a", FIRST) + "," + in("b", SECOND) + "}}");
+        putShards("{\"metadata\":{\"total_size\":999999},\"weight_map\":{" + in("a", FIRST) + "," + in("b", SECOND)
+                + "}}");
         try (Checkpoint checkpoint = Checkpoints.open(directory)) {
             assertThat(checkpoint.notes())
                     .singleElement()

@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.OptionalLong;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,7 +29,7 @@ class TextTest {
     void theFirstByteThatIsNotUtf8IsFound() throws IOException {
         String filler = "é€😀 ".repeat(5000);
         byte[] valid = filler.getBytes(StandardCharsets.UTF_8);
-        assertThat(read(valid).invalidUtf8()).isEmpty();
+        assertThat(read(valid).firstInvalid()).isEmpty();
         for (byte[] wrong : new byte[][] {
             {(byte) 0xff},
             {(byte) 0xc0, (byte) 0x80},
@@ -39,7 +39,7 @@ class TextTest {
             byte[] both = new byte[valid.length + wrong.length];
             System.arraycopy(valid, 0, both, 0, valid.length);
             System.arraycopy(wrong, 0, both, valid.length, wrong.length);
-            assertThat(read(both).invalidUtf8()).isEqualTo(OptionalLong.of(valid.length));
+            assertThat(read(both).firstInvalid()).isEqualTo(OptionalInt.of(valid.length));
         }
     }
 

@@ -30,9 +30,11 @@ public final class TorchFile {
     private final SequencedMap<String, TensorSource> tensors = new LinkedHashMap<>();
     private final SequencedMap<String, String> unreadable = new LinkedHashMap<>();
     private final List<String> notes = new ArrayList<>();
+    private final TorchZip zip;
 
     private TorchFile(MappedFile file) {
         this.file = file;
+        this.zip = TorchZip.read(file);
     }
 
     /** Reads the pickle and checks every tensor against its storage; no weight is touched. */
@@ -42,9 +44,8 @@ public final class TorchFile {
             throw container.refused(file);
         }
         TorchFile result = new TorchFile(file);
-        TorchZip zip = TorchZip.read(file);
-        result.notes.addAll(zip.notes());
-        StateDict.tensors(file.path(), zip.root()).forEach((name, tensor) -> result.add(name, tensor, zip));
+        result.notes.addAll(result.zip.notes());
+        StateDict.tensors(file.path(), result.zip.root()).forEach(result::add);
         return result;
     }
 
@@ -63,7 +64,12 @@ public final class TorchFile {
         return List.copyOf(notes);
     }
 
-    private void add(String name, Tensor tensor, TorchZip zip) {
+    /** Reads every storage and holds it against its CRC-32; those without one pass. */
+    public void verifyChecksums() {
+        zip.verifyStorages();
+    }
+
+    private void add(String name, Tensor tensor) {
         checkView(name, tensor);
         tensor.type
                 .dtype()

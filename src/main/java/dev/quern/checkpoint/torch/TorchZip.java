@@ -63,6 +63,10 @@ final class TorchZip {
         return storageMember(storage).data();
     }
 
+    void verifyStorages() {
+        storages.storages().forEach(storage -> storageMember(storage).verifyStored());
+    }
+
     private void collect(List<ZipMember> all) {
         String top = "";
         for (ZipMember member : all) {

@@ -16,14 +16,14 @@ public final class Grid {
     private final int dimension;
     private final int size;
     private final byte[] levelValues;
-    private final byte[] values;
+    private final byte[] levels;
     private final int[] codes;
 
-    private Grid(int dimension, byte[] levelValues, byte[] values, int[] codes) {
+    private Grid(int dimension, byte[] levelValues, byte[] levels, int[] codes) {
         this.dimension = dimension;
         this.size = codes.length;
         this.levelValues = levelValues;
-        this.values = values;
+        this.levels = levels;
         this.codes = codes;
     }
 
@@ -56,22 +56,37 @@ public final class Grid {
         return codes[point];
     }
 
-    /** What coordinate {@code coordinate} of a point decodes to, before scale and sign. */
-    public int value(int point, int coordinate) {
-        return values[point * dimension + coordinate];
+    /** What a level decodes to, before scale, shift and sign. */
+    public int value(int level) {
+        return levelValues[level];
     }
 
-    /** Decodes a point: its values times {@code scale}, then times -1 where the bit of the coordinate is set. */
-    public void put(int point, float scale, int signs, float[] out, int at) {
+    /**
+     * Decodes a point.
+     *
+     * @param decoded what the levels stand for, and from place 8 on what they stand for with a minus sign; 16 places
+     * @param signs bit i is set if coordinate i is negative
+     */
+    public void put(int point, int signs, float[] decoded, float[] out, int at) {
+        int first = point * dimension;
         for (int i = 0; i < dimension; i++) {
-            out[at + i] = scale * values[point * dimension + i] * ((signs >> i & 1) == 1 ? -1f : 1f);
+            out[at + i] = decoded[levels[first + i] | (signs >> i & 1) << 3];
         }
     }
 
-    /** Decodes a point whose values are all shifted before they are scaled. */
-    public void putShifted(int point, float scale, float shift, float[] out, int at) {
-        for (int i = 0; i < dimension; i++) {
-            out[at + i] = scale * (values[point * dimension + i] + shift);
+    /** Fills a table for {@link #put}: the levels' values times a scale. */
+    public void scaled(float scale, float[] decoded) {
+        for (int level = 0; level < levelValues.length; level++) {
+            float value = scale * levelValues[level];
+            decoded[level] = value;
+            decoded[level + 8] = -value;
+        }
+    }
+
+    /** Fills the first half of a table for {@link #put}: the levels' values, first shifted and then scaled. */
+    public void shifted(float scale, float shift, float[] decoded) {
+        for (int level = 0; level < levelValues.length; level++) {
+            decoded[level] = scale * (levelValues[level] + shift);
         }
     }
 
@@ -88,7 +103,8 @@ public final class Grid {
     }
 
     private static Grid parse(String text, int dimension, int size) {
-        List<String> lines = text.lines().filter(line -> !line.startsWith("#")).toList();
+        List<String> lines =
+                text.lines().filter(line -> !line.startsWith("#")).toList();
         String[] head = lines.getFirst().split(" ");
         byte[] levelValues = new byte[head.length - 1];
         for (int level = 0; level < levelValues.length; level++) {
@@ -101,16 +117,16 @@ public final class Grid {
         if (words.length != size) {
             throw new IllegalStateException("a grid of " + words.length + " points, not " + size);
         }
-        byte[] values = new byte[size * dimension];
+        byte[] levels = new byte[size * dimension];
         int[] codes = new int[size];
         int bits = levelBits(dimension);
         for (int point = 0; point < size; point++) {
             for (int i = 0; i < dimension; i++) {
                 int level = words[point].charAt(i) - '0';
-                values[point * dimension + i] = levelValues[level];
+                levels[point * dimension + i] = (byte) level;
                 codes[point] |= level << bits * i;
             }
         }
-        return new Grid(dimension, levelValues, values, codes);
+        return new Grid(dimension, levelValues, levels, codes);
     }
 }

@@ -27,6 +27,11 @@ public final class Neighbours {
         return grid;
     }
 
+    /** Whether the code's levels are all such as the grid has; only then has it a point or a list. */
+    public boolean isReachable(int code) {
+        return cells[code] != UNREACHABLE;
+    }
+
     /** The number of the point that has this code, or -1 if the grid has none. */
     public int pointAt(int code) {
         return Math.max(cells[code], -1);

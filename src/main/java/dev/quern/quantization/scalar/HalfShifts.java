@@ -1,5 +1,7 @@
 package dev.quern.quantization.scalar;
 
+import java.util.Arrays;
+
 /**
  * IQ1_M's search: of all ways to cut 16 sorted values into those that become -1, 0 and 1, with the levels of either
  * half of the sub-block shifted up or down by an eighth, the one with the smallest weighted error, the first of
@@ -8,21 +10,24 @@ package dev.quern.quantization.scalar;
  */
 public class HalfShifts {
     protected static final int LENGTH = 16;
-    protected static final float UP = TernaryGrid.UP[2];
-    protected static final float DOWN = TernaryGrid.DOWN[2];
+    private static final float UP = TernaryGrid.UP[2];
+    private static final float DOWN = TernaryGrid.DOWN[2];
     /** What a value adds to the sum of squared levels when it is 0 instead of 1, or -1 instead of 0. */
-    protected static final float UP_ZERO = square(TernaryGrid.UP[1]) - square(TernaryGrid.UP[2]);
+    public static final float UP_ZERO = square(TernaryGrid.UP[1]) - square(TernaryGrid.UP[2]);
 
-    protected static final float UP_MINUS = square(TernaryGrid.UP[0]) - square(TernaryGrid.UP[1]);
-    protected static final float DOWN_ZERO = square(TernaryGrid.DOWN[1]) - square(TernaryGrid.DOWN[2]);
-    protected static final float DOWN_MINUS = square(TernaryGrid.DOWN[0]) - square(TernaryGrid.DOWN[1]);
+    public static final float UP_MINUS = square(TernaryGrid.UP[0]) - square(TernaryGrid.UP[1]);
+    public static final float DOWN_ZERO = square(TernaryGrid.DOWN[1]) - square(TernaryGrid.DOWN[2]);
+    public static final float DOWN_MINUS = square(TernaryGrid.DOWN[0]) - square(TernaryGrid.DOWN[1]);
 
-    /** Sums over the first values in order, those of one half of the sub-block: of weight times value, and of weight. */
-    protected final float[] sumX0 = new float[LENGTH + 1];
+    /**
+     * Sums over the first values in order, those of one half of the sub-block: of weight times value, and of weight. The
+     * rest repeats the last sum.
+     */
+    protected final float[] sumX0 = new float[LENGTH + 8];
 
-    protected final float[] sumX1 = new float[LENGTH + 1];
-    protected final float[] sumW0 = new float[LENGTH + 1];
-    protected final float[] sumW1 = new float[LENGTH + 1];
+    protected final float[] sumX1 = new float[LENGTH + 8];
+    protected final float[] sumW0 = new float[LENGTH + 8];
+    protected final float[] sumW1 = new float[LENGTH + 8];
     private float bestScale;
     private float bestGain;
     private int bestFirst;
@@ -61,6 +66,10 @@ public class HalfShifts {
             sumW0[place + 1] = firstHalf ? sumW0[place] + weight[i] : sumW0[place];
             sumW1[place + 1] = firstHalf ? sumW1[place] : sumW1[place] + weight[i];
         }
+        repeatLast(sumX0);
+        repeatLast(sumX1);
+        repeatLast(sumW0);
+        repeatLast(sumW1);
         bestGain = -Float.MAX_VALUE;
         bestShifts = -1;
         for (int one = 0; one <= LENGTH; one++) {
@@ -105,6 +114,10 @@ public class HalfShifts {
             bestSecond = two;
             bestShifts = shifts;
         }
+    }
+
+    private static void repeatLast(float[] sums) {
+        Arrays.fill(sums, LENGTH + 1, sums.length, sums[LENGTH]);
     }
 
     private static float square(float x) {

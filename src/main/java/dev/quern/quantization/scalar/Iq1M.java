@@ -22,7 +22,7 @@ public final class Iq1M extends BlockwiseCodec {
     /** Below this (GROUP_MAX_EPS_IQ1_M) a sub-block counts as zero. */
     private static final float NOTHING = 1e-7f;
 
-    private final TernaryGrid grid = new TernaryGrid(Grids.aroundIq1());
+    private final TernaryGrid grid;
     private final SortedSplit split = new SortedSplit(SUB);
     private final HalfShifts search;
     private final float[] weight = new float[SUB];
@@ -33,16 +33,18 @@ public final class Iq1M extends BlockwiseCodec {
     private final int[] shifts = new int[BLOCK / SUB];
 
     public Iq1M() {
-        this(new HalfShifts());
+        this(new HalfShifts(), new TernaryGrid(Grids.aroundIq1()));
     }
 
-    public Iq1M(HalfShifts search) {
+    public Iq1M(HalfShifts search, TernaryGrid grid) {
         super(QuantType.IQ1_M, Iq1M::decodeBlocks);
         this.search = search;
+        this.grid = grid;
     }
 
     @Override
-    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
@@ -140,6 +142,7 @@ public final class Iq1M extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq1();
+        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             int half = 0;
@@ -152,7 +155,8 @@ public final class Iq1M extends BlockwiseCodec {
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + k / 2) >> 4 * (k & 1);
                 float shift = (high & 8) != 0 ? -0.125f : 0.125f;
                 int point = BlockBytes.unsigned(blocks, b + k) | (high & 7) << 8;
-                grid.putShifted(point, d * (2 * step + 1), shift, out, to + block * BLOCK + 8 * k);
+                grid.shifted(d * (2 * step + 1), shift, decoded);
+                grid.put(point, 0, decoded, out, to + block * BLOCK + 8 * k);
             }
         }
     }

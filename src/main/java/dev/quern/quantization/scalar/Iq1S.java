@@ -22,7 +22,7 @@ public final class Iq1S extends BlockwiseCodec {
     /** Below this (GROUP_MAX_EPS_IQ1_S) a sub-block counts as zero. */
     private static final float NOTHING = 1e-12f;
 
-    private final TernaryGrid grid = new TernaryGrid(Grids.aroundIq1());
+    private final TernaryGrid grid;
     private final SortedSplit split = new SortedSplit(SUB);
     private final SharedShift shift;
     private final float[] weight = new float[SUB];
@@ -32,16 +32,18 @@ public final class Iq1S extends BlockwiseCodec {
     private final boolean[] down = new boolean[BLOCK / SUB];
 
     public Iq1S() {
-        this(new SharedShift());
+        this(new SharedShift(), new TernaryGrid(Grids.aroundIq1()));
     }
 
-    public Iq1S(SharedShift shift) {
+    public Iq1S(SharedShift shift, TernaryGrid grid) {
         super(QuantType.IQ1_S, Iq1S::decodeBlocks);
         this.shift = shift;
+        this.grid = grid;
     }
 
     @Override
-    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -111,16 +113,16 @@ public final class Iq1S extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq1();
+        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2L * sub);
-                float scale = d * (2 * (high >> 12 & 7) + 1);
-                float shift = (high & 0x8000) != 0 ? -0.125f : 0.125f;
+                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2 * sub);
+                grid.shifted(d * (2 * (high >> 12 & 7) + 1), (high & 0x8000) != 0 ? -0.125f : 0.125f, decoded);
                 for (int k = 0; k < SUB / 8; k++) {
-                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4L * sub + k) | (high >> 3 * k & 7) << 8;
-                    grid.putShifted(point, scale, shift, out, to + block * BLOCK + sub * SUB + 8 * k);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4 * sub + k) | (high >> 3 * k & 7) << 8;
+                    grid.put(point, 0, decoded, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }
         }

@@ -4,20 +4,20 @@ package dev.quern.quantization.scalar;
  * ggml's make_qp_quants: the scale with which whole numbers from 0 to a largest come nearest to weighted values. Levels
  * live in unsigned bytes there, so that a negative one, which a negative value gives, wraps; so it does here.
  */
-final class LevelFit {
+public class LevelFit {
     private static final float NOTHING = 1e-15f;
 
     private final int length;
     private final int top;
     private final int[] level;
 
-    LevelFit(int length, int top) {
+    protected LevelFit(int length, int top) {
         this.length = length;
         this.top = top;
         this.level = new int[length];
     }
 
-    float scale(float[] x, float[] weight) {
+    public final float scale(float[] x, float[] weight) {
         float largest = 0;
         for (int i = 0; i < length; i++) {
             largest = largest > x[i] ? largest : x[i];
@@ -28,14 +28,10 @@ final class LevelFit {
         return refined(x, weight, bestInverse(x, weight, largest));
     }
 
-    private float bestInverse(float[] x, float[] weight, float largest) {
+    /** The inverse of the scale, of nine, with the smallest error. */
+    protected float bestInverse(float[] x, float[] weight, float largest) {
         float best = top / largest;
-        float scale = 1 / best;
-        float smallest = 0;
-        for (int i = 0; i < length; i++) {
-            float difference = x[i] - scale * (Rounding.nearest(best * x[i]) & 0xff);
-            smallest += weight[i] * difference * difference;
-        }
+        float smallest = firstError(x, weight, best);
         for (int step = -4; step <= 4; step++) {
             if (step == 0) {
                 continue;
@@ -48,6 +44,17 @@ final class LevelFit {
             }
         }
         return best;
+    }
+
+    /** The error at the scale tried first, whose levels wrap. */
+    protected final float firstError(float[] x, float[] weight, float inverse) {
+        float scale = 1 / inverse;
+        float error = 0;
+        for (int i = 0; i < length; i++) {
+            float difference = x[i] - scale * (Rounding.nearest(inverse * x[i]) & 0xff);
+            error += weight[i] * difference * difference;
+        }
+        return error;
     }
 
     private float error(float[] x, float[] weight, float inverse) {

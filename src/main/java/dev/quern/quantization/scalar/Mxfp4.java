@@ -14,20 +14,24 @@ public final class Mxfp4 extends BlockwiseCodec {
     private static final int BYTES = QuantType.MXFP4.blockBytes();
     private static final double LN_2 = 0.6931471805599453;
 
-    public Mxfp4() {
+    private final E2m1 floats;
+    private final int[] codes = new int[BLOCK];
+
+    public Mxfp4(E2m1 floats) {
         super(QuantType.MXFP4, Mxfp4::decodeBlocks);
+        this.floats = floats;
     }
 
     @Override
-    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
-        float largest = E2m1.largest(row, from, BLOCK);
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+        float largest = floats.largest(row, from, BLOCK);
         int exponent = largest > 0 ? floorLog2(largest) - 2 + 127 & 0xff : 0;
         float half = halfPower(exponent);
         out[to] = (byte) exponent;
+        floats.nearest(row, from, BLOCK, half, codes);
         for (int i = 0; i < BLOCK / 2; i++) {
-            int low = E2m1.nearest(row[from + i], half);
-            int high = E2m1.nearest(row[from + BLOCK / 2 + i], half);
-            out[to + 1 + i] = (byte) (low | high << 4);
+            out[to + 1 + i] = (byte) (codes[i] | codes[BLOCK / 2 + i] << 4);
         }
     }
 

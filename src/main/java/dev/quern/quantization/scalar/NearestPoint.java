@@ -50,8 +50,7 @@ final class NearestPoint {
             }
         }
         if (best < 0) {
-            throw new ArithmeticException(
-                    "values or importance too large: the error of every grid point overflows (ggml stops here too)");
+            throw ScaleSearch.overflow();
         }
         return best;
     }

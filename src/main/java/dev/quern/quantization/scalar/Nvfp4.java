@@ -16,25 +16,31 @@ public final class Nvfp4 extends BlockwiseCodec {
     /** 448, the largest finite UE4M3; 0x7f is no number, and decodes to 0. */
     private static final int LARGEST_SCALE = 0x7e;
 
-    public Nvfp4() {
+    private static final float[] HALF_SCALES = halfScales();
+
+    private final E2m1 floats;
+    private final int[] codes = new int[SUB];
+
+    public Nvfp4(E2m1 floats) {
         super(QuantType.NVFP4, Nvfp4::decodeBlocks);
+        this.floats = floats;
     }
 
     @Override
-    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(
+            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             encodeSub(row, from + sub * SUB, out, to, sub);
         }
     }
 
-    private static void encodeSub(float[] row, int from, byte[] out, int to, int sub) {
-        int scale = toUe4m3(E2m1.largest(row, from, SUB) / 6);
-        float half = halfUe4m3(scale);
+    private void encodeSub(float[] row, int from, byte[] out, int to, int sub) {
+        int scale = toUe4m3(floats.largest(row, from, SUB) / 6);
+        float half = HALF_SCALES[scale];
         out[to + sub] = (byte) scale;
+        floats.nearest(row, from, SUB, half, codes);
         for (int i = 0; i < SUB / 2; i++) {
-            int low = E2m1.nearest(row[from + i], half);
-            int high = E2m1.nearest(row[from + SUB / 2 + i], half);
-            out[to + 4 + sub * SUB / 2 + i] = (byte) (low | high << 4);
+            out[to + 4 + sub * SUB / 2 + i] = (byte) (codes[i] | codes[SUB / 2 + i] << 4);
         }
     }
 
@@ -55,8 +61,16 @@ public final class Nvfp4 extends BlockwiseCodec {
         return rounded >= 15 << 3 ? LARGEST_SCALE : rounded;
     }
 
-    /** Half of what a UE4M3 stands for. */
-    static float halfUe4m3(int scale) {
+    private static float[] halfScales() {
+        float[] scales = new float[256];
+        for (int scale = 0; scale < 256; scale++) {
+            scales[scale] = halfUe4m3(scale);
+        }
+        return scales;
+    }
+
+    /** Half of what a UE4M3 stands for. The top bit plays no part. */
+    private static float halfUe4m3(int scale) {
         if (scale == 0 || scale == 0x7f) {
             return 0;
         }
@@ -70,7 +84,7 @@ public final class Nvfp4 extends BlockwiseCodec {
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                float half = halfUe4m3(BlockBytes.unsigned(blocks, b + sub));
+                float half = HALF_SCALES[BlockBytes.unsigned(blocks, b + sub)];
                 int o = to + block * BLOCK + sub * SUB;
                 for (int i = 0; i < SUB / 2; i++) {
                     int packed = BlockBytes.unsigned(blocks, b + 4 + sub * SUB / 2 + i);

@@ -17,4 +17,9 @@ public interface ScaleSearch {
      * @return the scale; can be negative
      */
     float search(float[] x, float[] weight, float[] root, float largest, int[] points);
+
+    /** What to throw if no point's error is a number: ggml's quantizers stop there too. */
+    static ArithmeticException overflow() {
+        return new ArithmeticException("values or importance too large for this type: their squares overflow");
+    }
 }

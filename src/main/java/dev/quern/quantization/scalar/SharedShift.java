@@ -1,22 +1,24 @@
 package dev.quern.quantization.scalar;
 
+import java.util.Arrays;
+
 /**
  * IQ1_S's search: of all ways to cut 32 sorted values into those that become -1, 0 and 1, with all levels shifted up or
  * all shifted down by an eighth, the one with the smallest weighted error, the first of several. An instance owns
  * scratch and the last result.
  */
 public class SharedShift {
-    private static final int LENGTH = 32;
+    protected static final int LENGTH = 32;
 
-    /** Sums over the first values in order: of weight times value, and of weight. */
-    protected final float[] sumX = new float[LENGTH + 1];
+    /** Sums over the first values in order: of weight times value, and of weight. The rest repeats the last sum. */
+    protected final float[] sumX = new float[LENGTH + 8];
 
-    protected final float[] sumW = new float[LENGTH + 1];
-    protected float bestScale;
-    protected float bestGain;
-    protected int bestFirst;
-    protected int bestSecond;
-    protected boolean bestDown;
+    protected final float[] sumW = new float[LENGTH + 8];
+    private float bestScale;
+    private float bestGain;
+    private int bestFirst;
+    private int bestSecond;
+    private boolean bestDown;
 
     final float scale() {
         return bestScale;
@@ -34,6 +36,10 @@ public class SharedShift {
         return bestDown;
     }
 
+    protected final float bestGain() {
+        return bestGain;
+    }
+
     /** Whether there is a best way: not if all weights are zero. */
     final boolean search(float[] row, int first, float[] weight, int[] order) {
         for (int place = 0; place < LENGTH; place++) {
@@ -41,6 +47,8 @@ public class SharedShift {
             sumX[place + 1] = sumX[place] + weight[i] * row[first + i];
             sumW[place + 1] = sumW[place] + weight[i];
         }
+        Arrays.fill(sumX, LENGTH + 1, sumX.length, sumX[LENGTH]);
+        Arrays.fill(sumW, LENGTH + 1, sumW.length, sumW[LENGTH]);
         bestGain = -Float.MAX_VALUE;
         bestFirst = -1;
         for (int one = 0; one <= LENGTH; one++) {

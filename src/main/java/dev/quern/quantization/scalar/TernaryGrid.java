@@ -4,16 +4,16 @@ import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Neighbours;
 
 /** Rounds groups of eight values to the grid of IQ1, as iq1_find_best_neighbour2 does. */
-final class TernaryGrid {
+public class TernaryGrid {
     /** What the levels stand for, shifted up and shifted down by the format's eighth. */
-    static final float[] UP = {-1 + 0.125f, 0.125f, 1 + 0.125f};
+    public static final float[] UP = {-1 + 0.125f, 0.125f, 1 + 0.125f};
 
-    static final float[] DOWN = {-1 - 0.125f, -0.125f, 1 - 0.125f};
+    public static final float[] DOWN = {-1 - 0.125f, -0.125f, 1 - 0.125f};
 
     private final Neighbours neighbours;
     private final Grid grid;
 
-    TernaryGrid(Neighbours neighbours) {
+    public TernaryGrid(Neighbours neighbours) {
         this.neighbours = neighbours;
         this.grid = neighbours.grid();
     }
@@ -26,11 +26,11 @@ final class TernaryGrid {
         return code;
     }
 
-    boolean isOnGrid(int code) {
+    final boolean isOnGrid(int code) {
         return neighbours.pointAt(code) >= 0;
     }
 
-    int level(int point, int i) {
+    final int level(int point, int i) {
         return grid.code(point) >> 2 * i & 3;
     }
 
@@ -40,11 +40,13 @@ final class TernaryGrid {
      * @param from where the eight values begin in {@code row}
      * @param weights where their weights begin in {@code weight}
      */
-    int point(int code, float[] row, int from, float[] weight, int weights, float scale, float[] shifted) {
+    final int point(int code, float[] row, int from, float[] weight, int weights, float scale, float[] shifted) {
         int exact = neighbours.pointAt(code);
-        if (exact >= 0) {
-            return exact;
-        }
+        return exact >= 0 ? exact : neighbour(code, row, from, weight, weights, scale, shifted);
+    }
+
+    /** The best neighbour of a code that has no point. */
+    protected int neighbour(int code, float[] row, int from, float[] weight, int weights, float scale, float[] shifted) {
         int list = neighbours.listOf(code);
         int best = -1;
         float smallest = Float.MAX_VALUE;
@@ -61,9 +63,7 @@ final class TernaryGrid {
             }
         }
         if (best < 0) {
-            throw new ArithmeticException(
-                    "values or importance too large: the error of every grid point overflows (ggml cannot do it"
-                            + " either)");
+            throw ScaleSearch.overflow();
         }
         return best;
     }

@@ -17,7 +17,7 @@ final class Weights {
     /** ggml asserts the same of a sub-block's scale. */
     static float checked(float scale) {
         if (!(scale >= 0)) {
-            throw new ArithmeticException("values or importance too large: their sums overflow (ggml stops here too)");
+            throw ScaleSearch.overflow();
         }
         return scale;
     }

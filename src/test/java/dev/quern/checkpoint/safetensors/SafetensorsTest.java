@@ -7,7 +7,6 @@ import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.tensor.TensorSource;
-import java.util.Objects;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -17,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -134,7 +134,16 @@ class SafetensorsTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "\uFEFF{}", "{}\0", "x", "{", "{\"w\":}", "{\"__metadata__\":null,}", "{\"\\ud800\":1}", "{/**/}", "{'w':1}", "{w:1}",
+                "\uFEFF{}",
+                "{}\0",
+                "x",
+                "{",
+                "{\"w\":}",
+                "{\"__metadata__\":null,}",
+                "{\"\\ud800\":1}",
+                "{/**/}",
+                "{'w':1}",
+                "{w:1}",
                 "{\"w\":{\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]}}",
                 "{\"w\":{\"dtype\":\"U8\",\"shape\":[+1],\"data_offsets\":[0,1]}}",
                 "{\"w\":{\"dtype\":\"U8\",\"shape\":[NaN],\"data_offsets\":[0,1]}}"
@@ -194,58 +203,53 @@ class SafetensorsTest {
         refused("{\"__metadata__\":{\"a\":1}}", 0, "header: __metadata__: \"a\": expected a text");
         refused("{\"__metadata__\":{\"a\":{}}}", 0, "header: __metadata__: \"a\": expected a text");
         refused("{\"__metadata__\":{\"a\":null}}", 0, "header: __metadata__: \"a\": expected a text");
-        refused(
-                "{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, "header: __metadata__: holds the key \"a\" twice");
+        refused("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, "header: __metadata__: holds the key \"a\" twice");
         refused("{\"__metadata__\":{},\"__metadata__\":{}}", 0, "header: holds the name \"__metadata__\" twice");
     }
 
     // Fields
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
-            {"shape":[1],"data_offsets":[0,4]}|has no dtype
-            {"dtype":"F32","data_offsets":[0,4]}|has no shape
-            {"dtype":"F32","shape":[1]}|has no data_offsets
-            {"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}|has dtype twice
-            {"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}|has shape twice
-            {"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}|has data_offsets twice
-            {"dtype":"F32","shape":[1],"data_offsets":[0]}|data_offsets: expected 2 numbers, found 1
-            {"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}|data_offsets: more than 2 numbers
-            {"dtype":"F32","shape":1,"data_offsets":[0,4]}|shape: expected an array of integers
-            {"dtype":"F32","shape":[1],"data_offsets":4}|data_offsets: expected an array of integers
-            {"dtype":1,"shape":[1],"data_offsets":[0,4]}|dtype: expected a text
-            {"dtype":"F33","shape":[1],"data_offsets":[0,4]}|unknown dtype "F33"
-            {"dtype":"f32","shape":[1],"data_offsets":[0,4]}|unknown dtype "f32"
-            {"dtype":"F32","shape":[-1],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "-1"
-            {"dtype":"F32","shape":[-0],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "-0"
-            {"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "1.0"
-            {"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "1e0"
-            {"dtype":"F32","shape":["1"],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "1"
-            {"dtype":"F32","shape":[true],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "true"
-            {"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found an array
-            {"dtype":"F32","shape":[null],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found null
-            {"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "9223372036854775808"
-            {"dtype":"F32","shape":[1],"data_offsets":[-4,0]}|data_offsets: expected an integer from 0 to 2^63-1, found "-4"
-            {"dtype":"F32","shape":[1],"data_offsets":[4,0]}|data_offsets [4, 0] end before they begin
-            {"dtype":"F32","shape":[2],"data_offsets":[0,4]}|expected 8 bytes for F32 [2], found 4
-            {"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}|shape [4294967296, 4294967296] has more than 2^63-1 bits
-            {"dtype":"F32","shape":[4194305,4194305,211106198978564],"data_offsets":[0,4]}|shape [4194305, 4194305, 211106198978564] has more than 2^63-1 bits
-            {"dtype":"F32","shape":[0,9223372036854775807,9223372036854775807],"data_offsets":[0,0]}|shape [0, 9223372036854775807, 9223372036854775807] has more than 2^63-1 bits
-            {"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}|shape: more than 8 numbers
-            {"dtype":"F4","shape":[3],"data_offsets":[0,2]}|F4 [3] ends inside a byte
-            1|expected an object with dtype, shape and data_offsets
-            """)
+    @CsvSource(delimiter = '|', textBlock = """
+        {"shape":[1],"data_offsets":[0,4]}|has no dtype
+        {"dtype":"F32","data_offsets":[0,4]}|has no shape
+        {"dtype":"F32","shape":[1]}|has no data_offsets
+        {"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}|has dtype twice
+        {"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}|has shape twice
+        {"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}|has data_offsets twice
+        {"dtype":"F32","shape":[1],"data_offsets":[0]}|data_offsets: expected 2 numbers, found 1
+        {"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}|data_offsets: more than 2 numbers
+        {"dtype":"F32","shape":1,"data_offsets":[0,4]}|shape: expected an array of integers
+        {"dtype":"F32","shape":[1],"data_offsets":4}|data_offsets: expected an array of integers
+        {"dtype":1,"shape":[1],"data_offsets":[0,4]}|dtype: expected a text
+        {"dtype":"F33","shape":[1],"data_offsets":[0,4]}|unknown dtype "F33"
+        {"dtype":"f32","shape":[1],"data_offsets":[0,4]}|unknown dtype "f32"
+        {"dtype":"F32","shape":[-1],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "-1"
+        {"dtype":"F32","shape":[-0],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "-0"
+        {"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "1.0"
+        {"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "1e0"
+        {"dtype":"F32","shape":["1"],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "1"
+        {"dtype":"F32","shape":[true],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "true"
+        {"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found an array
+        {"dtype":"F32","shape":[null],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found null
+        {"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}|shape: expected an integer from 0 to 2^63-1, found "9223372036854775808"
+        {"dtype":"F32","shape":[1],"data_offsets":[-4,0]}|data_offsets: expected an integer from 0 to 2^63-1, found "-4"
+        {"dtype":"F32","shape":[1],"data_offsets":[4,0]}|data_offsets [4, 0] end before they begin
+        {"dtype":"F32","shape":[2],"data_offsets":[0,4]}|expected 8 bytes for F32 [2], found 4
+        {"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}|shape [4294967296, 4294967296] has more than 2^63-1 bits
+        {"dtype":"F32","shape":[4194305,4194305,211106198978564],"data_offsets":[0,4]}|shape [4194305, 4194305, 211106198978564] has more than 2^63-1 bits
+        {"dtype":"F32","shape":[0,9223372036854775807,9223372036854775807],"data_offsets":[0,0]}|shape [0, 9223372036854775807, 9223372036854775807] has more than 2^63-1 bits
+        {"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}|shape: more than 8 numbers
+        {"dtype":"F4","shape":[3],"data_offsets":[0,2]}|F4 [3] ends inside a byte
+        1|expected an object with dtype, shape and data_offsets
+        """)
     void entriesThatAreWrong(String fields, String message) {
         refused("{\"w\":" + fields + "}", 4, "tensor \"w\": " + message);
     }
 
     @Test
     void fieldsThatNobodyKnows() {
-        assertThat(read(
-                        "{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"extra\":{\"a\":[1]}}}", 4))
+        assertThat(read("{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"extra\":{\"a\":[1]}}}", 4))
                 .containsOnlyKeys("w");
     }
 
@@ -310,7 +314,8 @@ class SafetensorsTest {
         Path path = Hostile.write(directory, "model.safetensors", SafetensorsWriter.file(header, data));
         try (MappedFile file = MappedFile.open(path)) {
             float[] value = new float[1];
-            Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("s")).readRows(0, 1, value, 0);
+            Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("s"))
+                    .readRows(0, 1, value, 0);
             assertThat(value).containsExactly(1.5f);
         }
     }
@@ -357,10 +362,15 @@ class SafetensorsTest {
     void moreTensorsThanAnyModel() {
         StringBuilder header = new StringBuilder("{");
         for (int i = 0; i <= 200_000; i++) {
-            header.append(i == 0 ? "" : ",").append("\"").append(i).append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
+            header.append(i == 0 ? "" : ",")
+                    .append("\"")
+                    .append(i)
+                    .append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
         }
         Path path = Hostile.write(
-                directory, "model.safetensors", SafetensorsWriter.file(header.append("}").toString(), 0));
+                directory,
+                "model.safetensors",
+                SafetensorsWriter.file(header.append("}").toString(), 0));
         try (MappedFile file = MappedFile.open(path)) {
             assertThat(org.assertj.core.api.Assertions.catchThrowable(() -> SafetensorsFile.read(file)))
                     .isInstanceOf(InputException.class)
@@ -373,7 +383,8 @@ class SafetensorsTest {
         String header = "{" + entry("w", "F32", "[65536]", 0, 262_144) + "}";
         Path path = Hostile.write(directory, "model.safetensors", SafetensorsWriter.file(header, 262_144));
         try (MappedFile file = MappedFile.open(path)) {
-            TensorSource tensor = Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("w"));
+            TensorSource tensor =
+                    Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("w"));
             try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
                 channel.truncate(4096);
             }

@@ -28,6 +28,7 @@ public final class SafetensorsWriter {
 
     /** One entry of a header: {@code "name":{"dtype":…}}. */
     public static String entry(String name, String dtype, String shape, long begin, long end) {
-        return "\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%d,%d]}".formatted(name, dtype, shape, begin, end);
+        return "\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
+                .formatted(name, dtype, shape, begin, end);
     }
 }

@@ -3,11 +3,16 @@ package dev.quern.checkpoint.torch;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quern.checkpoint.Hostile;
+import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.tensor.TensorSource;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,7 +29,9 @@ class PickleTest {
 
     private void refused(PickleWriter pickle, String message) {
         Path path = Hostile.write(
-                directory, "model.pt", ZipWriter.torch(pickle.bytes(), 1, 2, 3, 4).bytes());
+                directory,
+                "model.pt",
+                ZipWriter.torch(pickle.bytes(), 1, 2, 3, 4).bytes());
         try (MappedFile file = MappedFile.open(path)) {
             Hostile.assertRefused(path, message, () -> TorchFile.read(file));
         }
@@ -32,7 +39,9 @@ class PickleTest {
 
     private Map<String, TensorSource> read(PickleWriter pickle) {
         Path path = Hostile.write(
-                directory, "model.pt", ZipWriter.torch(pickle.bytes(), 1, 2, 3, 4).bytes());
+                directory,
+                "model.pt",
+                ZipWriter.torch(pickle.bytes(), 1, 2, 3, 4).bytes());
         try (MappedFile file = MappedFile.open(path)) {
             Map<String, TensorSource> tensors = TorchFile.read(file).tensors();
             tensors.values().forEach(source -> source.readRows(0, 1, new float[4], 0));
@@ -69,7 +78,9 @@ class PickleTest {
     @Test
     void offsetBeyondTheStorage() {
         refused(tensor(4, 1, TWO_BY_TWO, ROWS), "tensor \"w\": reaches element 4 of a storage that holds 4");
-        refused(tensor(4, 5, new long[] {1}, new long[] {1}), "tensor \"w\": begins at element 5 of a storage that holds 4");
+        refused(
+                tensor(4, 5, new long[] {1}, new long[] {1}),
+                "tensor \"w\": begins at element 5 of a storage that holds 4");
     }
 
     @Test
@@ -123,7 +134,7 @@ class PickleTest {
     @Test
     void thousandDimensions() {
         long[] ones = new long[1000];
-        java.util.Arrays.fill(ones, 1);
+        Arrays.fill(ones, 1);
         refused(tensor(4, 0, ones, ones), REBUILD + "size: has 1000 dimensions, more than 8");
     }
 
@@ -183,20 +194,27 @@ class PickleTest {
 
     @Test
     void storageThatIsNotThere() {
-        refused(
-                start().dict("w").tensor("7", 4, 0, TWO_BY_TWO, ROWS).end(),
-                "storage 7: the zip has no data/7");
+        refused(start().dict("w").tensor("7", 4, 0, TWO_BY_TWO, ROWS).end(), "storage 7: the zip has no data/7");
     }
 
     @Test
     void persistentIdThatIsNoTuple() {
-        refused(start().dict("w").text("0").op('Q').end(), "data.pkl: BINPERSID has a persistent id that is a text, expected a tuple");
+        refused(
+                start().dict("w").text("0").op('Q').end(),
+                "data.pkl: BINPERSID has a persistent id that is a text, expected a tuple");
     }
 
     @Test
     void persistentIdOfAModule() {
         refused(
-                start().dict("w").op('(').text("module").text("a").text("b").text("c").op('t', 'Q').end(),
+                start().dict("w")
+                        .op('(')
+                        .text("module")
+                        .text("a")
+                        .text("b")
+                        .text("c")
+                        .op('t', 'Q')
+                        .end(),
                 "data.pkl: BINPERSID has a persistent id that is no storage");
         refused(start().dict("w").op(')', 'Q').end(), "data.pkl: BINPERSID has a persistent id that is no storage");
     }
@@ -204,7 +222,13 @@ class PickleTest {
     @Test
     void persistentIdOfAnotherLength() {
         refused(
-                start().dict("w").op('(').text("storage").global("torch", "FloatStorage").text("0").op('t', 'Q').end(),
+                start().dict("w")
+                        .op('(')
+                        .text("storage")
+                        .global("torch", "FloatStorage")
+                        .text("0")
+                        .op('t', 'Q')
+                        .end(),
                 "data.pkl: BINPERSID has a persistent id of 3 parts, expected 5");
     }
 
@@ -219,7 +243,15 @@ class PickleTest {
     @Test
     void storageOfNoClass() {
         refused(
-                start().dict("w").op('(').text("storage").text("FloatStorage").text("0").text("cpu").integer(4).op('t', 'Q').end(),
+                start().dict("w")
+                        .op('(')
+                        .text("storage")
+                        .text("FloatStorage")
+                        .text("0")
+                        .text("cpu")
+                        .integer(4)
+                        .op('t', 'Q')
+                        .end(),
                 "data.pkl: BINPERSID has a storage of a text, expected a storage class");
     }
 
@@ -299,9 +331,7 @@ class PickleTest {
 
     @Test
     void appendingToADict() {
-        refused(
-                start().orderedDict().text("a").op('a', '.'),
-                "data.pkl: APPEND adds to a dict, expected a list");
+        refused(start().orderedDict().text("a").op('a', '.'), "data.pkl: APPEND adds to a dict, expected a list");
     }
 
     @ParameterizedTest
@@ -336,7 +366,8 @@ class PickleTest {
         "torch.hub, load, holds an object that is not a tensor: a whole module or a foreign class",
         "__main__, Model, holds an object that is not a tensor: a whole module or a foreign class",
         "torch, NoSuchStorage, holds an object that is not a tensor: a whole module or a foreign class",
-        "torch._utils._rebuild_tensor_v2, __globals__, holds an object that is not a tensor: a whole module or a foreign class",
+        "torch._utils._rebuild_tensor_v2, __globals__, holds an object that is not a tensor: a whole module or a"
+                + " foreign class",
         "torch.storage, _load_from_bytes, holds a torch file inside the torch file",
         "torch._utils, _rebuild_sparse_tensor, holds a sparse tensor",
         "torch._utils, _rebuild_wrapper_subclass, holds a tensor subclass",
@@ -369,9 +400,7 @@ class PickleTest {
                 PickleWriter.protocol2().text("os").op('q', 0).text("system").op(0x93, '.'),
                 "data.pkl: STACK_GLOBAL \"os.system\" asks for a function that no checkpoint needs; "
                         + "Quern runs nothing, but torch.load may");
-        refused(
-                start().text("os").op('q', 0).op('0'),
-                "data.pkl: POP is an opcode that torch.save never writes");
+        refused(start().text("os").op('q', 0).op('0'), "data.pkl: POP is an opcode that torch.save never writes");
         refused(
                 start().text("os").op('q', 0, 'h', 0).integer(1).op(0x93, '.'),
                 "data.pkl: STACK_GLOBAL names a text and the integer 1, expected two texts");
@@ -380,9 +409,7 @@ class PickleTest {
     @Test
     void callsOfWhatIsNoFunction() {
         refused(start().text("a").op(')', 'R', '.'), "data.pkl: REDUCE calls a text");
-        refused(
-                start().global("torch", "Tensor").op(')', 'R', '.'),
-                "data.pkl: REDUCE calls torch.Tensor");
+        refused(start().global("torch", "Tensor").op(')', 'R', '.'), "data.pkl: REDUCE calls torch.Tensor");
         refused(
                 start().global("collections", "OrderedDict").op(']', 'R', '.'),
                 "data.pkl: REDUCE has a list as arguments, expected a tuple");
@@ -391,10 +418,17 @@ class PickleTest {
     @Test
     void callsWithOtherArguments() {
         refused(
-                start().dict("w").global("torch._utils", "_rebuild_tensor_v2").op(')', 'R').end(),
+                start().dict("w")
+                        .global("torch._utils", "_rebuild_tensor_v2")
+                        .op(')', 'R')
+                        .end(),
                 REBUILD + "expected 6 to 7 arguments, found 0");
         refused(
-                start().dict("w").global("torch._utils", "_rebuild_tensor_v2").integers(1, 2, 3, 4, 5, 6).op('R').end(),
+                start().dict("w")
+                        .global("torch._utils", "_rebuild_tensor_v2")
+                        .integers(1, 2, 3, 4, 5, 6)
+                        .op('R')
+                        .end(),
                 REBUILD + "expected a storage, found the integer 1");
         refused(
                 start().dict("w")
@@ -462,9 +496,7 @@ class PickleTest {
         refused(
                 start().tensor("0", 4, 0, TWO_BY_TWO, ROWS).op('}', 'b', '.'),
                 "data.pkl: BUILD sets the state of a tensor, expected an OrderedDict");
-        refused(
-                start().orderedDict().op('N', 'b', '.'),
-                "data.pkl: BUILD sets a state that is None, expected a dict");
+        refused(start().orderedDict().op('N', 'b', '.'), "data.pkl: BUILD sets a state that is None, expected a dict");
     }
 
     @Test
@@ -490,7 +522,9 @@ class PickleTest {
     @Test
     void bytesOutOfNothing() {
         refused(
-                start().global("__builtin__", "bytearray").integer(Integer.MAX_VALUE).op(0x85, 'R', '.'),
+                start().global("__builtin__", "bytearray")
+                        .integer(Integer.MAX_VALUE)
+                        .op(0x85, 'R', '.'),
                 "data.pkl: REDUCE calls builtins.bytearray: expected bytes or a text with its encoding");
     }
 
@@ -521,9 +555,7 @@ class PickleTest {
         "100, DICT", "108, LIST", "151, NEXT_BUFFER", "152, READONLY_BUFFER", "146, NEWOBJ_EX"
     })
     void opcodesThatTorchNeverWrites(int code, String name) {
-        refused(
-                start().op('}', code),
-                "data.pkl: " + name + " is an opcode that torch.save never writes");
+        refused(start().op('}', code), "data.pkl: " + name + " is an opcode that torch.save never writes");
     }
 
     @Test
@@ -577,7 +609,9 @@ class PickleTest {
 
     @Test
     void protocols() {
-        refused(new PickleWriter().op('}', '.'), "data.pkl: EMPTY_DICT stands where PROTO belongs: pickle protocols 0 and 1 are not read");
+        refused(
+                new PickleWriter().op('}', '.'),
+                "data.pkl: EMPTY_DICT stands where PROTO belongs: pickle protocols 0 and 1 are not read");
         refused(new PickleWriter().op(0x80, 99, '}', '.'), "data.pkl: PROTO names protocol 99, expected 2 to 5");
         refused(new PickleWriter().op(0x80, 1, '}', '.'), "data.pkl: PROTO names protocol 1, expected 2 to 5");
         refused(start().op(0x80, 2, '}', '.'), "data.pkl: PROTO comes a second time");
@@ -594,8 +628,12 @@ class PickleTest {
                 start().op('}', '(').text("a").op('N').text("a").op('N', 'u', '.'),
                 "data.pkl: SETITEMS holds the key \"a\" twice");
         refused(
-                start().global("collections", "OrderedDict").op(']', '(', ']', '(').text("a").op('N', 'e', ']', '(')
-                        .text("a").op('N', 'e', 'e', 0x85, 'R', '.'),
+                start().global("collections", "OrderedDict")
+                        .op(']', '(', ']', '(')
+                        .text("a")
+                        .op('N', 'e', ']', '(')
+                        .text("a")
+                        .op('N', 'e', 'e', 0x85, 'R', '.'),
                 "data.pkl: REDUCE holds the key \"a\" twice");
     }
 
@@ -627,7 +665,8 @@ class PickleTest {
     @Test
     void containersThatHoldThemselves() {
         PickleWriter list = start().dict("x").op(']', 'q', 0, 'h', 0, 'a');
-        assertThat(read(list.text("w").tensor("0", 4, 0, TWO_BY_TWO, ROWS).end())).containsOnlyKeys("w");
+        assertThat(read(list.text("w").tensor("0", 4, 0, TWO_BY_TWO, ROWS).end()))
+                .containsOnlyKeys("w");
         refused(
                 start().op('}', 'q', 0).text("state_dict").op('h', 0, 's', '.'),
                 "holds no tensors; its keys are [\"state_dict\"]");
@@ -664,17 +703,25 @@ class PickleTest {
 
     @Test
     void textLongerThanTheFile() {
-        refused(start().op('X').u32(0xffff_ffffL), "data.pkl: BINUNICODE has the length 4294967295, more than the 67108864 bytes Quern reads");
+        refused(
+                start().op('X').u32(0xffff_ffffL),
+                "data.pkl: BINUNICODE has the length 4294967295, more than the 67108864 bytes Quern reads");
         refused(start().op('X').u32(60_000_000).op('a'), "data.pkl: BINUNICODE needs 60000000 more bytes, 1 are left");
         refused(start().op(0x8d).u64(Long.MIN_VALUE), "data.pkl: BINUNICODE8 has the length 9223372036854775808");
-        refused(start().op(0x96).u64(Long.MAX_VALUE), "data.pkl: BYTEARRAY8 has the length 9223372036854775807, more than the 67108864 bytes Quern reads");
+        refused(
+                start().op(0x96).u64(Long.MAX_VALUE),
+                "data.pkl: BYTEARRAY8 has the length 9223372036854775807, more than the 67108864 bytes Quern reads");
     }
 
     @Test
     void longIntegers() {
-        refused(start().op(0x8a, 255).raw(new byte[255]), "data.pkl: LONG1 is an integer of 255 bytes, more than the 16 Quern reads");
+        refused(
+                start().op(0x8a, 255).raw(new byte[255]),
+                "data.pkl: LONG1 is an integer of 255 bytes, more than the 16 Quern reads");
         refused(start().op(0x8b).u32(-1), "data.pkl: LONG4 is an integer of -1 bytes, more than the 16 Quern reads");
-        refused(start().op(0x8b).u32(Integer.MAX_VALUE), "data.pkl: LONG4 is an integer of 2147483647 bytes, more than the 16 Quern reads");
+        refused(
+                start().op(0x8b).u32(Integer.MAX_VALUE),
+                "data.pkl: LONG4 is an integer of 2147483647 bytes, more than the 16 Quern reads");
     }
 
     @Test
@@ -686,7 +733,9 @@ class PickleTest {
 
     @Test
     void namesWithoutEnd() {
-        refused(start().op('c').raw("a".repeat(600).getBytes(StandardCharsets.US_ASCII)), "data.pkl: GLOBAL names something with no end of line within 512 bytes");
+        refused(
+                start().op('c').raw("a".repeat(600).getBytes(StandardCharsets.US_ASCII)),
+                "data.pkl: GLOBAL names something with no end of line within 512 bytes");
     }
 
     @Test
@@ -697,8 +746,41 @@ class PickleTest {
                 new PickleWriter().op(0x80, 4, 0x95).u64(3).text("a").op('.'),
                 "data.pkl: BINUNICODE lies across the end of its frame");
         refused(
-                new PickleWriter().op(0x80, 4, 0x95).u64(11).op('}', 0x95).u64(1).op('.'),
+                new PickleWriter()
+                        .op(0x80, 4, 0x95)
+                        .u64(11)
+                        .op('}', 0x95)
+                        .u64(1)
+                        .op('.'),
                 "data.pkl: FRAME lies inside another frame");
+    }
+
+    /** A real pickle with every kind of value, cut at every byte and damaged at random: refusals, and nothing else. */
+    @Test
+    void damagedAnywhere() {
+        Path path = Path.of("test-data/torch/training-state.pt");
+        try (MappedFile file = MappedFile.open(path)) {
+            byte[] whole = ZipMembers.read(file).getFirst().contents(0).toArray(ValueLayout.JAVA_BYTE);
+            for (int length = 0; length < whole.length; length++) {
+                byte[] cut = Arrays.copyOf(whole, length);
+                assertThat(Hostile.bounded(() -> unpickle(cut))).isInstanceOf(InputException.class);
+            }
+            Random random = new Random(42);
+            for (int round = 0; round < 20_000; round++) {
+                byte[] damaged = whole.clone();
+                for (int i = 0; i <= round % 3; i++) {
+                    damaged[random.nextInt(whole.length)] = (byte) random.nextInt(256);
+                }
+                Throwable thrown = Hostile.bounded(() -> unpickle(damaged));
+                if (thrown != null) {
+                    assertThat(thrown).as("round %s", round).isInstanceOf(InputException.class);
+                }
+            }
+        }
+    }
+
+    private static PickleValue unpickle(byte[] pickle) {
+        return new Unpickler(Path.of("x"), "data.pkl", MemorySegment.ofArray(pickle), new StorageTable()).read();
     }
 
     // What the file holds
@@ -734,7 +816,11 @@ class PickleTest {
                 .tensor("0", 4, 0, TWO_BY_TWO, ROWS)
                 .op('e', 'a', 0x85, 'R', '.');
         assertThat(read(pickle)).containsOnlyKeys("w");
-        PickleWriter longer = start().op('}', 'T').u32(1).op('v').tensor("0", 4, 0, TWO_BY_TWO, ROWS).op('s', '.');
+        PickleWriter longer = start().op('}', 'T')
+                .u32(1)
+                .op('v')
+                .tensor("0", 4, 0, TWO_BY_TWO, ROWS)
+                .op('s', '.');
         assertThat(read(longer)).containsOnlyKeys("v");
     }
 

@@ -61,7 +61,12 @@ final class PickleWriter {
     }
 
     PickleWriter storage(String type, String key, long elements) {
-        return op('(').text("storage").global("torch", type).text(key).text("cpu").integer(elements).op('t', 'Q');
+        return op('(').text("storage")
+                .global("torch", type)
+                .text(key)
+                .text("cpu")
+                .integer(elements)
+                .op('t', 'Q');
     }
 
     /** {@code _rebuild_tensor_v2} of a float storage with the given numbers. */

@@ -41,7 +41,9 @@ class TorchFixturesTest {
     }
 
     private static void assertSame(String name, JsonNode expected, TensorSource found) {
-        assertThat(found.info().dtype().name()).as(name).isEqualTo(expected.get("dtype").stringValue());
+        assertThat(found.info().dtype().name())
+                .as(name)
+                .isEqualTo(expected.get("dtype").stringValue());
         assertThat(found.info().shape()).as(name).hasToString(shape(expected));
         float[] values = new float[(int) found.info().shape().elements()];
         if (values.length > 0) {
@@ -64,10 +66,12 @@ class TorchFixturesTest {
     void notesWhatIsOddButNotWrong() {
         assertThat(notes("types.pt")).isEmpty();
         assertThat(notes("repacked.pt")).isEmpty();
-        assertThat(notes("no-checksums.pt")).containsExactly("test-data/torch/no-checksums.pt: saved without "
-                + "checksums; if by torch's skip_data(), all weights are zero");
-        assertThat(notes("skipped-data.pt")).containsExactly(
-                "test-data/torch/skipped-data.pt: 1 members without a checksum among others that have one");
+        assertThat(notes("no-checksums.pt"))
+                .containsExactly("test-data/torch/no-checksums.pt: saved without "
+                        + "checksums; if by torch's skip_data(), all weights are zero");
+        assertThat(notes("skipped-data.pt"))
+                .containsExactly(
+                        "test-data/torch/skipped-data.pt: 1 members without a checksum among others that have one");
     }
 
     private static List<String> notes(String name) {
@@ -85,29 +89,26 @@ class TorchFixturesTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
-            runs-system.pt|data.pkl byte 178: GLOBAL "posix.system" asks for a function that no checkpoint needs; Quern runs nothing, but torch.load may
-            runs-eval.pt|data.pkl byte 2: GLOBAL "__builtin__.eval" asks for a function that no checkpoint needs; Quern runs nothing, but torch.load may
-            legacy.pt|expected safetensors or a zip file of torch.save, found a file that is a torch file of the format before PyTorch 1.6
-            bare-pickle.pkl|expected safetensors or a zip file of torch.save, found a file that is a bare pickle, not a file of torch.save
-            distributed.distcp|several zip files one after another, as torch.distributed writes its .distcp files
-            torchscript.pt|is a TorchScript archive, a program and not a checkpoint
-            whole-module.pt|data.pkl byte 2: GLOBAL "torch.nn.modules.linear.Linear" holds an object that is not a tensor: a whole module or a foreign class
-            sparse.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_sparse_tensor" holds a sparse tensor
-            quantized.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_qtensor" holds a tensor of torch's own quantization
-            meta.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_meta_tensor_no_storage" holds a meta tensor, which has no data
-            nested.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_nested_tensor" holds a nested tensor
-            conjugate.pt|data.pkl byte 185: REDUCE calls torch._utils._rebuild_tensor_v2: is a lazy conj view
-            negated.pt|data.pkl byte 177: REDUCE calls torch._utils._rebuild_tensor_v2: is a lazy neg view
-            numpy-scalar.pt|data.pkl byte 181: GLOBAL "numpy._core.multiarray.scalar" holds a numpy value
-            numpy-array.pt|data.pkl byte 18: GLOBAL "numpy._core.multiarray._reconstruct" holds a numpy value
-            namespace.pt|data.pkl byte 197: GLOBAL "argparse.Namespace" holds an object that is not a tensor: a whole module or a foreign class
-            list-of-tensors.pt|expected a dict of tensors, found a list
-            no-tensors.pt|holds no tensors; its keys are ["epoch"]
-            """)
+    @CsvSource(delimiter = '|', textBlock = """
+        runs-system.pt|data.pkl byte 178: GLOBAL "posix.system" asks for a function that no checkpoint needs; Quern runs nothing, but torch.load may
+        runs-eval.pt|data.pkl byte 2: GLOBAL "__builtin__.eval" asks for a function that no checkpoint needs; Quern runs nothing, but torch.load may
+        legacy.pt|expected safetensors or a zip file of torch.save, found a file that is a torch file of the format before PyTorch 1.6
+        bare-pickle.pkl|expected safetensors or a zip file of torch.save, found a file that is a bare pickle, not a file of torch.save
+        distributed.distcp|several zip files one after another, as torch.distributed writes its .distcp files
+        torchscript.pt|is a TorchScript archive, a program and not a checkpoint
+        whole-module.pt|data.pkl byte 2: GLOBAL "torch.nn.modules.linear.Linear" holds an object that is not a tensor: a whole module or a foreign class
+        sparse.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_sparse_tensor" holds a sparse tensor
+        quantized.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_qtensor" holds a tensor of torch's own quantization
+        meta.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_meta_tensor_no_storage" holds a meta tensor, which has no data
+        nested.pt|data.pkl byte 18: GLOBAL "torch._utils._rebuild_nested_tensor" holds a nested tensor
+        conjugate.pt|data.pkl byte 185: REDUCE calls torch._utils._rebuild_tensor_v2: is a lazy conj view
+        negated.pt|data.pkl byte 177: REDUCE calls torch._utils._rebuild_tensor_v2: is a lazy neg view
+        numpy-scalar.pt|data.pkl byte 181: GLOBAL "numpy._core.multiarray.scalar" holds a numpy value
+        numpy-array.pt|data.pkl byte 18: GLOBAL "numpy._core.multiarray._reconstruct" holds a numpy value
+        namespace.pt|data.pkl byte 197: GLOBAL "argparse.Namespace" holds an object that is not a tensor: a whole module or a foreign class
+        list-of-tensors.pt|expected a dict of tensors, found a list
+        no-tensors.pt|holds no tensors; its keys are ["epoch"]
+        """)
     void refusesWhatIsNoCheckpoint(String name, String message) {
         try (MappedFile file = MappedFile.open(FILES.resolve(name))) {
             assertThatThrownBy(() -> TorchFile.read(file))

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -101,6 +102,23 @@ class ZipTest {
                 .containsExactly("saved without checksums; if by torch's skip_data(), all weights are zero");
         assertThat(read(zip -> data(zip).crc(0)))
                 .containsExactly("1 members without a checksum among others that have one");
+    }
+
+    /** Opening reads no weights, so damage in them shows when it is asked for. */
+    @Test
+    void damagedWeights() {
+        ZipWriter zip = zip();
+        data(zip).data[5] ^= 1;
+        Path path = Hostile.write(directory, "model.pt", zip.bytes());
+        try (MappedFile file = MappedFile.open(path)) {
+            TorchFile torch = TorchFile.read(file);
+            Hostile.assertRefused(
+                    path,
+                    String.format(
+                            "zip member \"archive/data/0\": has the CRC-32 %08x, expected %08x",
+                            new ZipWriter.Member("", data(zip).data).crc, data(zip).crc),
+                    torch::verifyChecksums);
+        }
     }
 
     // The ends of the file
@@ -267,9 +285,7 @@ class ZipTest {
                 zip -> zip.add("other/data.pkl", PICKLE),
                 "zip member \"other/data.pkl\": lies outside the folder \"archive/\"");
         assertThat(read(zip -> zip.add("archive/data/", new byte[0]))).isEmpty();
-        refused(
-                zip -> zip.add("archive/data/", "x"),
-                "zip member \"archive/data/\": is a folder that holds 1 bytes");
+        refused(zip -> zip.add("archive/data/", "x"), "zip member \"archive/data/\": is a folder that holds 1 bytes");
     }
 
     @ParameterizedTest
@@ -315,9 +331,7 @@ class ZipTest {
                 zip -> zip.get("archive/version").extraLength = 1000,
                 "zip member \"archive/version\": reaches into the zip's directory: 2 bytes from byte "
                         + (startOfVersion() + 1000));
-        refused(
-                zip -> zip.get("archive/version").offsetShift = 1_000_000,
-                "the zip's directory cannot be read");
+        refused(zip -> zip.get("archive/version").offsetShift = 1_000_000, "the zip's directory cannot be read");
     }
 
     /** Everything before the last member, plus its header. */
@@ -348,7 +362,9 @@ class ZipTest {
 
     @Test
     void compressedWeights() {
-        refused(zip -> data(zip).deflated(), "zip member \"archive/data/0\": is compressed; torch stores weights as they are");
+        refused(
+                zip -> data(zip).deflated(),
+                "zip member \"archive/data/0\": is compressed; torch stores weights as they are");
     }
 
     @Test
@@ -434,7 +450,8 @@ class ZipTest {
                     },
                     "zip member \"archive/byteorder\": expected little, found \"" + order + "\"");
         }
-        assertThat(read(zip -> zip.members.remove(zip.get("archive/byteorder")))).isEmpty();
+        assertThat(read(zip -> zip.members.remove(zip.get("archive/byteorder"))))
+                .isEmpty();
     }
 
     @Test
@@ -442,8 +459,7 @@ class ZipTest {
         refused(
                 zip -> zip.add("archive/constants.pkl", PICKLE),
                 "is a TorchScript archive, a program and not a checkpoint");
-        refused(
-                zip -> zip.members.remove(pickle(zip)), "is a zip file without data.pkl, so not one of torch.save");
+        refused(zip -> zip.members.remove(pickle(zip)), "is a zip file without data.pkl, so not one of torch.save");
     }
 
     @Test

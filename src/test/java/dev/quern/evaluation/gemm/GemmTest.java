@@ -2,9 +2,11 @@ package dev.quern.evaluation.gemm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -86,7 +88,7 @@ class GemmTest {
         for (int group = 0; group < groups; group++) {
             int first = group * Tile.COLUMNS;
             int count = Math.min(Tile.COLUMNS, rows - first);
-            float[] some = java.util.Arrays.copyOfRange(weights, first * depth, (first + count) * depth);
+            float[] some = Arrays.copyOfRange(weights, first * depth, (first + count) * depth);
             Packing.interleave(some, count, depth, panel, first * depth);
         }
         return panel;
@@ -106,8 +108,8 @@ class GemmTest {
     }
 
     /** The rounding of a block's chain and of the blocks' sums: (256 + blocks) half units, of which few add up. */
-    private static org.assertj.core.data.Offset<Double> within(double magnitude) {
-        return org.assertj.core.data.Offset.offset(magnitude * 0x1p-24 * 20 + 1e-30);
+    private static Offset<Double> within(double magnitude) {
+        return Offset.offset(magnitude * 0x1p-24 * 20 + 1e-30);
     }
 
     private static float[] gaussians(Random random, int count) {

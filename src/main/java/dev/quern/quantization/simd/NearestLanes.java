@@ -1,0 +1,107 @@
+package dev.quern.quantization.simd;
+
+import static dev.quern.quantization.simd.Lanes.FLOATS;
+import static dev.quern.quantization.simd.Lanes.INTS;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The kernels that look for the best of a list's points, eight points at a time: a lane adds the coordinates' errors up
+ * in their order, as the scalar search does, taking each from a table of the errors of all levels. Errors are never
+ * negative, so their bits have the same order.
+ */
+final class NearestLanes {
+    private static final IntVector PLACES = IntVector.zero(INTS).addIndex(1);
+
+    private NearestLanes() {}
+
+    /**
+     * The place of the best of a list's points of four coordinates.
+     *
+     * @param x four coordinates, eight times each, from {@code at} on
+     * @param root their weights, eight times each
+     * @param q what the eight levels stand for, before the scale
+     * @return from {@code from} on, less than {@code to}; negative if no error is a number
+     */
+    static int four(int[] selectors, int from, int to, float[] x, float[] root, int at, float[] q, float scale) {
+        FloatVector level = FloatVector.fromArray(FLOATS, q, 0).mul(scale);
+        FloatVector d0 = level.sub(FloatVector.fromArray(FLOATS, x, at));
+        IntVector e0 = FloatVector.fromArray(FLOATS, root, at).mul(d0).mul(d0).reinterpretAsInts();
+        FloatVector d1 = level.sub(FloatVector.fromArray(FLOATS, x, at + 8));
+        IntVector e1 = FloatVector.fromArray(FLOATS, root, at + 8).mul(d1).mul(d1).reinterpretAsInts();
+        FloatVector d2 = level.sub(FloatVector.fromArray(FLOATS, x, at + 16));
+        IntVector e2 = FloatVector.fromArray(FLOATS, root, at + 16).mul(d2).mul(d2).reinterpretAsInts();
+        FloatVector d3 = level.sub(FloatVector.fromArray(FLOATS, x, at + 24));
+        IntVector e3 = FloatVector.fromArray(FLOATS, root, at + 24).mul(d3).mul(d3).reinterpretAsInts();
+        FloatVector best = FloatVector.broadcast(FLOATS, Float.MAX_VALUE);
+        IntVector place = IntVector.broadcast(INTS, -1);
+        for (int i = from; i < to; i += 8) {
+            IntVector s = IntVector.fromArray(INTS, selectors, i);
+            FloatVector error = s.selectFrom(e0).reinterpretAsFloats();
+            IntVector s1 = s.lanewise(VectorOperators.LSHR, 3);
+            error = error.add(s1.selectFrom(e1).reinterpretAsFloats());
+            IntVector s2 = s.lanewise(VectorOperators.LSHR, 6);
+            error = error.add(s2.selectFrom(e2).reinterpretAsFloats());
+            IntVector s3 = s.lanewise(VectorOperators.LSHR, 9);
+            error = error.add(s3.selectFrom(e3).reinterpretAsFloats());
+            VectorMask<Float> better = error.lt(best);
+            best = best.blend(error, better);
+            place = place.blend(i, better.cast(INTS));
+        }
+        IntVector order = best.reinterpretAsInts();
+        int smallest = order.reduceLanes(VectorOperators.MIN);
+        return place.add(PLACES)
+                .blend(Integer.MAX_VALUE, order.compare(VectorOperators.NE, smallest))
+                .reduceLanes(VectorOperators.MIN);
+    }
+
+    /**
+     * The place of the best of a list's points of eight coordinates.
+     *
+     * @param x eight coordinates, four times each, from {@code at} on
+     * @param root their weights, four times each
+     * @param q what the levels stand for, twice
+     */
+    static int eight(int[] selectors, int from, int to, float[] x, float[] root, int at, float[] q, float scale) {
+        FloatVector level = FloatVector.fromArray(FLOATS, q, 0).mul(scale);
+        FloatVector d0 = level.sub(FloatVector.fromArray(FLOATS, x, at));
+        IntVector e0 = FloatVector.fromArray(FLOATS, root, at).mul(d0).mul(d0).reinterpretAsInts();
+        FloatVector d1 = level.sub(FloatVector.fromArray(FLOATS, x, at + 8));
+        IntVector e1 = FloatVector.fromArray(FLOATS, root, at + 8).mul(d1).mul(d1).reinterpretAsInts();
+        FloatVector d2 = level.sub(FloatVector.fromArray(FLOATS, x, at + 16));
+        IntVector e2 = FloatVector.fromArray(FLOATS, root, at + 16).mul(d2).mul(d2).reinterpretAsInts();
+        FloatVector d3 = level.sub(FloatVector.fromArray(FLOATS, x, at + 24));
+        IntVector e3 = FloatVector.fromArray(FLOATS, root, at + 24).mul(d3).mul(d3).reinterpretAsInts();
+        FloatVector best = FloatVector.broadcast(FLOATS, Float.MAX_VALUE);
+        IntVector place = IntVector.broadcast(INTS, -1);
+        for (int i = from; i < to; i += 8) {
+            IntVector s = IntVector.fromArray(INTS, selectors, i);
+            FloatVector error = s.selectFrom(e0).reinterpretAsFloats();
+            IntVector s1 = s.lanewise(VectorOperators.LSHR, 4);
+            error = error.add(s1.selectFrom(e0).reinterpretAsFloats());
+            IntVector s2 = s.lanewise(VectorOperators.LSHR, 8);
+            error = error.add(s2.selectFrom(e1).reinterpretAsFloats());
+            IntVector s3 = s.lanewise(VectorOperators.LSHR, 12);
+            error = error.add(s3.selectFrom(e1).reinterpretAsFloats());
+            IntVector s4 = s.lanewise(VectorOperators.LSHR, 16);
+            error = error.add(s4.selectFrom(e2).reinterpretAsFloats());
+            IntVector s5 = s.lanewise(VectorOperators.LSHR, 20);
+            error = error.add(s5.selectFrom(e2).reinterpretAsFloats());
+            IntVector s6 = s.lanewise(VectorOperators.LSHR, 24);
+            error = error.add(s6.selectFrom(e3).reinterpretAsFloats());
+            IntVector s7 = s.lanewise(VectorOperators.LSHR, 28);
+            error = error.add(s7.selectFrom(e3).reinterpretAsFloats());
+            VectorMask<Float> better = error.lt(best);
+            best = best.blend(error, better);
+            place = place.blend(i, better.cast(INTS));
+        }
+        IntVector order = best.reinterpretAsInts();
+        int smallest = order.reduceLanes(VectorOperators.MIN);
+        return place.add(PLACES)
+                .blend(Integer.MAX_VALUE, order.compare(VectorOperators.NE, smallest))
+                .reduceLanes(VectorOperators.MIN);
+    }
+}
