@@ -155,7 +155,7 @@ public final class Quantization {
         }
         if (TensorRole.of(name) == TensorRole.TOKEN_EMBEDDING) {
             return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores
-                         // them.
+            // them.
         }
         throw refused(
                         name,

@@ -103,8 +103,7 @@ public final class Grid {
     }
 
     private static Grid parse(String text, int dimension, int size) {
-        List<String> lines =
-                text.lines().filter(line -> !line.startsWith("#")).toList();
+        List<String> lines = text.lines().filter(line -> !line.startsWith("#")).toList();
         String[] head = lines.getFirst().split(" ");
         byte[] levelValues = new byte[head.length - 1];
         for (int level = 0; level < levelValues.length; level++) {

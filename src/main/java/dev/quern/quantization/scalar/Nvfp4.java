@@ -27,8 +27,7 @@ public final class Nvfp4 extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             encodeSub(row, from + sub * SUB, out, to, sub);
         }
