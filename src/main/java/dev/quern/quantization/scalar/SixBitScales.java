@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 public final class SixBitScales {
     private SixBitScales() {}
 
-    /** Packs the eight scales and minima from index {@code from} on; of each only six bits are kept. */
+    /** Packs the eight scales and minima from index {@code from} on, in ggml's way also where one exceeds six bits. */
     public static void put(byte[] scales, byte[] minima, int from, byte[] out, int to) {
         for (int i = 0; i < 4; i++) {
             int scale = scales[from + i + 4] & 0xFF;
