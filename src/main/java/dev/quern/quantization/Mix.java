@@ -272,7 +272,8 @@ public final class Mix {
     public boolean needsImportance(String name, QuantType type) {
         TensorRole role = TensorRole.of(name);
         if (role == TensorRole.OUTPUT || role == TensorRole.TOKEN_EMBEDDING) {
-            return false;
+            // The three that ggml cannot encode without; there llama-quantize ends on a failed assertion.
+            return type == QuantType.IQ2_XXS || type == QuantType.IQ2_XS || type == QuantType.IQ1_S;
         }
         return switch (type) {
             case IQ3_XXS, IQ2_XXS, IQ2_XS, IQ2_S, IQ1_M, IQ1_S -> true;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.gguf.GgufValue;
+import dev.quern.importance.ImportanceMatrix;
+import dev.quern.importance.ImportanceReader;
 import dev.quern.io.MappedFile;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.Kernel;
@@ -16,11 +18,13 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -29,6 +33,7 @@ class ConversionGoldenTest {
     private static final Path MODELS = Path.of("test-data/models");
     private static final JsonNode CONVERT = golden("convert.json");
     private static final JsonNode QUANTIZE = golden("quantize.json");
+    private static final JsonNode WITH_IMPORTANCE = golden("quantize-imatrix.json");
 
     @TempDir
     Path folder;
@@ -52,36 +57,52 @@ class ConversionGoldenTest {
         Path file = convert("tolstoy-4m", FileType.F16);
         try (GgufFile gguf = GgufFile.open(file)) {
             List<String> recorded = new ArrayList<>();
-            CONVERT.get("metadata_f16")
-                    .forEach(entry -> recorded.add(entry.get(0).asString()));
+            CONVERT.get("metadata_f16").forEach(entry -> recorded.add(entry.get(0).asString()));
             assertThat(gguf.metadata().asMap().keySet()).containsExactlyElementsOf(recorded);
             assertThat(gguf.metadata().get("general.name")).contains(GgufValue.text("Tolstoy 4m"));
             assertThat(gguf.metadata().get("llama.attention.head_count_kv")).contains(GgufValue.u32(4));
         }
     }
 
+    static Stream<FileType> recorded() {
+        return recorded(QUANTIZE);
+    }
+
+    static Stream<FileType> recordedWithImportance() {
+        return recorded(WITH_IMPORTANCE);
+    }
+
+    private static Stream<FileType> recorded(JsonNode golden) {
+        return golden.get("types").propertyNames().stream().map(FileType::valueOf);
+    }
+
     @ParameterizedTest
-    @EnumSource(
-            value = FileType.class,
-            names = {"F32", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q6_K"})
+    @MethodSource("recorded")
     void quantizesToTheBytesOfLlamaQuantize(FileType type) throws Exception {
+        isAsRecorded(type, QuantizationOptions.NONE, QUANTIZE);
+    }
+
+    @ParameterizedTest
+    @MethodSource("recordedWithImportance")
+    void quantizesWithImportanceToTheBytesOfLlamaQuantize(FileType type) throws Exception {
+        ImportanceMatrix importance = ImportanceReader.read(Path.of("test-data/golden/imatrix.gguf"));
+        isAsRecorded(type, QuantizationOptions.NONE.with(importance), WITH_IMPORTANCE);
+    }
+
+    private void isAsRecorded(FileType type, QuantizationOptions options, JsonNode golden) throws Exception {
         Path f16 = convert("tolstoy-4m", FileType.F16);
         Path file = folder.resolve(type + ".gguf");
         try (Source source = Source.open(f16)) {
-            run(source, Quantization.plan(source, type, QuantizationOptions.NONE), file);
+            run(source, Quantization.plan(source, type, options), file);
         }
-        JsonNode recorded = QUANTIZE.get("types").get(type.name());
-        assertThat(Files.size(file)).isEqualTo(recorded.get("bytes").asLong());
+        JsonNode recorded = golden.get("types").get(type.name());
         Map<String, String> expected = new LinkedHashMap<>();
-        recorded.get("tensors")
-                .properties()
-                .forEach(tensor -> expected.put(
-                        tensor.getKey(),
-                        tensor.getValue().get(0).asString() + " "
-                                + tensor.getValue().get(1).asString()));
+        recorded.get("tensors").properties().forEach(tensor -> expected.put(
+                tensor.getKey(), tensor.getValue().get(0).asString() + " " + tensor.getValue().get(1).asString()));
         assertThat(tensors(file)).containsExactlyEntriesOf(expected);
-        assertThat(digest(Files.readAllBytes(file)))
-                .isEqualTo(recorded.get("file_sha256").asString());
+        if (recorded.has("file_sha256")) {
+            assertThat(digest(Files.readAllBytes(file))).isEqualTo(recorded.get("file_sha256").asString());
+        }
     }
 
     @ParameterizedTest
@@ -94,10 +115,7 @@ class ConversionGoldenTest {
             run(source, Quantization.plan(source, type, QuantizationOptions.NONE), file);
         }
         assertThat(digest(Files.readAllBytes(file)))
-                .isEqualTo(QUANTIZE.get("types")
-                        .get(type.name())
-                        .get("file_sha256")
-                        .asString());
+                .isEqualTo(QUANTIZE.get("types").get(type.name()).get("file_sha256").asString());
     }
 
     @ParameterizedTest
@@ -105,8 +123,7 @@ class ConversionGoldenTest {
             value = FileType.class,
             names = {"F32", "F16", "Q8_0", "Q4_0"})
     void metasLayoutGivesTheSameTensors(FileType type) throws Exception {
-        assertThat(tensors(convert("tolstoy-4m-meta", type)))
-                .containsExactlyEntriesOf(tensors(convert("tolstoy-4m", type)));
+        assertThat(tensors(convert("tolstoy-4m-meta", type))).containsExactlyEntriesOf(tensors(convert("tolstoy-4m", type)));
     }
 
     @Test
@@ -114,14 +131,12 @@ class ConversionGoldenTest {
         List<FileType> types = List.of(FileType.F16, FileType.Q8_0, FileType.Q4_0);
         try (Source source = Source.open(MODELS.resolve("tolstoy-4m"))) {
             List<Conversion.Output> outputs = types.stream()
-                    .map(type ->
-                            new Conversion.Output(plan(source, type), folder.resolve("together-" + type + ".gguf")))
+                    .map(type -> new Conversion.Output(plan(source, type), folder.resolve("together-" + type + ".gguf")))
                     .toList();
             Conversion.run(outputs, List.of(), options(2));
         }
         for (FileType type : types) {
-            assertThat(folder.resolve("together-" + type + ".gguf"))
-                    .hasSameBinaryContentAs(convert("tolstoy-4m", type));
+            assertThat(folder.resolve("together-" + type + ".gguf")).hasSameBinaryContentAs(convert("tolstoy-4m", type));
         }
     }
 
@@ -134,8 +149,7 @@ class ConversionGoldenTest {
                         List.of(new Conversion.Output(plan(source, FileType.Q4_0), file)), List.of(), options(threads));
             }
             assertThat(digest(Files.readAllBytes(file)))
-                    .isEqualTo(
-                            QUANTIZE.get("types").get("Q4_0").get("file_sha256").asString());
+                    .isEqualTo(QUANTIZE.get("types").get("Q4_0").get("file_sha256").asString());
         }
     }
 

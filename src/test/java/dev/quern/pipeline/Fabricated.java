@@ -28,7 +28,7 @@ import java.util.Random;
  */
 final class Fabricated {
     static final int WIDTH = 256;
-    static final int ROWS = 3;
+    static final int ROWS = 2;
 
     private final Random random;
     private final String architecture;
@@ -161,7 +161,9 @@ final class Fabricated {
             default -> {
                 // Which bytes is of no matter here: both sides read the same.
                 BlockCodec codec = Codecs.create(type, Kernel.SCALAR);
-                codec.quantize(values, 0, count, null, bytes.array(), 0);
+                float[] importance = new float[count];
+                java.util.Arrays.fill(importance, 1);
+                codec.quantize(values, 0, count, importance, bytes.array(), 0);
             }
         }
         return bytes.array();
@@ -180,15 +182,18 @@ final class Fabricated {
         return values;
     }
 
-    /** Importance of every matrix but the embedding and the output, some of whose columns saw nothing. */
+    /** Importance of every matrix but the embedding and the output, as llama-imatrix gives it. */
     ImportanceMatrix importance() {
+        return importanceOfAll().filtered(List.of(), List.of("output.weight", "token_embd.weight"));
+    }
+
+    /** Importance of every matrix, some of whose columns saw nothing. */
+    ImportanceMatrix importanceOfAll() {
         Random seeded = new Random(11);
         LinkedHashMap<String, ImportanceMatrix.Entry> entries = new LinkedHashMap<>();
         for (GgufLayout.Entry tensor : tensors.values()) {
             Shape shape = tensor.shape();
-            if (shape.rank() < 2
-                    || tensor.name().startsWith("output")
-                    || tensor.name().startsWith("token_embd")) {
+            if (shape.rank() < 2) {
                 continue;
             }
             int matrices = shape.rank() < 3 ? 1 : (int) shape.dim(shape.rank() - 3);

@@ -1,9 +1,12 @@
 package dev.quern.pipeline;
 
 import static dev.quern.quantization.FileType.*;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.gguf.GgufType;
 import dev.quern.gguf.GgufValue;
+import dev.quern.io.InputException;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.QuantType;
@@ -41,7 +44,22 @@ class OptionIdentityTest {
             Identity.same(in, type, new Request().pure());
         }
         for (FileType type : List.of(IQ1_S, IQ2_M, IQ3_XS, Q2_K_S)) {
-            Identity.same(in, type, new Request().pure().importance(model.importance()));
+            Identity.same(in, type, new Request().pure().importance(model.importanceOfAll()));
+        }
+    }
+
+    /** The library's process ends on a failed assertion here. */
+    @Test
+    void outputThatCannotDoWithoutImportance() throws IOException {
+        Fabricated model = Fabricated.llama(1, 4, 4);
+        Path in = write(model);
+        for (QuantType type : List.of(QuantType.IQ2_XXS, QuantType.IQ2_XS, QuantType.IQ1_S)) {
+            Path out = folder.resolve("out.gguf");
+            assertThatThrownBy(() -> new Request().output(type).ours(in, Q4_0, out))
+                    .isInstanceOf(InputException.class)
+                    .hasMessage(in + ": tensor \"output.weight\": " + type + " needs an importance matrix");
+            assertThat(out).doesNotExist();
+            Identity.same(in, Q4_0, new Request().output(type).importance(model.importanceOfAll()));
         }
     }
 
@@ -160,7 +178,7 @@ class OptionIdentityTest {
         }
     }
 
-    /** The peer refuses where nothing is to be encoded, too, when the blocks that are there needed importance once. */
+    /** Blocks that have their type already are taken without --allow-requantize. */
     @Test
     void whatIsThereAlreadyIsTaken() throws IOException {
         Path in = write(new Fabricated("llama", 2, 4, 4).as(QuantType.Q4_K).matrix("blk.0.attn_q.weight", 512));
