@@ -59,10 +59,13 @@ final class CutLanes {
         FloatVector endX = FloatVector.broadcast(FLOATS, sumX[length]).sub(cutX);
         FloatVector endW = FloatVector.broadcast(FLOATS, sumW[length]).sub(cutW);
         FloatVector upX = midX.mul(up1).add(x * up0).add(endX.mul(up2));
-        FloatVector upQ = midW.mul(up1).mul(up1).add(w * up0 * up0).add(endW.mul(up2).mul(up2));
+        FloatVector upQ =
+                midW.mul(up1).mul(up1).add(w * up0 * up0).add(endW.mul(up2).mul(up2));
         FloatVector downX = midX.mul(down1).add(x * down0).add(endX.mul(down2));
-        FloatVector downQ =
-                midW.mul(down1).mul(down1).add(w * down0 * down0).add(endW.mul(down2).mul(down2));
+        FloatVector downQ = midW.mul(down1)
+                .mul(down1)
+                .add(w * down0 * down0)
+                .add(endW.mul(down2).mul(down2));
         VectorMask<Float> up =
                 upX.mul(upX).compare(VectorOperators.GT, upQ.mul(gain)).and(upQ.compare(VectorOperators.GT, 0f));
         VectorMask<Float> down = downX.mul(downX)
@@ -87,13 +90,12 @@ final class CutLanes {
         FloatVector cutW1 = FloatVector.fromArray(FLOATS, sumW1, two);
         FloatVector upQ0 = cutW0.mul(HalfShifts.UP_ZERO).add(w0 * up * up + sumW0[one] * HalfShifts.UP_MINUS);
         FloatVector upQ1 = cutW1.mul(HalfShifts.UP_ZERO).add(w1 * up * up + sumW1[one] * HalfShifts.UP_MINUS);
-        FloatVector downQ0 =
-                cutW0.mul(HalfShifts.DOWN_ZERO).add(w0 * down * down + sumW0[one] * HalfShifts.DOWN_MINUS);
-        FloatVector downQ1 =
-                cutW1.mul(HalfShifts.DOWN_ZERO).add(w1 * down * down + sumW1[one] * HalfShifts.DOWN_MINUS);
+        FloatVector downQ0 = cutW0.mul(HalfShifts.DOWN_ZERO).add(w0 * down * down + sumW0[one] * HalfShifts.DOWN_MINUS);
+        FloatVector downQ1 = cutW1.mul(HalfShifts.DOWN_ZERO).add(w1 * down * down + sumW1[one] * HalfShifts.DOWN_MINUS);
         FloatVector x = upX0.add(upX1);
         FloatVector q = upQ0.add(upQ1);
-        VectorMask<Float> better = x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f));
+        VectorMask<Float> better =
+                x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f));
         x = upX0.add(downX1);
         q = upQ0.add(downQ1);
         better = better.or(x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f)));

@@ -38,8 +38,7 @@ final class SimdSteppedSearch implements ScaleSearch {
     private final float[] sumXq;
     private final float[] sumQq;
 
-    SimdSteppedSearch(
-            Neighbours neighbours, NeighbourLanes lanes, int length, int tries, float step, Refit refit) {
+    SimdSteppedSearch(Neighbours neighbours, NeighbourLanes lanes, int length, int tries, float step, Refit refit) {
         Grid grid = neighbours.grid();
         this.neighbours = neighbours;
         this.lanes = lanes;
