@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -27,7 +28,12 @@ import org.jspecify.annotations.Nullable;
  * llama_model_quantize).
  */
 public final class Quantization {
-    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d+)\\.");
+    /** As sscanf reads {@code blk.%d.}: what comes behind the number does not matter. */
+    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d+)");
+
+    /** Of names: what belongs to no layer, then layer by layer (llama-model-loader.h, weight_name_comparer). */
+    private static final Comparator<String> ORDER =
+            Comparator.comparingInt(Quantization::layer).thenComparing(Comparator.naturalOrder());
 
     private static final List<String> SPLIT_KEYS = List.of("split.no", "split.count", "split.tensors.count");
 
@@ -49,7 +55,11 @@ public final class Quantization {
     /** Every tensor with the type it has, in llama-quantize's order: its type COPY. */
     public static OutputPlan copy(Source source, QuantizationOptions options) {
         GgufMetadata metadata = source.model().metadata();
-        long number = metadata.integer("general.file_type").orElseGet(() -> GuessedFileType.of(source.types().values()));
+        long number = metadata.integer("general.file_type")
+                .orElseGet(() -> GuessedFileType.of(source.types().entrySet().stream()
+                        .sorted(Map.Entry.comparingByKey(ORDER))
+                        .map(Map.Entry::getValue)
+                        .toList()));
         return new Quantization(source, options).plan("COPY", number, Optional.empty());
     }
 
@@ -60,10 +70,9 @@ public final class Quantization {
                 kept.add(tensor);
             }
         }
-        kept.sort(Comparator.comparingInt((TensorSource tensor) -> layer(tensor.info().name()))
-                .thenComparing(tensor -> tensor.info().name()));
-        Optional<Mix> mix = file.map(type -> new Mix(
-                type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
+        kept.sort(Comparator.comparing(tensor -> tensor.info().name(), ORDER));
+        Optional<Mix> mix = file.map(type ->
+                new Mix(type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
         List<PlannedTensor> tensors = new ArrayList<>();
         for (TensorSource tensor : kept) {
             tensors.add(plan(tensor, mix));
@@ -101,15 +110,15 @@ public final class Quantization {
         }
         boolean same = current == choice.type();
         if (current.isQuantized() && !same && !options.allowRequantize()) {
-            throw refused(
-                            name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
+            throw refused(name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
                     .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
         }
         if (!same && !current.isQuantized() && !isFloat(current)) {
             throw refused(name, "is " + current + ", which is not converted to " + choice.type());
         }
         float @Nullable [][] importance = same ? null : importance(name, shape);
-        boolean needed = mix.map(rules -> rules.needsImportance(newName, choice.type())).orElse(false);
+        boolean needed =
+                mix.map(rules -> rules.needsImportance(newName, choice.type())).orElse(false);
         if (needed && !same && importance == null && !options.sizesOnly()) {
             throw refused(
                             name,
@@ -135,8 +144,7 @@ public final class Quantization {
     }
 
     private float @Nullable [][] importance(String name, Shape shape) {
-        Optional<ImportanceMatrix.Entry> entry =
-                options.importance().flatMap(matrix -> matrix.entry(name));
+        Optional<ImportanceMatrix.Entry> entry = options.importance().flatMap(matrix -> matrix.entry(name));
         if (entry.isEmpty()) {
             return null;
         }
@@ -145,8 +153,9 @@ public final class Quantization {
         if (values.length == matrices && values[0].length == shape.rowLength()) {
             return values;
         }
-        if (name.equals("token_embd.weight")) {
-            return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores them.
+        if (TensorRole.of(name) == TensorRole.TOKEN_EMBEDDING) {
+            return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores
+            // them.
         }
         throw refused(
                         name,
@@ -197,35 +206,35 @@ public final class Quantization {
     }
 
     private Mix.Traits traits(List<TensorSource> kept) {
-        GgufMetadata metadata = source.model().metadata();
+        // The reference reads its hyperparameters through the overrides.
+        GgufMetadata metadata = new GgufMetadata(source.model().metadata());
+        options.overrides().forEach(metadata::put);
         String prefix = metadata.architecture() + ".";
-        int heads = size(prefix + "attention.head_count", 0);
-        int sharing = size(prefix + "attention.head_count_kv", heads);
+        int heads = size(metadata, prefix + "attention.head_count", 0);
         int values = (int) kept.stream()
                 .filter(tensor -> TensorRole.of(tensor.info().name()) == TensorRole.ATTENTION_V)
                 .count();
         boolean tied = kept.stream().noneMatch(tensor -> tensor.info().name().equals("output.weight"));
         return new Mix.Traits(
                 metadata.architecture(),
-                size(prefix + "block_count", 0),
-                sharing == 0 ? 0 : heads / sharing,
-                size(prefix + "expert_count", 0),
+                size(metadata, prefix + "block_count", 0),
+                heads,
+                size(metadata, prefix + "attention.head_count_kv", heads),
+                size(metadata, prefix + "expert_count", 0),
                 values,
                 tied);
     }
 
     /** An integer key, or the first element where it is an array with one for each layer. */
-    private int size(String key, int fallback) {
-        GgufValue value = source.model().metadata().get(key).orElse(null);
-        long number =
-                switch (value) {
-                    case null -> fallback;
-                    case GgufValue.Int single -> single.value();
-                    case GgufValue.Ints array when array.size() > 0 -> array.values()[0];
-                    default ->
-                        throw InputException.expected(
-                                source.path(), "key " + Quoted.of(key), "an integer", value.type());
-                };
+    private int size(GgufMetadata metadata, String key, int fallback) {
+        GgufValue value = metadata.get(key).orElse(null);
+        long number = switch (value) {
+            case null -> fallback;
+            case GgufValue.Int single -> single.value();
+            case GgufValue.Ints array when array.size() > 0 -> array.values()[0];
+            default ->
+                throw InputException.expected(source.path(), "key " + Quoted.of(key), "an integer", value.type());
+        };
         if (number < 0 || number > 1_000_000) {
             throw InputException.expected(source.path(), "key " + Quoted.of(key), "a size up to 1,000,000", number);
         }

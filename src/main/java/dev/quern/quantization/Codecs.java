@@ -40,6 +40,14 @@ import dev.quern.tensor.RowDecoder;
 public final class Codecs {
     private Codecs() {}
 
+    /** Whether tensors can be stored as this type; the others are for integers, or for products alone (Q8_1, Q8_K). */
+    public static boolean canQuantize(QuantType type) {
+        return switch (type) {
+            case I8, I16, I32, I64, F64, Q8_1, Q8_K -> false;
+            default -> true;
+        };
+    }
+
     /**
      * A new codec for one thread.
      *

@@ -43,7 +43,8 @@ public enum FileType {
     TQ1_0(36, QuantType.TQ1_0),
     TQ2_0(37, QuantType.TQ2_0),
     MXFP4_MOE(38, QuantType.MXFP4),
-    Q1_0(40, QuantType.Q1_0);
+    Q1_0(40, QuantType.Q1_0),
+    Q2_0(41, QuantType.Q2_0);
 
     private final int id;
     private final QuantType base;

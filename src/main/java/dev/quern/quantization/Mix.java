@@ -14,16 +14,28 @@ public final class Mix {
     /**
      * What the rules need to know of the model.
      *
-     * @param sharedHeads query heads for each key/value head, rounded down
+     * @param heads query heads; of the first layer, where layers differ
+     * @param keyValueHeads key/value heads of the same layer
      * @param valueTensors how many tensors have the role ATTENTION_V
      * @param tied whether the token embedding serves as output matrix
      */
     public record Traits(
-            String architecture, int layers, int sharedHeads, int experts, int valueTensors, boolean tied) {
+            String architecture,
+            int layers,
+            int heads,
+            int keyValueHeads,
+            int experts,
+            int valueTensors,
+            boolean tied) {
+        /** Query heads for each key/value head, rounded down; 0 where there is no attention. */
+        int sharedHeads() {
+            return keyValueHeads == 0 ? 0 : heads / keyValueHeads;
+        }
+
         /** Seventy-billion models, in which eight heads share each value: llama with 80 layers, and its like. */
         boolean seventyBillion() {
             return switch (architecture) {
-                case "llama" -> layers == 80 && sharedHeads > 1;
+                case "llama" -> layers == 80 && heads != keyValueHeads;
                 case "qwen2", "deci", "olmo" -> layers == 80;
                 case "jais2" -> layers == 68;
                 default -> false;
@@ -34,7 +46,8 @@ public final class Mix {
     /** A type, and the rule that chose it. */
     public record Choice(QuantType type, String rule) {}
 
-    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d+)\\.");
+    /** As sscanf reads {@code blk.%d.}: what comes behind the number does not matter. */
+    private static final Pattern LAYER = Pattern.compile("^blk\\.(\\d{1,9})");
 
     /** Parts of names of tensors that stay as they are: small, or sensitive, or no matrices at all. */
     private static final List<String> KEPT = List.of(
@@ -100,14 +113,14 @@ public final class Mix {
             return new Choice(current, "kept: " + kept(name, shape));
         }
         TensorRole role = TensorRole.of(name);
-        Optional<QuantType> explicit =
-                switch (role) {
-                    case TOKEN_EMBEDDING -> options.tokenEmbeddingType();
-                    case OUTPUT -> options.outputTensorType();
-                    default -> Optional.empty();
-                };
+        Optional<QuantType> explicit = switch (role) {
+            case TOKEN_EMBEDDING -> options.tokenEmbeddingType();
+            case OUTPUT -> options.outputTensorType();
+            default -> Optional.empty();
+        };
         if (explicit.isPresent()) {
-            return new Choice(explicit.get(), role == TensorRole.OUTPUT ? "--output-tensor-type" : "--token-embedding-type");
+            return new Choice(
+                    explicit.get(), role == TensorRole.OUTPUT ? "--output-tensor-type" : "--token-embedding-type");
         }
         if (!file.base().isQuantized()) {
             return new Choice(file.base(), "base");
@@ -118,7 +131,8 @@ public final class Mix {
     private Choice byRules(String name, TensorRole role, Shape shape) {
         for (MixOptions.TypeOverride override : options.overrides()) {
             if (override.pattern().matcher(name).find()) {
-                return new Choice(override.type(), "--tensor-type " + override.pattern().pattern());
+                return new Choice(
+                        override.type(), "--tensor-type " + override.pattern().pattern());
             }
         }
         if (options.pure()) {
@@ -129,7 +143,7 @@ public final class Mix {
             return new Choice(options.outputTensorType().get(), "--output-tensor-type (tied)");
         }
         if (file == FileType.MXFP4_MOE && !asOutput) {
-            boolean experts = shape.rank() >= 3 && shape.dim(shape.rank() - 3) > 1;
+            boolean experts = shape.rank() >= 3 && shape.dim(shape.rank() - 3) > 1 && mayHoldExperts(role);
             return new Choice(experts ? QuantType.MXFP4 : QuantType.Q8_0, experts ? "experts" : "not an expert");
         }
         Choice choice = byTable(asOutput ? TensorRole.OUTPUT : role, name, shape);
@@ -138,6 +152,14 @@ public final class Mix {
                 && !isVerySmall()
                 && (choice.type() == QuantType.Q3_K || choice.type() == QuantType.Q4_K);
         return promoted ? new Choice(QuantType.Q5_K, "attn_v of a 70B model") : choice;
+    }
+
+    /** Attention tensors can have a dimension for heads; only here does the reference tell them from experts. */
+    private boolean mayHoldExperts(TensorRole role) {
+        return switch (role) {
+            case FFN_UP, FFN_GATE, FFN_DOWN -> true;
+            default -> !traits.architecture().equals("bailingmoe3");
+        };
     }
 
     private boolean isVerySmall() {
@@ -182,8 +204,8 @@ public final class Mix {
         }
         Matcher matcher = LAYER.matcher(name);
         if (!matcher.find() || Integer.parseInt(matcher.group(1)) >= traits.layers()) {
-            throw new IllegalArgumentException(
-                    "tensor " + name + " names no layer below " + traits.layers() + ", which a model with experts must");
+            throw new IllegalArgumentException("tensor " + name + " names no layer below " + traits.layers()
+                    + ", which a model with experts must");
         }
         return Integer.parseInt(matcher.group(1));
     }
@@ -193,18 +215,19 @@ public final class Mix {
         if (columns % choice.type().blockLength() == 0) {
             return choice;
         }
-        QuantType smaller =
-                switch (choice.type()) {
-                    case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
-                    case Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
-                    case Q4_K -> QuantType.Q5_0;
-                    case Q5_K -> QuantType.Q5_1;
-                    case Q6_K -> QuantType.Q8_0;
-                    default ->
-                        throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
-                                + " blocks of " + choice.type().blockLength()
-                                + ", and no smaller block stands in for this type");
-                };
+        QuantType smaller = switch (choice.type()) {
+            case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
+            case Q2_0, Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
+            case Q4_K -> QuantType.Q5_0;
+            case Q5_K -> QuantType.Q5_1;
+            case Q6_K -> QuantType.Q8_0;
+            // No block is smaller; F16 below.
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, MXFP4 -> choice.type();
+            default ->
+                throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
+                        + " blocks of " + choice.type().blockLength()
+                        + ", and no smaller block stands in for this type");
+        };
         QuantType type = columns % smaller.blockLength() == 0 ? smaller : QuantType.F16;
         return new Choice(
                 type, choice.rule() + "; rows of " + columns + " do not divide into " + choice.type() + " blocks");
@@ -219,7 +242,8 @@ public final class Mix {
         if (dimensions(shape) < 2) {
             return "a vector";
         }
-        if (!name.endsWith("weight")) {
+        // The reference compares a position that is not there, and so takes every name of five letters for a weight.
+        if (!name.endsWith("weight") && name.length() != 5) {
             return "no weight";
         }
         if (options.leaveOutputTensor() && name.equals("output.weight")) {
@@ -228,7 +252,11 @@ public final class Mix {
         if (name.equals("position_embd.weight") || name.equals("token_types.weight")) {
             return "positions and token types";
         }
-        return KEPT.stream().filter(name::contains).findFirst().map(part -> "name contains " + part).orElse("");
+        return KEPT.stream()
+                .filter(name::contains)
+                .findFirst()
+                .map(part -> "name contains " + part)
+                .orElse("");
     }
 
     /** ggml's count: ones on the outside do not count. */
@@ -244,7 +272,8 @@ public final class Mix {
     public boolean needsImportance(String name, QuantType type) {
         TensorRole role = TensorRole.of(name);
         if (role == TensorRole.OUTPUT || role == TensorRole.TOKEN_EMBEDDING) {
-            return false;
+            // The three that ggml cannot encode without; there llama-quantize ends on a failed assertion.
+            return type == QuantType.IQ2_XXS || type == QuantType.IQ2_XS || type == QuantType.IQ1_S;
         }
         return switch (type) {
             case IQ3_XXS, IQ2_XXS, IQ2_XS, IQ2_S, IQ1_M, IQ1_S -> true;

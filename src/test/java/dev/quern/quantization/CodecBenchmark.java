@@ -70,14 +70,16 @@ public class CodecBenchmark {
         scalar = Codecs.create(type, Kernel.SCALAR);
         simd = Codecs.create(type, Kernel.SIMD);
         out = new byte[Math.toIntExact(type.bytesFor(VALUES))];
-        scalar.quantize(rows, 0, VALUES, null, out, 0);
         source = arena.allocate(4L * VALUES, 64).copyFrom(MemorySegment.ofArray(rows));
         decoded = arena.allocate(4L * VALUES, 64);
-        blocks = arena.allocate(out.length, 64).copyFrom(MemorySegment.ofArray(out));
         if (importance) {
             weights = Weighting.RANDOM.row(ROW, 1);
             nativeWeights = arena.allocateFrom(ValueLayout.JAVA_FLOAT, weights);
         }
+        for (int row = 0; row < ROWS; row++) {
+            scalar.quantize(rows, row * ROW, ROW, weights, out, row * (out.length / ROWS));
+        }
+        blocks = arena.allocate(out.length, 64).copyFrom(MemorySegment.ofArray(out));
         Path folder = Path.of(System.getProperty("quern.oracle", ""));
         SymbolLookup ggml = SymbolLookup.libraryLookup(folder.resolve("libggml-base.so"), arena);
         quantizeChunk = Linker.nativeLinker()
