@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.quern.architecture.Architecture;
 import dev.quern.evaluation.Forward;
 import dev.quern.io.MappedFile;
+import dev.quern.oracle.ContextOptions;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.LlamaModel;
-import dev.quern.oracle.ContextOptions;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
@@ -123,17 +123,22 @@ class RunnersTest {
             assertThat(parsed.get("file_type").asInt()).isEqualTo(types.get(i).id());
             assertThat(parsed.get("tokens").asInt()).isEqualTo(2048);
             try (Source source = Source.open(file(types.get(i)))) {
-                assertThat(parsed.get("tensors").size()).isEqualTo(source.types().size());
-                parsed.get("tensors").forEach(tensor -> assertThat(source.types().get(tensor.get("name").asString()))
-                        .isNotNull()
-                        .satisfies(type -> assertThat(type.id()).isEqualTo(tensor.get("type").asInt())));
+                assertThat(parsed.get("tensors").size())
+                        .isEqualTo(source.types().size());
+                parsed.get("tensors")
+                        .forEach(tensor -> assertThat(
+                                        source.types().get(tensor.get("name").asString()))
+                                .isNotNull()
+                                .satisfies(type -> assertThat(type.id())
+                                        .isEqualTo(tensor.get("type").asInt())));
             }
         }
     }
 
     @Test
     void nodeLlamaCppGoesOnWithAText() throws Exception {
-        String line = node(List.of("generate.mjs", file(FileType.Q4_0).toString(), "The prince", "24")).getLast();
+        String line = node(List.of("generate.mjs", file(FileType.Q4_0).toString(), "The prince", "24"))
+                .getLast();
         String text = JsonMapper.builder().build().readTree(line).get("text").asString();
         // Words, as the novels have them: a model whose tensors are garbled repeats bytes or one token.
         assertThat(text.split("[^\\p{L}]+")).hasSizeGreaterThan(8);

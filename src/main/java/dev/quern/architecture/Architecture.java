@@ -47,9 +47,7 @@ public record Architecture(
             @JsonProperty("default") @Nullable String fallback) {}
 
     /** Holds when the first of the fields that is there has one of these values, compared as text. */
-    public record Condition(
-            List<String> config,
-            List<String> is) {}
+    public record Condition(List<String> config, List<String> is) {}
 
     /** A metadata key; exactly one of {@code hyperparameter}, {@code config} and {@code constant} says its value. */
     public record MetadataRule(

@@ -59,7 +59,8 @@ public final class CheckpointModel {
                 throw InputException.of(
                         config.file(),
                         refusal.when().config().getLast() + " is "
-                                + Quoted.of(Conditions.value(refusal.when().config(), config).orElse("")) + ": "
+                                + Quoted.of(Conditions.value(refusal.when().config(), config)
+                                        .orElse("")) + ": "
                                 + refusal.because());
             }
         }
@@ -149,7 +150,9 @@ public final class CheckpointModel {
                     || (rule.absentWhen() != null && Conditions.hold(rule.absentWhen(), checkpoint.config()));
             if (!found.containsKey(entry.getKey()) && !mayLack) {
                 throw InputException.of(
-                        checkpoint.directory(), "tensor " + Quoted.of(entry.getKey()), "is missing (" + shapeOf(rule) + ")");
+                        checkpoint.directory(),
+                        "tensor " + Quoted.of(entry.getKey()),
+                        "is missing (" + shapeOf(rule) + ")");
             }
         }
         TensorGraph graph = new TensorGraph();
@@ -180,8 +183,7 @@ public final class CheckpointModel {
             }
             String huggingFace = String.valueOf(rule.huggingface());
             for (int layer = 0; layer < (rule.perLayer() ? sizes.get("layers") : 1); layer++) {
-                expected.put(
-                        at(pattern, layer), new Named(rule, at(rule.name(), layer), at(huggingFace, layer)));
+                expected.put(at(pattern, layer), new Named(rule, at(rule.name(), layer), at(huggingFace, layer)));
             }
         }
         return expected;

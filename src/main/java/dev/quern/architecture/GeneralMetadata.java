@@ -27,12 +27,29 @@ import tools.jackson.databind.node.JsonNodeFactory;
 public final class GeneralMetadata {
     /** Keys that are plain texts, in the order they are written; sampling keys and lists stand around them. */
     private static final List<String> TEXTS = List.of(
-            "name", "author", "version", "organization", "finetune", "basename", "description", "quantized_by",
-            "size_label", "license", "license.name", "license.link", "url", "doi", "uuid", "repo_url", "source.url",
-            "source.doi", "source.uuid", "source.repo_url");
+            "name",
+            "author",
+            "version",
+            "organization",
+            "finetune",
+            "basename",
+            "description",
+            "quantized_by",
+            "size_label",
+            "license",
+            "license.name",
+            "license.link",
+            "url",
+            "doi",
+            "uuid",
+            "repo_url",
+            "source.url",
+            "source.doi",
+            "source.uuid",
+            "source.repo_url");
 
-    private static final List<String> ENTRY_FIELDS = List.of(
-            "name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url");
+    private static final List<String> ENTRY_FIELDS =
+            List.of("name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url");
 
     private static final Map<String, Boolean> SAMPLING = samplingKeys();
 
@@ -147,7 +164,9 @@ public final class GeneralMetadata {
             for (JsonNode element : node.isArray() ? node.values() : List.of(node)) {
                 if (element.isObject()) {
                     Map<String, String> entry = new LinkedHashMap<>();
-                    element.properties().forEach(field -> entry.put(field.getKey(), field.getValue().asString()));
+                    element.properties()
+                            .forEach(field ->
+                                    entry.put(field.getKey(), field.getValue().asString()));
                     entries.add(entry);
                 } else if (element.isString()) {
                     entries.add(entry(element.asString(), parameters));
@@ -177,8 +196,8 @@ public final class GeneralMetadata {
         name.version().ifPresent(version -> entry.put("version", version));
         if (!url) {
             name.organization()
-                    .ifPresent(organization -> entry.put(
-                            "repo_url", "https://huggingface.co/" + organization + "/" + name.fullName()));
+                    .ifPresent(organization ->
+                            entry.put("repo_url", "https://huggingface.co/" + organization + "/" + name.fullName()));
         }
         return entry;
     }
@@ -224,7 +243,8 @@ public final class GeneralMetadata {
                 List<Map<String, String>> entries = new ArrayList<>();
                 value.forEach(element -> {
                     Map<String, String> entry = new LinkedHashMap<>();
-                    element.properties().forEach(f -> entry.put(f.getKey(), f.getValue().asString()));
+                    element.properties()
+                            .forEach(f -> entry.put(f.getKey(), f.getValue().asString()));
                     entries.add(entry);
                 });
                 if (rest.equals("datasets")) {
@@ -243,7 +263,8 @@ public final class GeneralMetadata {
             } else {
                 throw InputException.of(
                                 file, dev.quern.io.Quoted.of(key), "is not a general key that can be set this way")
-                        .withHint("keys are written as in GGUF, e.g. general.name, general.author, general.license.link");
+                        .withHint(
+                                "keys are written as in GGUF, e.g. general.name, general.author, general.license.link");
             }
         });
     }
@@ -253,7 +274,8 @@ public final class GeneralMetadata {
             JsonNode node = JsonMapper.builder().build().readTree(Files.readString(file));
             return node.isObject() ? node : JsonNodeFactory.instance.objectNode();
         } catch (JacksonException e) {
-            throw InputException.of(file, "is not JSON: " + e.getOriginalMessage()).withCause(e);
+            throw InputException.of(file, "is not JSON: " + e.getOriginalMessage())
+                    .withCause(e);
         } catch (IOException e) {
             throw InputException.of(file, "cannot be read: " + e.getMessage()).withCause(e);
         }

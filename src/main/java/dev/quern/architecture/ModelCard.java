@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.dataformat.yaml.YAMLMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.dataformat.yaml.YAMLMapper;
 
 /** The YAML front matter of a model's README.md, as Hugging Face's model cards have it. */
 public record ModelCard(JsonNode yaml) {
@@ -25,7 +25,8 @@ public record ModelCard(JsonNode yaml) {
         }
         try {
             if (Files.size(file) > LARGEST) {
-                throw InputException.of(file, "expected a model card of at most 4 MiB, found " + Files.size(file) + " bytes");
+                throw InputException.of(
+                        file, "expected a model card of at most 4 MiB, found " + Files.size(file) + " bytes");
             }
             String matter = frontMatter(Files.readString(file));
             JsonNode yaml = matter.isBlank() ? null : new YAMLMapper().readTree(matter);
@@ -54,7 +55,8 @@ public record ModelCard(JsonNode yaml) {
                 break;
             }
             // Tabs are not YAML, yet cards have them; and Norway's language code is a word, not a boolean.
-            yaml.append(line.replace("\t", "  ").replaceAll("^(\\s*)- no$", "$1- \"no\"")).append('\n');
+            yaml.append(line.replace("\t", "  ").replaceAll("^(\\s*)- no$", "$1- \"no\""))
+                    .append('\n');
         }
         return yaml.toString();
     }

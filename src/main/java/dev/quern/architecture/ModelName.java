@@ -34,8 +34,7 @@ public record ModelName(
     }
 
     private static final Pattern VERSION = Pattern.compile("(v|iter)?\\d+([.]\\d+)*", Pattern.CASE_INSENSITIVE);
-    private static final Pattern QUANT_TYPE =
-            Pattern.compile("i?q\\d(_\\w)*|b?fp?(16|32)", Pattern.CASE_INSENSITIVE);
+    private static final Pattern QUANT_TYPE = Pattern.compile("i?q\\d(_\\w)*|b?fp?(16|32)", Pattern.CASE_INSENSITIVE);
     private static final Pattern SIZE = Pattern.compile(
             "((A|\\d+x)?\\d+([._]\\d+)?[KMBT]\\d?|small|mini|medium|large|x?xl)", Pattern.CASE_INSENSITIVE);
     private static final Pattern FINETUNE = Pattern.compile("chat|instruct|vision|lora", Pattern.CASE_INSENSITIVE);
@@ -179,8 +178,7 @@ public record ModelName(
         boolean atStart = true;
         for (Part part : parts) {
             boolean plain = part.roles.isEmpty();
-            if (atStart
-                    && ((plain && Character.isLetter(part.text.charAt(0))) || part.roles.contains(Role.VERSION))) {
+            if (atStart && ((plain && Character.isLetter(part.text.charAt(0))) || part.roles.contains(Role.VERSION))) {
                 part.roles.add(Role.BASENAME);
             } else {
                 atStart = false;
@@ -239,8 +237,7 @@ public record ModelName(
             @Nullable String finetune,
             @Nullable String version,
             String type) {
-        StringBuilder out = new StringBuilder(dashed(
-                        basename != null ? basename : name != null ? name : "ggml-model")
+        StringBuilder out = new StringBuilder(dashed(basename != null ? basename : name != null ? name : "ggml-model")
                 .replace('/', '-'));
         if (sizeLabel != null) {
             out.append('-').append(sizeLabel);

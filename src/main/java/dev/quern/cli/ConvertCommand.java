@@ -75,7 +75,9 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors.")
     boolean vocabularyOnly;
 
-    @Option(names = "--dry-run", description = "Print the plan: each tensor's type and why, sizes, memory. Write nothing.")
+    @Option(
+            names = "--dry-run",
+            description = "Print the plan: each tensor's type and why, sizes, memory. Write nothing.")
     boolean dryRun;
 
     @Option(names = "--json", description = "Print the plan or the result as JSON on stdout.")
@@ -108,7 +110,8 @@ final class ConvertCommand implements Callable<Integer> {
                     ? automatic(opened)
                     : TypeOptions.fileType(text)
                             .orElseThrow(() -> Quern.usage(
-                                    spec, "-t: expected auto or one of " + TypeOptions.names() + ", found '" + text + "'"));
+                                    spec,
+                                    "-t: expected auto or one of " + TypeOptions.names() + ", found '" + text + "'"));
             if (!chosen.contains(type)) {
                 chosen.add(type);
             }
@@ -138,7 +141,8 @@ final class ConvertCommand implements Callable<Integer> {
                 .orElse("ggml-model-" + type.name() + ".gguf");
         Path given = out;
         if (given == null) {
-            Path folder = Files.isDirectory(source) ? source : source.toAbsolutePath().getParent();
+            Path folder =
+                    Files.isDirectory(source) ? source : source.toAbsolutePath().getParent();
             return (folder == null ? Path.of("") : folder).resolve(name);
         }
         if (Files.isDirectory(given)) {
@@ -151,7 +155,8 @@ final class ConvertCommand implements Callable<Integer> {
                 .replace("{FTYPE}", type.name())
                 .replace("{OUTTYPE}", type.name());
         if (types.size() > 1 && filled.equals(given.toString())) {
-            throw Quern.usage(spec, "-o " + given + ": several types need a directory that exists, or {ftype} in the name");
+            throw Quern.usage(
+                    spec, "-o " + given + ": several types need a directory that exists, or {ftype} in the name");
         }
         return Path.of(filled);
     }

@@ -30,7 +30,8 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "demo",
-        description = "The whole job on the bundled model: read both of its layouts, quantize, judge, and show a table.",
+        description =
+                "The whole job on the bundled model: read both of its layouts, quantize, judge, and show a table.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class DemoCommand implements Callable<Integer> {
@@ -42,8 +43,11 @@ final class DemoCommand implements Callable<Integer> {
             description = "Where the files go (default: ${DEFAULT-VALUE}).")
     Path directory = Path.of("quern-demo");
 
-    @Option(names = "--chunks", paramLabel = "N", description = "Windows of text to judge by (default: all 178).")
-    int chunks = -1;
+    @Option(
+            names = "--chunks",
+            paramLabel = "N",
+            description = "Windows of text to judge by, of 178 (default: ${DEFAULT-VALUE}; -1: all).")
+    int chunks = 40;
 
     @Option(names = "--threads", paramLabel = "N", description = "Worker threads (default: all cores).")
     int threads = Runtime.getRuntime().availableProcessors();
@@ -53,7 +57,13 @@ final class DemoCommand implements Callable<Integer> {
 
     /** One line of the table. */
     private record Row(
-            String layout, String type, double bitsPerWeight, long bytes, double perplexity, double error, double seconds) {}
+            String layout,
+            String type,
+            double bitsPerWeight,
+            long bytes,
+            double perplexity,
+            double error,
+            double seconds) {}
 
     @Override
     public Integer call() {
@@ -109,8 +119,7 @@ final class DemoCommand implements Callable<Integer> {
         return rows;
     }
 
-    private Row judge(
-            String layout, OutputPlan plan, Conversion.Written written, Text text, Talk talk) {
+    private Row judge(String layout, OutputPlan plan, Conversion.Written written, Text text, Talk talk) {
         try (Source source = Source.open(written.file())) {
             Progress progress = talk.progress("windows");
             Evaluation.Measured measured = Evaluation.perplexity(

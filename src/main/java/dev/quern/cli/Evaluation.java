@@ -27,21 +27,17 @@ final class Evaluation {
                 .forward();
         Tokenizer tokenizer = Tokenizer.of(model.metadata());
         if (tokenizer.addsEos()) {
-            throw InputException.of(model.origin(), "the vocabulary ends every text with a token, which perplexity does not allow for")
+            throw InputException.of(
+                            model.origin(),
+                            "the vocabulary ends every text with a token, which perplexity does not allow for")
                     .withHint("tokenizer.ggml.add_eos_token is true; llama-perplexity refuses such a model too");
         }
         int[] tokens = tokenizer.encode(text.bytes(), true);
         OptionalInt beginning = tokenizer.addsBos() ? OptionalInt.of(tokenizer.bos()) : OptionalInt.empty();
         try (Forward forward = Forward.of(model, pass, context, threads)) {
             Perplexity.Result result = Perplexity.measure(
-                    forward,
-                    text.origin(),
-                    tokens,
-                    beginning,
-                    chunks < 0 ? Integer.MAX_VALUE : chunks,
-                    listener);
-            return new Measured(
-                    result, tokens.length, result.bitsPerByte(tokens.length, text.bytes().length));
+                    forward, text.origin(), tokens, beginning, chunks < 0 ? Integer.MAX_VALUE : chunks, listener);
+            return new Measured(result, tokens.length, result.bitsPerByte(tokens.length, text.bytes().length));
         }
     }
 }

@@ -15,7 +15,12 @@ final class Execution {
     private Execution() {}
 
     static int run(
-            Source source, List<Conversion.Output> outputs, List<Path> inputs, RunOptions run, boolean dryRun, boolean json) {
+            Source source,
+            List<Conversion.Output> outputs,
+            List<Path> inputs,
+            RunOptions run,
+            boolean dryRun,
+            boolean json) {
         if (dryRun) {
             for (Conversion.Output output : outputs) {
                 if (json) {

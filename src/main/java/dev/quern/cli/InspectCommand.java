@@ -32,7 +32,8 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "inspect",
-        description = "Says what a checkpoint or GGUF file is: architecture, sizes, metadata, what each type would cost.",
+        description =
+                "Says what a checkpoint or GGUF file is: architecture, sizes, metadata, what each type would cost.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class InspectCommand implements Callable<Integer> {
@@ -73,9 +74,13 @@ final class InspectCommand implements Callable<Integer> {
                 source.types().size(),
                 parameters(source),
                 stored(source)));
-        int width = metadata.asMap().keySet().stream().mapToInt(String::length).max().orElse(0);
+        int width = metadata.asMap().keySet().stream()
+                .mapToInt(String::length)
+                .max()
+                .orElse(0);
         metadata.asMap()
-                .forEach((key, value) -> out.append(String.format("%-" + Math.max(1, width) + "s  %s%n", printable(key), shown(value))));
+                .forEach((key, value) ->
+                        out.append(String.format("%-" + Math.max(1, width) + "s  %s%n", printable(key), shown(value))));
         out.append(System.lineSeparator());
         if (tensors) {
             Table table = new Table("tensor", "shape", "type");
@@ -207,9 +212,13 @@ final class InspectCommand implements Callable<Integer> {
             case GgufValue.Text text -> text.text();
             case GgufValue.Ints ints -> LongStream.of(ints.values()).boxed().toList();
             case GgufValue.Floats floats ->
-                IntStream.range(0, floats.size()).mapToObj(i -> floats.values()[i]).toList();
-            case GgufValue.Doubles doubles -> Arrays.stream(doubles.values()).boxed().toList();
-            case GgufValue.Texts texts -> IntStream.range(0, texts.size()).mapToObj(texts::text).toList();
+                IntStream.range(0, floats.size())
+                        .mapToObj(i -> floats.values()[i])
+                        .toList();
+            case GgufValue.Doubles doubles ->
+                Arrays.stream(doubles.values()).boxed().toList();
+            case GgufValue.Texts texts ->
+                IntStream.range(0, texts.size()).mapToObj(texts::text).toList();
         };
     }
 }

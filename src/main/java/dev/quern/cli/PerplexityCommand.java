@@ -17,7 +17,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "perplexity",
-        description = "Measures a model's perplexity on a text by llama-perplexity's method, with activations in float.",
+        description =
+                "Measures a model's perplexity on a text by llama-perplexity's method, with activations in float.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class PerplexityCommand implements Callable<Integer> {

@@ -63,31 +63,33 @@ public final class Quern {
 
     private static int explain(Exception e, CommandLine line, ParseResult parsed) {
         PrintWriter err = line.getErr();
-        int code =
-                switch (e) {
-                    case InputException refused -> {
-                        say(err, refused.getMessage(), refused.hint());
-                        yield REFUSED;
-                    }
-                    case RefusedException refused -> {
-                        say(err, refused.getMessage(), refused.hint());
-                        yield USAGE;
-                    }
-                    case OutputException failed -> {
-                        say(err, failed.getMessage(), null);
-                        yield FAILED;
-                    }
-                    default -> {
-                        say(err, "internal error: " + e, "please report this with the trace below");
-                        e.printStackTrace(err);
-                        yield FAILED;
-                    }
-                };
+        int code = switch (e) {
+            case InputException refused -> {
+                say(err, refused.getMessage(), refused.hint());
+                yield REFUSED;
+            }
+            case RefusedException refused -> {
+                say(err, refused.getMessage(), refused.hint());
+                yield USAGE;
+            }
+            case OutputException failed -> {
+                say(err, failed.getMessage(), null);
+                yield FAILED;
+            }
+            default -> {
+                say(err, "internal error: " + e, "please report this with the trace below");
+                e.printStackTrace(err);
+                yield FAILED;
+            }
+        };
         err.flush();
         return code;
     }
 
-    private static void say(PrintWriter err, @org.jspecify.annotations.Nullable String message, @org.jspecify.annotations.Nullable String hint) {
+    private static void say(
+            PrintWriter err,
+            @org.jspecify.annotations.Nullable String message,
+            @org.jspecify.annotations.Nullable String hint) {
         err.println("error: " + message);
         if (hint != null) {
             err.println("hint: " + hint);
@@ -108,5 +110,4 @@ public final class Quern {
     static ParameterException usage(picocli.CommandLine.Model.CommandSpec spec, String problem) {
         return new ParameterException(spec.commandLine(), problem);
     }
-
 }

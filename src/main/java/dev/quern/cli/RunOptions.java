@@ -18,10 +18,15 @@ final class RunOptions {
 
     @Option(
             names = "--allow-non-finite",
-            description = "Store NaN, infinities and values beyond F16 as F32, F16 and BF16 have them instead of refusing them.")
+            description =
+                    "Store NaN, infinities and values beyond F16 as F32, F16 and BF16 have them instead of refusing"
+                            + " them.")
     boolean allowNonFinite;
 
-    @Option(names = "--kernel", paramLabel = "KIND", description = "scalar or simd; both give the same bytes (default: simd).")
+    @Option(
+            names = "--kernel",
+            paramLabel = "KIND",
+            description = "scalar or simd; both give the same bytes (default: simd).")
     Kernel kernel = Kernel.SIMD;
 
     @Option(names = "--quiet", description = "Say nothing but errors.")

@@ -109,12 +109,14 @@ final class Talk {
             if (now - due >= 0 && next.compareAndSet(due, now + EVERY_NANOS)) {
                 double seconds = (now - begun) / 1e9;
                 long left = Math.round(seconds * (total - so) / Math.max(1, so));
+                boolean millions = total > 10_000_000;
                 err.printf(
                         Locale.ROOT,
-                        "%s: %d%% (%.1f M %s/s, %s left)%n",
+                        "%s: %d%% (%.1f %s%s/s, %s left)%n",
                         step,
                         100 * so / Math.max(1, total),
-                        so / seconds / 1e6,
+                        so / seconds / (millions ? 1e6 : 1),
+                        millions ? "M " : "",
                         unit,
                         Talk.time(left));
             }
@@ -129,7 +131,11 @@ final class Talk {
         Duration duration = Duration.ofSeconds(seconds);
         return duration.toHours() > 0
                 ? String.format(
-                        Locale.ROOT, "%d:%02d:%02d", duration.toHours(), duration.toMinutesPart(), duration.toSecondsPart())
+                        Locale.ROOT,
+                        "%d:%02d:%02d",
+                        duration.toHours(),
+                        duration.toMinutesPart(),
+                        duration.toSecondsPart())
                 : String.format(Locale.ROOT, "%d:%02d", duration.toMinutes(), duration.toSecondsPart());
     }
 

@@ -16,8 +16,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -51,7 +51,9 @@ final class TypeOptions {
             description = "Do not use the importance matrix for tensors whose name contains PART; repeatable.")
     List<String> excludedWeights = new ArrayList<>();
 
-    @Option(names = "--pure", description = "One type for all tensors that can be quantized, without the mix's exceptions.")
+    @Option(
+            names = "--pure",
+            description = "One type for all tensors that can be quantized, without the mix's exceptions.")
     boolean pure;
 
     @Option(names = "--leave-output-tensor", description = "Leave output.weight as it is.")
@@ -87,7 +89,9 @@ final class TypeOptions {
     @Nullable
     Path tensorTypeFile;
 
-    @Option(names = "--allow-requantize", description = "Quantize tensors that are quantized already; it costs quality.")
+    @Option(
+            names = "--allow-requantize",
+            description = "Quantize tensors that are quantized already; it costs quality.")
     boolean allowRequantize;
 
     @Option(
@@ -163,7 +167,8 @@ final class TypeOptions {
         if (!matrix.datasets().isEmpty()) {
             keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
         }
-        keys.put("quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
+        keys.put(
+                "quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
         if (matrix.chunks() > 0) {
             keys.put("quantize.imatrix.chunks_count", GgufValue.u32(matrix.chunks()));
         }
@@ -198,7 +203,8 @@ final class TypeOptions {
     }
 
     static String names() {
-        return String.join(", ", Arrays.stream(FileType.values()).map(Enum::name).toList());
+        return String.join(
+                ", ", Arrays.stream(FileType.values()).map(Enum::name).toList());
     }
 
     static final class QuantTypes implements ITypeConverter<QuantType> {
@@ -206,7 +212,8 @@ final class TypeOptions {
         public QuantType convert(String text) {
             return QuantType.fromName(text)
                     .filter(Codecs::canQuantize)
-                    .orElseThrow(() -> new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
+                    .orElseThrow(() ->
+                            new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
         }
     }
 
@@ -223,7 +230,8 @@ final class TypeOptions {
                         Pattern.compile(text.substring(0, equals).toLowerCase(Locale.ROOT)),
                         new QuantTypes().convert(text.substring(equals + 1)));
             } catch (PatternSyntaxException e) {
-                throw new TypeConversionException("not a regular expression: " + e.getDescription() + " in '" + text + "'");
+                throw new TypeConversionException(
+                        "not a regular expression: " + e.getDescription() + " in '" + text + "'");
             }
         }
     }
@@ -247,7 +255,8 @@ final class TypeOptions {
                             case "bool" -> GgufValue.bool(bool(value));
                             case "str" -> string(value);
                             default ->
-                                throw new TypeConversionException("expected int, float, bool or str after '=', found '" + text + "'");
+                                throw new TypeConversionException(
+                                        "expected int, float, bool or str after '=', found '" + text + "'");
                         });
             } catch (NumberFormatException e) {
                 throw new TypeConversionException("expected a number, found '" + value + "'");
@@ -264,7 +273,8 @@ final class TypeOptions {
 
         private static GgufValue string(String value) {
             if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > LONGEST_OVERRIDE) {
-                throw new TypeConversionException("expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
+                throw new TypeConversionException(
+                        "expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
             }
             return GgufValue.text(value);
         }

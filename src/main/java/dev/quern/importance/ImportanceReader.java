@@ -39,10 +39,10 @@ public final class ImportanceReader {
             GgufMetadata metadata = file.metadata();
             if (!metadata.text("general.type").equals(java.util.Optional.of("imatrix"))) {
                 throw InputException.expected(
-                        path,
-                        "key \"general.type\"",
-                        "\"imatrix\"",
-                        metadata.text("general.type").map(Quoted::of).orElse("none"))
+                                path,
+                                "key \"general.type\"",
+                                "\"imatrix\"",
+                                metadata.text("general.type").map(Quoted::of).orElse("none"))
                         .withHint("this GGUF is no importance matrix; llama-imatrix and quern imatrix write one");
             }
             LinkedHashMap<String, ImportanceMatrix.Entry> entries = new LinkedHashMap<>();
@@ -50,7 +50,9 @@ public final class ImportanceReader {
             for (String name : tensors.keySet()) {
                 if (name.endsWith(SUMS)) {
                     String weight = name.substring(0, name.length() - SUMS.length());
-                    entries.put(weight, entry(path, weight, source(path, tensors, name), source(path, tensors, weight + COUNTS)));
+                    entries.put(
+                            weight,
+                            entry(path, weight, source(path, tensors, name), source(path, tensors, weight + COUNTS)));
                 } else if (!name.endsWith(COUNTS)) {
                     throw InputException.of(path, "tensor " + Quoted.of(name), "is no part of an importance matrix");
                 }
@@ -61,7 +63,8 @@ public final class ImportanceReader {
                     datasets.add(texts.text(i));
                 }
             }
-            return new ImportanceMatrix(entries, datasets, metadata.integer("imatrix.chunk_count").orElse(0));
+            return new ImportanceMatrix(
+                    entries, datasets, metadata.integer("imatrix.chunk_count").orElse(0));
         }
     }
 
@@ -170,7 +173,10 @@ public final class ImportanceReader {
             int value = integer();
             if (value < 0 || value > most) {
                 throw InputException.expected(
-                                region.file().path(), "byte " + where, what + " between 0 and " + most, String.valueOf(value))
+                                region.file().path(),
+                                "byte " + where,
+                                what + " between 0 and " + most,
+                                String.valueOf(value))
                         .withHint("an importance matrix is a GGUF or a .dat file that llama-imatrix wrote");
             }
             return value;

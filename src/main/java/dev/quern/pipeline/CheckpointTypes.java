@@ -19,9 +19,22 @@ public final class CheckpointTypes {
 
     /** Small tensors that are used as they are; the ends of their names without ".weight". */
     private static final List<String> KEPT_F32 = List.of(
-            "ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd", "token_types", "ssm_conv1d", "ssm_conv1d_q",
-            "ssm_conv1d_k", "ssm_conv1d_v", "shortconv.conv", "time_mix_first", "time_mix_w1", "time_mix_w2",
-            "time_mix_decay_w1", "time_mix_decay_w2", "time_mix_lerp_fused", "altup_correct_coef",
+            "ffn_gate_inp",
+            "ffn_gate_inp_shexp",
+            "position_embd",
+            "token_types",
+            "ssm_conv1d",
+            "ssm_conv1d_q",
+            "ssm_conv1d_k",
+            "ssm_conv1d_v",
+            "shortconv.conv",
+            "time_mix_first",
+            "time_mix_w1",
+            "time_mix_w2",
+            "time_mix_decay_w1",
+            "time_mix_decay_w2",
+            "time_mix_lerp_fused",
+            "altup_correct_coef",
             "altup_predict_coef");
 
     public static boolean isDirect(FileType type) {

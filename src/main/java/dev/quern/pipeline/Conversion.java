@@ -3,16 +3,22 @@ package dev.quern.pipeline;
 import dev.quern.gguf.GgufLayout;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.io.OutputFile;
+import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.CodecWarmup;
+import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
+import dev.quern.quantization.QuantType;
 import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -117,6 +123,35 @@ public final class Conversion {
     record Tile(TensorSource source, List<Place> places, long firstRow, int rows) {}
 
     private static void writeTensors(List<Target> targets, Options options) {
+        if (options.kernel() == Kernel.SCALAR) {
+            writeTensors(targets, options, type -> Codecs.create(type, Kernel.SCALAR));
+            return;
+        }
+        try (CodecWarmup warmup = CodecWarmup.start(uses(targets))) {
+            writeTensors(targets, options, warmup::codec);
+        }
+    }
+
+    /** Which codecs the outputs need, the one with the most values first. */
+    private static List<CodecWarmup.Use> uses(List<Target> targets) {
+        Map<CodecWarmup.Use, Long> values = new HashMap<>();
+        for (Target target : targets) {
+            for (PlannedTensor tensor : target.plan.tensors()) {
+                if (!tensor.copied()) {
+                    values.merge(
+                            new CodecWarmup.Use(tensor.type(), tensor.importance() != null),
+                            tensor.shape().elements(),
+                            Math::addExact);
+                }
+            }
+        }
+        return values.entrySet().stream()
+                .sorted(Map.Entry.<CodecWarmup.Use, Long>comparingByValue().reversed())
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    private static void writeTensors(List<Target> targets, Options options, Function<QuantType, BlockCodec> codecOf) {
         Map<String, List<Place>> places = places(targets);
         long total = places.values().stream()
                 .mapToLong(list -> list.getFirst().tensor().shape().elements())
@@ -125,12 +160,13 @@ public final class Conversion {
         Tiles tiles = new Tiles(places.values().iterator());
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         Runnable work = () -> {
-            TileWorker worker = new TileWorker(options);
+            TileWorker worker = new TileWorker(options, codecOf);
             // A flag instead of interrupts: an interrupt would close the channels for every thread.
             for (Tile tile = tiles.next(); tile != null && failure.get() == null; tile = tiles.next()) {
                 try {
                     worker.write(tile);
-                    options.progress().advance(tile.rows() * tile.source().info().shape().rowLength());
+                    options.progress()
+                            .advance(tile.rows() * tile.source().info().shape().rowLength());
                 } catch (Throwable e) {
                     failure.compareAndSet(null, e);
                 }

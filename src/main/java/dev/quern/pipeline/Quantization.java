@@ -71,8 +71,8 @@ public final class Quantization {
             }
         }
         kept.sort(Comparator.comparing(tensor -> tensor.info().name(), ORDER));
-        Optional<Mix> mix = file.map(type -> new Mix(
-                type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
+        Optional<Mix> mix = file.map(type ->
+                new Mix(type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
         List<PlannedTensor> tensors = new ArrayList<>();
         for (TensorSource tensor : kept) {
             tensors.add(plan(tensor, mix));
@@ -110,15 +110,15 @@ public final class Quantization {
         }
         boolean same = current == choice.type();
         if (current.isQuantized() && !same && !options.allowRequantize()) {
-            throw refused(
-                            name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
+            throw refused(name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
                     .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
         }
         if (!same && !current.isQuantized() && !isFloat(current)) {
             throw refused(name, "is " + current + ", which is not converted to " + choice.type());
         }
         float @Nullable [][] importance = same ? null : importance(name, shape);
-        boolean needed = mix.map(rules -> rules.needsImportance(newName, choice.type())).orElse(false);
+        boolean needed =
+                mix.map(rules -> rules.needsImportance(newName, choice.type())).orElse(false);
         if (needed && !same && importance == null && !options.sizesOnly()) {
             throw refused(
                             name,
@@ -144,8 +144,7 @@ public final class Quantization {
     }
 
     private float @Nullable [][] importance(String name, Shape shape) {
-        Optional<ImportanceMatrix.Entry> entry =
-                options.importance().flatMap(matrix -> matrix.entry(name));
+        Optional<ImportanceMatrix.Entry> entry = options.importance().flatMap(matrix -> matrix.entry(name));
         if (entry.isEmpty()) {
             return null;
         }
@@ -155,7 +154,8 @@ public final class Quantization {
             return values;
         }
         if (TensorRole.of(name) == TensorRole.TOKEN_EMBEDDING) {
-            return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores them.
+            return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores
+            // them.
         }
         throw refused(
                         name,
@@ -228,15 +228,13 @@ public final class Quantization {
     /** An integer key, or the first element where it is an array with one for each layer. */
     private int size(GgufMetadata metadata, String key, int fallback) {
         GgufValue value = metadata.get(key).orElse(null);
-        long number =
-                switch (value) {
-                    case null -> fallback;
-                    case GgufValue.Int single -> single.value();
-                    case GgufValue.Ints array when array.size() > 0 -> array.values()[0];
-                    default ->
-                        throw InputException.expected(
-                                source.path(), "key " + Quoted.of(key), "an integer", value.type());
-                };
+        long number = switch (value) {
+            case null -> fallback;
+            case GgufValue.Int single -> single.value();
+            case GgufValue.Ints array when array.size() > 0 -> array.values()[0];
+            default ->
+                throw InputException.expected(source.path(), "key " + Quoted.of(key), "an integer", value.type());
+        };
         if (number < 0 || number > 1_000_000) {
             throw InputException.expected(source.path(), "key " + Quoted.of(key), "a size up to 1,000,000", number);
         }

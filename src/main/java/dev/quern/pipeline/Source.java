@@ -54,7 +54,8 @@ public record Source(
      * @param name the model's name as the user wants it, or null
      * @param notices is told, in one line each, what the reader should know of the source
      */
-    public record Options(@Nullable Path overrides, @Nullable String name, Consumer<String> notices) {
+    public record Options(
+            @Nullable Path overrides, @Nullable String name, Consumer<String> notices) {
         public static final Options NONE = new Options(null, null, notice -> {});
     }
 

@@ -4,7 +4,6 @@ import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.io.Region;
 import dev.quern.quantization.BlockCodec;
-import dev.quern.quantization.Codecs;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Shape;
@@ -13,17 +12,21 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** One thread's share: its scratch, its codecs, and the way of a tile from source to files. */
 final class TileWorker {
     private final Conversion.Options options;
+    private final Function<QuantType, BlockCodec> codecOf;
     private final Map<QuantType, BlockCodec> codecs = new EnumMap<>(QuantType.class);
     private float[] values = new float[0];
     private byte[] encoded = new byte[0];
 
-    TileWorker(Conversion.Options options) {
+    /** @param codecOf makes a codec for this thread */
+    TileWorker(Conversion.Options options, Function<QuantType, BlockCodec> codecOf) {
         this.options = options;
+        this.codecOf = codecOf;
     }
 
     void write(Conversion.Tile tile) {
@@ -59,12 +62,15 @@ final class TileWorker {
         }
         int count = tile.rows() * length;
         boolean large = checkValues(tile, tensor, count);
-        BlockCodec codec = codecs.computeIfAbsent(tensor.type(), type -> Codecs.create(type, options.kernel()));
+        BlockCodec codec = codecs.computeIfAbsent(tensor.type(), codecOf);
         float @Nullable [][] importance = tensor.importance();
         for (int row = 0; row < tile.rows(); row++) {
             float[] weights = importance == null
                     ? null
-                    : importance[(int) ((tile.firstRow() + row) * importance.length / tensor.shape().rows())];
+                    : importance[
+                            (int) ((tile.firstRow() + row)
+                                    * importance.length
+                                    / tensor.shape().rows())];
             codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
         }
         if (large && tensor.type().isQuantized()) {
@@ -111,7 +117,8 @@ final class TileWorker {
                 .withHint(
                         Float.isFinite(value)
                                 ? "choose F32 or BF16, or --allow-non-finite to store it as infinity where the type can"
-                                : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and BF16");
+                                : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and"
+                                        + " BF16");
     }
 
     /** {@code [row, column]} of an element, outermost first. */
@@ -126,12 +133,11 @@ final class TileWorker {
     }
 
     private void copy(Conversion.Tile tile, Conversion.Place place) {
-        Region region =
-                switch (tile.source()) {
-                    case Stored stored -> stored.region();
-                    case Dequantized blocks -> blocks.region();
-                    default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
-                };
+        Region region = switch (tile.source()) {
+            case Stored stored -> stored.region();
+            case Dequantized blocks -> blocks.region();
+            default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
+        };
         PlannedTensor tensor = place.tensor();
         long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
         int bytes = Math.toIntExact(tile.rows() * rowBytes);

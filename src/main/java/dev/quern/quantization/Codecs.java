@@ -24,6 +24,7 @@ import dev.quern.quantization.scalar.Tq1;
 import dev.quern.quantization.scalar.Tq2;
 import dev.quern.quantization.scalar.TwoBitSuperBlocks;
 import dev.quern.quantization.simd.SimdBFloat16;
+import dev.quern.quantization.simd.SimdDecoders;
 import dev.quern.quantization.simd.SimdEightBitBlocks;
 import dev.quern.quantization.simd.SimdNonlinearBlocks;
 import dev.quern.quantization.simd.SimdOffsetBlocks;
@@ -123,6 +124,30 @@ public final class Codecs {
 
     /** A stateless decoder of a type's blocks. */
     public static RowDecoder decoder(QuantType type) {
+        return decoder(type, Kernel.SCALAR);
+    }
+
+    /** The same with a choice; SIMD pays where much is decoded, once it is compiled. */
+    public static RowDecoder decoder(QuantType type, Kernel kernel) {
+        return switch (kernel) {
+            case SCALAR -> scalarDecoder(type);
+            case SIMD -> simdDecoder(type);
+        };
+    }
+
+    private static RowDecoder simdDecoder(QuantType type) {
+        return switch (type) {
+            case BF16 -> SimdBFloat16::decodeRow;
+            case Q8_0 -> SimdDecoders::eightBit;
+            case Q4_0 -> SimdDecoders::symmetricFourBit;
+            case Q4_K -> SimdDecoders::offsetSuperFourBit;
+            case Q5_K -> SimdDecoders::offsetSuperFiveBit;
+            case Q6_K -> SimdDecoders::sixBit;
+            default -> scalarDecoder(type);
+        };
+    }
+
+    private static RowDecoder scalarDecoder(QuantType type) {
         return switch (type) {
             case F32 -> FloatTypes::decodeF32;
             case F16 -> FloatTypes::decodeF16;

@@ -20,7 +20,13 @@ public final class Mix {
      * @param tied whether the token embedding serves as output matrix
      */
     public record Traits(
-            String architecture, int layers, int heads, int keyValueHeads, int experts, int valueTensors, boolean tied) {
+            String architecture,
+            int layers,
+            int heads,
+            int keyValueHeads,
+            int experts,
+            int valueTensors,
+            boolean tied) {
         /** Query heads for each key/value head, rounded down; 0 where there is no attention. */
         int sharedHeads() {
             return keyValueHeads == 0 ? 0 : heads / keyValueHeads;
@@ -107,14 +113,14 @@ public final class Mix {
             return new Choice(current, "kept: " + kept(name, shape));
         }
         TensorRole role = TensorRole.of(name);
-        Optional<QuantType> explicit =
-                switch (role) {
-                    case TOKEN_EMBEDDING -> options.tokenEmbeddingType();
-                    case OUTPUT -> options.outputTensorType();
-                    default -> Optional.empty();
-                };
+        Optional<QuantType> explicit = switch (role) {
+            case TOKEN_EMBEDDING -> options.tokenEmbeddingType();
+            case OUTPUT -> options.outputTensorType();
+            default -> Optional.empty();
+        };
         if (explicit.isPresent()) {
-            return new Choice(explicit.get(), role == TensorRole.OUTPUT ? "--output-tensor-type" : "--token-embedding-type");
+            return new Choice(
+                    explicit.get(), role == TensorRole.OUTPUT ? "--output-tensor-type" : "--token-embedding-type");
         }
         if (!file.base().isQuantized()) {
             return new Choice(file.base(), "base");
@@ -125,7 +131,8 @@ public final class Mix {
     private Choice byRules(String name, TensorRole role, Shape shape) {
         for (MixOptions.TypeOverride override : options.overrides()) {
             if (override.pattern().matcher(name).find()) {
-                return new Choice(override.type(), "--tensor-type " + override.pattern().pattern());
+                return new Choice(
+                        override.type(), "--tensor-type " + override.pattern().pattern());
             }
         }
         if (options.pure()) {
@@ -197,8 +204,8 @@ public final class Mix {
         }
         Matcher matcher = LAYER.matcher(name);
         if (!matcher.find() || Integer.parseInt(matcher.group(1)) >= traits.layers()) {
-            throw new IllegalArgumentException(
-                    "tensor " + name + " names no layer below " + traits.layers() + ", which a model with experts must");
+            throw new IllegalArgumentException("tensor " + name + " names no layer below " + traits.layers()
+                    + ", which a model with experts must");
         }
         return Integer.parseInt(matcher.group(1));
     }
@@ -208,20 +215,19 @@ public final class Mix {
         if (columns % choice.type().blockLength() == 0) {
             return choice;
         }
-        QuantType smaller =
-                switch (choice.type()) {
-                    case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
-                    case Q2_0, Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
-                    case Q4_K -> QuantType.Q5_0;
-                    case Q5_K -> QuantType.Q5_1;
-                    case Q6_K -> QuantType.Q8_0;
-                    // No block is smaller; F16 below.
-                    case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, MXFP4 -> choice.type();
-                    default ->
-                        throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
-                                + " blocks of " + choice.type().blockLength()
-                                + ", and no smaller block stands in for this type");
-                };
+        QuantType smaller = switch (choice.type()) {
+            case IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ4_XS -> QuantType.IQ4_NL;
+            case Q2_0, Q2_K, Q3_K, TQ1_0, TQ2_0 -> QuantType.Q4_0;
+            case Q4_K -> QuantType.Q5_0;
+            case Q5_K -> QuantType.Q5_1;
+            case Q6_K -> QuantType.Q8_0;
+            // No block is smaller; F16 below.
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, MXFP4 -> choice.type();
+            default ->
+                throw new IllegalArgumentException("rows of " + columns + " values are not whole " + choice.type()
+                        + " blocks of " + choice.type().blockLength()
+                        + ", and no smaller block stands in for this type");
+        };
         QuantType type = columns % smaller.blockLength() == 0 ? smaller : QuantType.F16;
         return new Choice(
                 type, choice.rule() + "; rows of " + columns + " do not divide into " + choice.type() + " blocks");
@@ -246,7 +252,11 @@ public final class Mix {
         if (name.equals("position_embd.weight") || name.equals("token_types.weight")) {
             return "positions and token types";
         }
-        return KEPT.stream().filter(name::contains).findFirst().map(part -> "name contains " + part).orElse("");
+        return KEPT.stream()
+                .filter(name::contains)
+                .findFirst()
+                .map(part -> "name contains " + part)
+                .orElse("");
     }
 
     /** ggml's count: ones on the outside do not count. */

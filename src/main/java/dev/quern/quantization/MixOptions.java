@@ -19,8 +19,7 @@ public record MixOptions(
         Optional<QuantType> tokenEmbeddingType,
         List<TypeOverride> overrides) {
 
-    public static final MixOptions NONE =
-            new MixOptions(false, false, Optional.empty(), Optional.empty(), List.of());
+    public static final MixOptions NONE = new MixOptions(false, false, Optional.empty(), Optional.empty(), List.of());
 
     public MixOptions {
         overrides = List.copyOf(overrides);

@@ -66,13 +66,18 @@ final class MixRules {
     private static final Set<FileType> TWO_BIT_LARGE = EnumSet.of(IQ2_S, IQ2_M);
     private static final Set<FileType> VERY_SMALL = EnumSet.of(IQ2_XXS, IQ2_XS, IQ1_S, IQ1_M, IQ2_S, IQ2_M);
     private static final Set<FileType> NOT_VERY_SMALL = EnumSet.complementOf(EnumSet.copyOf(VERY_SMALL));
-    private static final Set<FileType> ATTENTION_OUTPUT_WITH_EIGHT_EXPERTS = EnumSet.of(
-            Q2_K, IQ3_XS, IQ3_XXS, Q3_K_S, Q3_K_M, IQ4_NL, Q4_K_S, Q4_K_M, IQ3_S, IQ3_M, IQ4_XS);
+    private static final Set<FileType> ATTENTION_OUTPUT_WITH_EIGHT_EXPERTS =
+            EnumSet.of(Q2_K, IQ3_XS, IQ3_XXS, Q3_K_S, Q3_K_M, IQ4_NL, Q4_K_S, Q4_K_M, IQ3_S, IQ3_M, IQ4_XS);
 
     static final List<Rule> RULES = List.of(
             // The output matrix, or the token embedding where it serves as one.
             rule(OUTPUT, EnumSet.of(MXFP4_MOE), "output", QuantType.Q8_0),
-            rule(OUTPUT, ALL, "output of falcon, or rows that no block divides", f -> f.falcon() || !f.rowsDivide, QuantType.Q8_0),
+            rule(
+                    OUTPUT,
+                    ALL,
+                    "output of falcon, or rows that no block divides",
+                    f -> f.falcon() || !f.rowsDivide,
+                    QuantType.Q8_0),
             rule(OUTPUT, EnumSet.of(IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ2_S, IQ2_M, IQ1_M), "output", QuantType.Q5_K),
             rule(OUTPUT, EnumSet.complementOf(EnumSet.of(Q8_0)), "output", QuantType.Q6_K),
 
@@ -82,11 +87,21 @@ final class MixRules {
             rule(TOKEN_EMBEDDING, EnumSet.of(TQ1_0, TQ2_0, Q2_0), "token embedding", QuantType.Q4_K),
 
             // Values.
-            rule(ATTENTION_V, VERY_SMALL, "grouped queries, or four experts", f -> f.grouped() || f.experts >= 4, QuantType.Q4_K),
+            rule(
+                    ATTENTION_V,
+                    VERY_SMALL,
+                    "grouped queries, or four experts",
+                    f -> f.grouped() || f.experts >= 4,
+                    QuantType.Q4_K),
             rule(ATTENTION_V, TWO_BIT_LARGE, "attn_v", QuantType.IQ3_S),
             rule(ATTENTION_V, TWO_BIT, "attn_v", QuantType.Q2_K),
             rule(ATTENTION_V, NOT_VERY_SMALL, "eight experts", f -> f.experts == 8, QuantType.Q8_0),
-            rule(ATTENTION_V, EnumSet.of(Q2_K, Q2_K_S, IQ3_XXS, IQ3_XS, IQ3_S), "grouped queries", Facts::grouped, QuantType.Q4_K),
+            rule(
+                    ATTENTION_V,
+                    EnumSet.of(Q2_K, Q2_K_S, IQ3_XXS, IQ3_XS, IQ3_S),
+                    "grouped queries",
+                    Facts::grouped,
+                    QuantType.Q4_K),
             rule(ATTENTION_V, EnumSet.of(Q2_K), "attn_v", QuantType.Q3_K),
             rule(ATTENTION_V, EnumSet.of(IQ3_XXS), "attn_v without importance", f -> !f.importance, QuantType.IQ3_S),
             rule(ATTENTION_V, EnumSet.of(IQ3_M), "attn_v", QuantType.Q4_K),
@@ -100,15 +115,30 @@ final class MixRules {
             // Keys and queries.
             rule(ATTENTION_K, VERY_SMALL, "eight experts", f -> f.experts == 8, QuantType.Q4_K),
             rule(ATTENTION_K, NOT_VERY_SMALL, "eight experts", f -> f.experts == 8, QuantType.Q8_0),
-            rule(EnumSet.of(ATTENTION_K, ATTENTION_Q), EnumSet.of(IQ3_XS), "keys and queries", f -> true, QuantType.IQ3_XXS),
-            rule(EnumSet.of(ATTENTION_K, ATTENTION_Q), EnumSet.of(IQ3_XXS), "keys and queries", f -> true, QuantType.IQ2_S),
+            rule(
+                    EnumSet.of(ATTENTION_K, ATTENTION_Q),
+                    EnumSet.of(IQ3_XS),
+                    "keys and queries",
+                    f -> true,
+                    QuantType.IQ3_XXS),
+            rule(
+                    EnumSet.of(ATTENTION_K, ATTENTION_Q),
+                    EnumSet.of(IQ3_XXS),
+                    "keys and queries",
+                    f -> true,
+                    QuantType.IQ2_S),
 
             // The attention's output.
             rule(ATTENTION_OUTPUT, VERY_SMALL, "eight experts", f -> f.experts == 8, QuantType.Q5_K),
             rule(ATTENTION_OUTPUT, ONE_BIT, "attn_output", QuantType.IQ2_XXS),
             rule(ATTENTION_OUTPUT, TWO_BIT_LARGE, "attn_output", QuantType.IQ3_S),
             rule(ATTENTION_OUTPUT, EnumSet.of(Q3_K_L), "attn_output of falcon", Facts::falcon, QuantType.Q4_K),
-            rule(ATTENTION_OUTPUT, ATTENTION_OUTPUT_WITH_EIGHT_EXPERTS, "eight experts", f -> !f.falcon() && f.experts == 8, QuantType.Q5_K),
+            rule(
+                    ATTENTION_OUTPUT,
+                    ATTENTION_OUTPUT_WITH_EIGHT_EXPERTS,
+                    "eight experts",
+                    f -> !f.falcon() && f.experts == 8,
+                    QuantType.Q5_K),
             rule(ATTENTION_OUTPUT, EnumSet.of(Q2_K), "attn_output", MixRules::plain, QuantType.Q3_K),
             rule(ATTENTION_OUTPUT, EnumSet.of(IQ3_XXS), "attn_output", MixRules::plain, QuantType.IQ3_S),
             rule(ATTENTION_OUTPUT, EnumSet.of(Q3_K_M, IQ3_M), "attn_output", MixRules::plain, QuantType.Q4_K),
@@ -119,22 +149,57 @@ final class MixRules {
             rule(FFN_DOWN, TWO_BIT, "first eighth", Facts::firstEighth, QuantType.Q2_K),
             rule(FFN_DOWN, EnumSet.of(Q2_K), "ffn_down", QuantType.Q3_K),
             rule(FFN_DOWN, EnumSet.of(Q2_K_S), "first eighth", Facts::firstEighth, QuantType.Q4_K),
-            rule(FFN_DOWN, EnumSet.of(IQ3_XXS), "first eighth, without importance", f -> !f.importance && f.firstEighth(), QuantType.Q4_K),
+            rule(
+                    FFN_DOWN,
+                    EnumSet.of(IQ3_XXS),
+                    "first eighth, without importance",
+                    f -> !f.importance && f.firstEighth(),
+                    QuantType.Q4_K),
             rule(FFN_DOWN, EnumSet.of(IQ3_XXS), "ffn_down without importance", f -> !f.importance, QuantType.Q3_K),
             rule(FFN_DOWN, EnumSet.of(Q3_K_M), "first sixteenth", Facts::firstSixteenth, QuantType.Q5_K),
             rule(FFN_DOWN, EnumSet.of(Q3_K_M), "ffn_down", f -> !f.falcon() || f.moreBits(), QuantType.Q4_K),
-            rule(FFN_DOWN, EnumSet.of(IQ3_M), "first eighth, or more bits with eight experts", f -> f.firstEighth() || (f.experts == 8 && f.moreBits()), QuantType.Q4_K),
+            rule(
+                    FFN_DOWN,
+                    EnumSet.of(IQ3_M),
+                    "first eighth, or more bits with eight experts",
+                    f -> f.firstEighth() || (f.experts == 8 && f.moreBits()),
+                    QuantType.Q4_K),
             rule(FFN_DOWN, EnumSet.of(Q3_K_L), "ffn_down of falcon", Facts::falcon, QuantType.Q4_K),
             rule(FFN_DOWN, EnumSet.of(Q3_K_L), "ffn_down", QuantType.Q5_K),
-            rule(FFN_DOWN, EnumSet.of(Q4_K_M), "first sixteenth of falcon", f -> f.falcon() && f.firstSixteenth(), QuantType.Q6_K),
+            rule(
+                    FFN_DOWN,
+                    EnumSet.of(Q4_K_M),
+                    "first sixteenth of falcon",
+                    f -> f.falcon() && f.firstSixteenth(),
+                    QuantType.Q6_K),
             rule(FFN_DOWN, EnumSet.of(Q4_K_M), "more bits, falcon", f -> f.falcon() && f.moreBits(), QuantType.Q5_K),
             rule(FFN_DOWN, EnumSet.of(Q4_K_M), "more bits", f -> !f.falcon() && f.moreBits(), QuantType.Q6_K),
-            rule(FFN_DOWN, EnumSet.of(IQ4_NL, IQ4_XS), "first eighth, without importance", f -> !f.importance && f.firstEighth(), QuantType.Q5_K),
+            rule(
+                    FFN_DOWN,
+                    EnumSet.of(IQ4_NL, IQ4_XS),
+                    "first eighth, without importance",
+                    f -> !f.importance && f.firstEighth(),
+                    QuantType.Q5_K),
             rule(FFN_DOWN, EnumSet.of(Q5_K_M), "more bits", Facts::moreBits, QuantType.Q6_K),
             rule(FFN_DOWN, EnumSet.of(Q4_K_S), "first eighth", f -> !f.falcon() && f.firstEighth(), QuantType.Q5_K),
-            rule(FFN_DOWN, EnumSet.of(Q4_0), "first eighth, with importance", f -> f.importance && f.firstEighth(), QuantType.Q4_1),
-            rule(FFN_DOWN, EnumSet.of(Q5_0), "first eighth, with importance", f -> f.importance && f.firstEighth(), QuantType.Q5_1),
-            rule(EnumSet.of(FFN_GATE, FFN_UP), EnumSet.of(IQ3_XS), "middle layers", f -> f.layer >= f.layers / 8 && f.layer < 7 * f.layers / 8, QuantType.IQ3_XXS));
+            rule(
+                    FFN_DOWN,
+                    EnumSet.of(Q4_0),
+                    "first eighth, with importance",
+                    f -> f.importance && f.firstEighth(),
+                    QuantType.Q4_1),
+            rule(
+                    FFN_DOWN,
+                    EnumSet.of(Q5_0),
+                    "first eighth, with importance",
+                    f -> f.importance && f.firstEighth(),
+                    QuantType.Q5_1),
+            rule(
+                    EnumSet.of(FFN_GATE, FFN_UP),
+                    EnumSet.of(IQ3_XS),
+                    "middle layers",
+                    f -> f.layer >= f.layers / 8 && f.layer < 7 * f.layers / 8,
+                    QuantType.IQ3_XXS));
 
     private static boolean plain(Facts facts) {
         return !facts.falcon() && facts.experts != 8;

@@ -6,7 +6,8 @@ import dev.quern.io.InputException;
  * A tensor as a promise of rows. Leaves lie in mapped files; the other nodes are lazy views over them. Nothing here
  * holds a tensor's values: memory is what the caller's {@code out} takes. Reading is thread-safe.
  */
-public sealed interface TensorSource permits Stored, Strided, Dequantized, Computed, PermutedRows, Concatenated, Renamed {
+public sealed interface TensorSource
+        permits Stored, Strided, Dequantized, Computed, PermutedRows, Concatenated, Renamed {
     TensorInfo info();
 
     /**

@@ -13,8 +13,9 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** Against what gguf-py 0.19.0 makes of the same ids (scripts/record-model-names). */
 class ModelNameTest {
-    private static final JsonNode RECORDED =
-            JsonMapper.builder().build().readTree(Path.of("test-data/golden/model-names.json").toFile());
+    private static final JsonNode RECORDED = JsonMapper.builder()
+            .build()
+            .readTree(Path.of("test-data/golden/model-names.json").toFile());
 
     static Stream<JsonNode> names() {
         return RECORDED.get("names").valueStream();
@@ -47,9 +48,11 @@ class ModelNameTest {
 
     @Test
     void labelsSizesAsGgufPyDoes() {
-        RECORDED.get("sizes").properties().forEach(size -> assertThat(ModelName.sizeLabel(Long.parseLong(size.getKey())))
-                .as(size.getKey())
-                .isEqualTo(size.getValue().asString()));
+        RECORDED.get("sizes")
+                .properties()
+                .forEach(size -> assertThat(ModelName.sizeLabel(Long.parseLong(size.getKey())))
+                        .as(size.getKey())
+                        .isEqualTo(size.getValue().asString()));
     }
 
     private static Optional<String> text(JsonNode node, String field) {

@@ -9,7 +9,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.databind.node.ObjectNode;
 
 /** What a user can get wrong, or be given wrong: one line says it, the exit code is right, and no output appears. */
 class BadInputTest {
@@ -62,7 +61,10 @@ class BadInputTest {
         Files.delete(model.resolve("consolidated.01.pth"));
         Cli.Run run = Cli.run("convert", model);
         assertThat(run.code()).isEqualTo(3);
-        assertThat(run.firstError()).startsWith("error: " + model).contains("tensor \"").contains("expected");
+        assertThat(run.firstError())
+                .startsWith("error: " + model)
+                .contains("tensor \"")
+                .contains("expected");
     }
 
     @Test
@@ -87,13 +89,16 @@ class BadInputTest {
         refused(
                 model,
                 model
-                        + ": tensor \"model.layers.9.unused\": is not part of a LLaMA 1 to 3, and the models built like them model with 4 layers");
+                        + ": tensor \"model.layers.9.unused\": is not part of a LLaMA 1 to 3, and the models built"
+                        + " like them model with 4 layers");
     }
 
     @Test
     void wrongShape() throws Exception {
         Path model = Tampered.copy(Tampered.HUGGING_FACE, folder);
-        Tampered.edit(model.resolve("config.json"), text -> text.replace("\"intermediate_size\": 768", "\"intermediate_size\": 512"));
+        Tampered.edit(
+                model.resolve("config.json"),
+                text -> text.replace("\"intermediate_size\": 768", "\"intermediate_size\": 512"));
         Cli.Run run = Cli.run("convert", model);
         assertThat(run.code()).isEqualTo(3);
         assertThat(run.firstError())
@@ -126,10 +131,10 @@ class BadInputTest {
         Path weights = model.resolve("model.safetensors");
         Tampered.setHalf(weights, "model.layers.1.mlp.gate_proj.weight", 5 * 256 + 7, Float.NaN);
         refused(model, weights + ": tensor \"blk.1.ffn_gate.weight\", element [5, 7]: value is NaN");
-        assertThat(Cli.run("convert", model, "-o", folder.resolve("kept.gguf"), "--allow-non-finite").code())
+        assertThat(Cli.run("convert", model, "-o", folder.resolve("kept.gguf"), "--allow-non-finite")
+                        .code())
                 .isZero();
-        Cli.Run blocks = Cli.run(
-                "convert", model, "-t", "Q4_0", "-o", folder.resolve("q.gguf"), "--allow-non-finite");
+        Cli.Run blocks = Cli.run("convert", model, "-t", "Q4_0", "-o", folder.resolve("q.gguf"), "--allow-non-finite");
         assertThat(blocks.code()).isEqualTo(3);
     }
 
@@ -158,11 +163,13 @@ class BadInputTest {
 
     @Test
     void textShorterThanTwoWindows() throws Exception {
-        Path text = Files.writeString(folder.resolve("short.txt"), "Well, Prince, so Genoa and Lucca are now just family estates.");
+        Path text = Files.writeString(
+                folder.resolve("short.txt"), "Well, Prince, so Genoa and Lucca are now just family estates.");
         Cli.Run run = Cli.run("perplexity", "-m", Tampered.HUGGING_FACE, "-f", text);
         assertThat(run.code()).isEqualTo(3);
         assertThat(run.firstError())
-                .startsWith("error: " + text + ": text shorter than two windows: expected at least 1024 tokens, found ");
+                .startsWith(
+                        "error: " + text + ": text shorter than two windows: expected at least 1024 tokens, found ");
     }
 
     @Test
@@ -177,7 +184,8 @@ class BadInputTest {
     @Test
     void killedAtAnyMomentLeavesNothingOrTheWholeFile() throws Exception {
         Path whole = folder.resolve("whole.gguf");
-        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q4_0", "-o", whole).code())
+        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q4_0", "-o", whole)
+                        .code())
                 .isZero();
         Random random = new Random(7);
         Path out = folder.resolve("killed.gguf");

@@ -28,8 +28,7 @@ final class Cli {
             System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
             int code = Quern.run(Stream.of(arguments).map(String::valueOf).toArray(String[]::new));
-            return new Run(
-                    code, said.toString(StandardCharsets.UTF_8), complained.toString(StandardCharsets.UTF_8));
+            return new Run(code, said.toString(StandardCharsets.UTF_8), complained.toString(StandardCharsets.UTF_8));
         } finally {
             System.setOut(out);
             System.setErr(err);
@@ -45,8 +44,7 @@ final class Cli {
                 "-cp",
                 System.getProperty("java.class.path"),
                 "dev.quern.cli.Quern");
-        return new ProcessBuilder(Stream.concat(
-                        java, Arrays.stream(arguments).map(String::valueOf))
+        return new ProcessBuilder(Stream.concat(java, Arrays.stream(arguments).map(String::valueOf))
                 .toList());
     }
 }

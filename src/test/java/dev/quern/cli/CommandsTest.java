@@ -18,7 +18,8 @@ class CommandsTest {
 
     private Path f16() {
         Path file = folder.resolve("f16.gguf");
-        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-o", file, "--quiet").code())
+        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-o", file, "--quiet")
+                        .code())
                 .isZero();
         return file;
     }
@@ -51,8 +52,7 @@ class CommandsTest {
         Path overrides = folder.resolve("metadata.json");
         Files.writeString(overrides, "{\"general.author\": \"L. T.\", \"general.tags\": [\"novel\"]}");
         Path file = folder.resolve("named.gguf");
-        assertThat(Cli.run(
-                                "convert", Tampered.HUGGING_FACE, "-o", file, "--model-name", "War", "--metadata", overrides)
+        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-o", file, "--model-name", "War", "--metadata", overrides)
                         .code())
                 .isZero();
         JsonNode metadata = inspect(file).get("metadata");
@@ -64,7 +64,8 @@ class CommandsTest {
     @Test
     void vocabularyAlone() throws Exception {
         Path file = folder.resolve("vocab.gguf");
-        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "--vocab-only", "-o", file).code())
+        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "--vocab-only", "-o", file)
+                        .code())
                 .isZero();
         JsonNode json = inspect(file);
         assertThat(json.get("tensors")).isEmpty();
@@ -73,7 +74,8 @@ class CommandsTest {
 
     @Test
     void dryRunSaysWhyAndWritesNothing() throws Exception {
-        Cli.Run run = Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q4_K_M", "-o", folder.resolve("x.gguf"), "--dry-run");
+        Cli.Run run =
+                Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q4_K_M", "-o", folder.resolve("x.gguf"), "--dry-run");
         assertThat(run.code()).isZero();
         assertThat(run.out())
                 .containsPattern("output.weight +\\[2048, 256\\] +Q6_K +430080 +output")
@@ -100,7 +102,8 @@ class CommandsTest {
     @Test
     void quantizeAgainOnlyWhenAllowed() {
         Path in = folder.resolve("q4.gguf");
-        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q4_0", "-o", in).code())
+        assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q4_0", "-o", in)
+                        .code())
                 .isZero();
         Path out = folder.resolve("again.gguf");
         Cli.Run refused = Cli.run("quantize", in, out, "Q8_0");
@@ -138,7 +141,8 @@ class CommandsTest {
         Files.write(text, bytes);
         Cli.Run run = Cli.run("perplexity", "-m", Tampered.HUGGING_FACE, "-f", text, "-c", "64", "--chunks", "1");
         assertThat(run.code()).isZero();
-        assertThat(run.firstError()).isEqualTo("note: " + text + ": byte 1000 is not UTF-8; such bytes are tokenized as llama.cpp does");
+        assertThat(run.firstError())
+                .isEqualTo("note: " + text + ": byte 1000 is not UTF-8; such bytes are tokenized as llama.cpp does");
         assertThat(run.out()).startsWith("PPL = ");
     }
 
@@ -166,9 +170,12 @@ class CommandsTest {
         assertThat(results).hasSize(8);
         for (int i = 0; i < 4; i++) {
             // Both layouts hold the same weights.
-            assertThat(results.get(i).get("perplexity")).isEqualTo(results.get(i + 4).get("perplexity"));
+            assertThat(results.get(i).get("perplexity"))
+                    .isEqualTo(results.get(i + 4).get("perplexity"));
         }
-        assertThat(Files.readString(out.resolve("demo.md"))).startsWith("| source ").contains("| Meta checkpoint ");
+        assertThat(Files.readString(out.resolve("demo.md")))
+                .startsWith("| source ")
+                .contains("| Meta checkpoint ");
     }
 
     @Test
@@ -177,7 +184,9 @@ class CommandsTest {
         assertThat(Cli.run("mill").code()).isEqualTo(2);
         Cli.Run type = Cli.run("convert", Tampered.META, "-t", "Q4_Z");
         assertThat(type.code()).isEqualTo(2);
-        assertThat(type.firstError()).startsWith("error: -t: expected auto or one of F32, F16, Q4_0").endsWith("found 'Q4_Z'");
+        assertThat(type.firstError())
+                .startsWith("error: -t: expected auto or one of F32, F16, Q4_0")
+                .endsWith("found 'Q4_Z'");
         assertThat(Cli.run("quantize", "in.gguf", "out.gguf").code()).isEqualTo(2);
         assertThat(Cli.run("perplexity", "-m", Tampered.META).firstError()).contains("--file");
         assertThat(Cli.run("--help").code()).isZero();

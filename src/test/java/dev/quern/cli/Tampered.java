@@ -48,8 +48,7 @@ final class Tampered {
         byte[] bytes = Files.readAllBytes(file);
         int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong(0);
         JsonMapper mapper = JsonMapper.builder().build();
-        ObjectNode header =
-                (ObjectNode) mapper.readTree(new String(bytes, 8, length, StandardCharsets.UTF_8));
+        ObjectNode header = (ObjectNode) mapper.readTree(new String(bytes, 8, length, StandardCharsets.UTF_8));
         byte[] changed = change.apply(header).toString().getBytes(StandardCharsets.UTF_8);
         ByteBuffer out = ByteBuffer.allocate(8 + changed.length + bytes.length - 8 - length)
                 .order(ByteOrder.LITTLE_ENDIAN);

@@ -44,8 +44,8 @@ class ImportanceReaderTest {
         metadata.put("imatrix.datasets", GgufValue.texts(List.of("first.txt", "second.txt")))
                 .put("imatrix.chunk_count", GgufValue.u32(42));
         List<GgufLayout.Entry> entries = new ArrayList<>();
-        tensors.forEach((name, tensor) ->
-                entries.add(new GgufLayout.Entry(name, QuantType.F32, Shape.of(tensor.shape()))));
+        tensors.forEach(
+                (name, tensor) -> entries.add(new GgufLayout.Entry(name, QuantType.F32, Shape.of(tensor.shape()))));
         GgufLayout layout = GgufLayout.plan(metadata, entries);
         ByteBuffer bytes = ByteBuffer.allocate((int) layout.fileSize()).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(layout.header());
@@ -76,7 +76,8 @@ class ImportanceReaderTest {
         ImportanceMatrix matrix = ImportanceReader.read(Path.of("test-data/golden/imatrix.gguf"));
         // Seven matrices in each of four layers; llama-imatrix leaves the output alone unless told otherwise.
         assertThat(matrix.entries()).hasSize(28).containsKey("blk.3.ffn_down.weight");
-        assertThat(matrix.entry("blk.3.ffn_down.weight").orElseThrow().values()[0]).hasSize(768);
+        assertThat(matrix.entry("blk.3.ffn_down.weight").orElseThrow().values()[0])
+                .hasSize(768);
         assertThat(matrix.entry("output.weight")).isEmpty();
         assertThat(matrix.datasets()).hasSize(1);
         assertThat(matrix.chunks()).isPositive();
@@ -229,11 +230,15 @@ class ImportanceReaderTest {
         }
         ImportanceMatrix matrix = ImportanceReader.read(gguf("imatrix", all));
         assertThat(matrix.filtered(List.of(), List.of()).entries()).hasSize(3);
-        assertThat(matrix.filtered(List.of("attn_q", "blk.1"), List.of()).entries().keySet())
+        assertThat(matrix.filtered(List.of("attn_q", "blk.1"), List.of())
+                        .entries()
+                        .keySet())
                 .containsExactly("blk.0.attn_q.weight", "blk.1.attn_q.weight");
         assertThat(matrix.filtered(List.of(), List.of("attn_q")).entries().keySet())
                 .containsExactly("blk.0.ffn_up.weight");
-        assertThat(matrix.filtered(List.of("attn_q"), List.of("blk.1")).entries().keySet())
+        assertThat(matrix.filtered(List.of("attn_q"), List.of("blk.1"))
+                        .entries()
+                        .keySet())
                 .containsExactly("blk.0.attn_q.weight");
     }
 }

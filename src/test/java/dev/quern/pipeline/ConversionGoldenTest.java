@@ -57,7 +57,8 @@ class ConversionGoldenTest {
         Path file = convert("tolstoy-4m", FileType.F16);
         try (GgufFile gguf = GgufFile.open(file)) {
             List<String> recorded = new ArrayList<>();
-            CONVERT.get("metadata_f16").forEach(entry -> recorded.add(entry.get(0).asString()));
+            CONVERT.get("metadata_f16")
+                    .forEach(entry -> recorded.add(entry.get(0).asString()));
             assertThat(gguf.metadata().asMap().keySet()).containsExactlyElementsOf(recorded);
             assertThat(gguf.metadata().get("general.name")).contains(GgufValue.text("Tolstoy 4m"));
             assertThat(gguf.metadata().get("llama.attention.head_count_kv")).contains(GgufValue.u32(4));
@@ -97,11 +98,16 @@ class ConversionGoldenTest {
         }
         JsonNode recorded = golden.get("types").get(type.name());
         Map<String, String> expected = new LinkedHashMap<>();
-        recorded.get("tensors").properties().forEach(tensor -> expected.put(
-                tensor.getKey(), tensor.getValue().get(0).asString() + " " + tensor.getValue().get(1).asString()));
+        recorded.get("tensors")
+                .properties()
+                .forEach(tensor -> expected.put(
+                        tensor.getKey(),
+                        tensor.getValue().get(0).asString() + " "
+                                + tensor.getValue().get(1).asString()));
         assertThat(tensors(file)).containsExactlyEntriesOf(expected);
         if (recorded.has("file_sha256")) {
-            assertThat(digest(Files.readAllBytes(file))).isEqualTo(recorded.get("file_sha256").asString());
+            assertThat(digest(Files.readAllBytes(file)))
+                    .isEqualTo(recorded.get("file_sha256").asString());
         }
     }
 
@@ -115,7 +121,10 @@ class ConversionGoldenTest {
             run(source, Quantization.plan(source, type, QuantizationOptions.NONE), file);
         }
         assertThat(digest(Files.readAllBytes(file)))
-                .isEqualTo(QUANTIZE.get("types").get(type.name()).get("file_sha256").asString());
+                .isEqualTo(QUANTIZE.get("types")
+                        .get(type.name())
+                        .get("file_sha256")
+                        .asString());
     }
 
     @ParameterizedTest
@@ -123,7 +132,8 @@ class ConversionGoldenTest {
             value = FileType.class,
             names = {"F32", "F16", "Q8_0", "Q4_0"})
     void metasLayoutGivesTheSameTensors(FileType type) throws Exception {
-        assertThat(tensors(convert("tolstoy-4m-meta", type))).containsExactlyEntriesOf(tensors(convert("tolstoy-4m", type)));
+        assertThat(tensors(convert("tolstoy-4m-meta", type)))
+                .containsExactlyEntriesOf(tensors(convert("tolstoy-4m", type)));
     }
 
     @Test
@@ -131,12 +141,14 @@ class ConversionGoldenTest {
         List<FileType> types = List.of(FileType.F16, FileType.Q8_0, FileType.Q4_0);
         try (Source source = Source.open(MODELS.resolve("tolstoy-4m"))) {
             List<Conversion.Output> outputs = types.stream()
-                    .map(type -> new Conversion.Output(plan(source, type), folder.resolve("together-" + type + ".gguf")))
+                    .map(type ->
+                            new Conversion.Output(plan(source, type), folder.resolve("together-" + type + ".gguf")))
                     .toList();
             Conversion.run(outputs, List.of(), options(2));
         }
         for (FileType type : types) {
-            assertThat(folder.resolve("together-" + type + ".gguf")).hasSameBinaryContentAs(convert("tolstoy-4m", type));
+            assertThat(folder.resolve("together-" + type + ".gguf"))
+                    .hasSameBinaryContentAs(convert("tolstoy-4m", type));
         }
     }
 
@@ -149,7 +161,8 @@ class ConversionGoldenTest {
                         List.of(new Conversion.Output(plan(source, FileType.Q4_0), file)), List.of(), options(threads));
             }
             assertThat(digest(Files.readAllBytes(file)))
-                    .isEqualTo(QUANTIZE.get("types").get("Q4_0").get("file_sha256").asString());
+                    .isEqualTo(
+                            QUANTIZE.get("types").get("Q4_0").get("file_sha256").asString());
         }
     }
 

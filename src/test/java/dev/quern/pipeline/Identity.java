@@ -46,11 +46,12 @@ final class Identity {
     private static Map<String, String> tensors(Path file) {
         Map<String, String> tensors = new LinkedHashMap<>();
         try (GgufFile gguf = GgufFile.open(file)) {
-            gguf.tensors().forEach((name, tensor) -> tensors.put(
-                    name,
-                    tensor.type() + " " + tensor.shape() + " "
-                            + java.util.Arrays.hashCode(
-                                    gguf.region(name).bytes(0, Math.toIntExact(tensor.bytes())))));
+            gguf.tensors()
+                    .forEach((name, tensor) -> tensors.put(
+                            name,
+                            tensor.type() + " " + tensor.shape() + " "
+                                    + java.util.Arrays.hashCode(
+                                            gguf.region(name).bytes(0, Math.toIntExact(tensor.bytes())))));
         }
         return tensors;
     }

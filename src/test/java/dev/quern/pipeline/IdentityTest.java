@@ -63,10 +63,11 @@ class IdentityTest {
     void namesAndNumbersAreThePeers() {
         Map<String, Integer> expected = new TreeMap<>();
         for (String line : """
-                Q1_0 40, Q2_0 41, Q4_0 2, Q4_1 3, MXFP4_MOE 38, Q5_0 8, Q5_1 9, IQ2_XXS 19, IQ2_XS 20, IQ2_S 28, IQ2_M 29,
-                IQ1_S 24, IQ1_M 31, TQ1_0 36, TQ2_0 37, Q2_K 10, Q2_K_S 21, IQ3_XXS 23, IQ3_S 26, IQ3_M 27, Q3_K 12,
-                IQ3_XS 22, Q3_K_S 11, Q3_K_M 12, Q3_K_L 13, IQ4_NL 25, IQ4_XS 30, Q4_K 15, Q4_K_S 14, Q4_K_M 15, Q5_K 17,
-                Q5_K_S 16, Q5_K_M 17, Q6_K 18, Q8_0 7, F16 1, BF16 32, F32 0""".split(",")) {
+            Q1_0 40, Q2_0 41, Q4_0 2, Q4_1 3, MXFP4_MOE 38, Q5_0 8, Q5_1 9, IQ2_XXS 19, IQ2_XS 20, IQ2_S 28, IQ2_M 29,
+            IQ1_S 24, IQ1_M 31, TQ1_0 36, TQ2_0 37, Q2_K 10, Q2_K_S 21, IQ3_XXS 23, IQ3_S 26, IQ3_M 27, Q3_K 12,
+            IQ3_XS 22, Q3_K_S 11, Q3_K_M 12, Q3_K_L 13, IQ4_NL 25, IQ4_XS 30, Q4_K 15, Q4_K_S 14, Q4_K_M 15, Q5_K 17,
+            Q5_K_S 16, Q5_K_M 17, Q6_K 18, Q8_0 7, F16 1, BF16 32, F32 0\
+            """.split(",")) {
             String[] words = line.strip().split(" ");
             expected.put(words[0], Integer.parseInt(words[1]));
         }
@@ -76,8 +77,9 @@ class IdentityTest {
             type.aliases().forEach(alias -> ours.put(alias, type.id()));
         }
         assertThat(ours).containsExactlyInAnyOrderEntriesOf(expected);
-        ours.keySet().forEach(name -> assertThat(FileType.fromName(name.toLowerCase(java.util.Locale.ROOT)))
-                .isPresent());
+        ours.keySet()
+                .forEach(name -> assertThat(FileType.fromName(name.toLowerCase(java.util.Locale.ROOT)))
+                        .isPresent());
     }
 
     @ParameterizedTest
@@ -85,7 +87,11 @@ class IdentityTest {
     void withoutImportance(FileType type) throws IOException {
         if (MixIdentityTest.needsImportance(type)) {
             Identity.refused(
-                    copyOfF16(), type, new Request(), "this quantization requires an imatrix", "needs an importance matrix");
+                    copyOfF16(),
+                    type,
+                    new Request(),
+                    "this quantization requires an imatrix",
+                    "needs an importance matrix");
         } else {
             Identity.same(copyOfF16(), type, new Request());
         }
@@ -125,9 +131,11 @@ class IdentityTest {
                 .write(folder.resolve("plain.gguf"));
         Path theirs = folder.resolve("theirs.gguf");
         new Request().theirs(plain, FileType.Q8_0, theirs);
-        try (GgufFile ours = GgufFile.open(aligned); GgufFile peers = GgufFile.open(theirs)) {
+        try (GgufFile ours = GgufFile.open(aligned);
+                GgufFile peers = GgufFile.open(theirs)) {
             for (String name : peers.tensors().keySet()) {
-                assertThat(ours.region(name).bytes(0, 102)).isEqualTo(peers.region(name).bytes(0, 102));
+                assertThat(ours.region(name).bytes(0, 102))
+                        .isEqualTo(peers.region(name).bytes(0, 102));
             }
         }
     }
@@ -145,7 +153,8 @@ class IdentityTest {
         try (GgufFile file = GgufFile.open(out)) {
             GgufMetadata metadata = file.metadata();
             assertThat(metadata.text("general.note")).contains(text);
-            assertThat(((GgufValue.Texts) metadata.get("general.notes").orElseThrow()).text(1)).isEqualTo(text);
+            assertThat(((GgufValue.Texts) metadata.get("general.notes").orElseThrow()).text(1))
+                    .isEqualTo(text);
         }
         Path theirs = folder.resolve("theirs.gguf");
         new Request().theirs(in, FileType.Q4_0, theirs);
@@ -164,9 +173,7 @@ class IdentityTest {
         Path in = model.write(folder.resolve("in.gguf"));
         byte[] bytes = Files.readAllBytes(in);
         // The last value of the last tensor is no number.
-        java.nio.ByteBuffer.wrap(bytes)
-                .order(java.nio.ByteOrder.LITTLE_ENDIAN)
-                .putFloat(bytes.length - 4, Float.NaN);
+        java.nio.ByteBuffer.wrap(bytes).order(java.nio.ByteOrder.LITTLE_ENDIAN).putFloat(bytes.length - 4, Float.NaN);
         Files.write(in, bytes);
         Path ours = folder.resolve("ours.gguf");
         Assertions.assertThatThrownBy(() -> new Request().ours(in, FileType.Q4_0, ours))
@@ -177,6 +184,7 @@ class IdentityTest {
         Path theirs = folder.resolve("theirs.gguf");
         Assertions.assertThatThrownBy(() -> new Request().theirs(in, FileType.Q4_0, theirs))
                 .isInstanceOf(AssertionError.class);
-        assertThat(new String(Files.readAllBytes(theirs), 0, 4, StandardCharsets.ISO_8859_1)).isEqualTo("\0\0\0\0");
+        assertThat(new String(Files.readAllBytes(theirs), 0, 4, StandardCharsets.ISO_8859_1))
+                .isEqualTo("\0\0\0\0");
     }
 }

@@ -82,7 +82,10 @@ class OptionIdentityTest {
         for (FileType type : List.of(Q4_K_M, F16, MXFP4_MOE)) {
             Identity.same(in, type, new Request().output(chosen));
             Identity.same(in, type, new Request().embedding(chosen));
-            Identity.same(in, type, new Request().output(chosen).embedding(QuantType.Q5_1).pure());
+            Identity.same(
+                    in,
+                    type,
+                    new Request().output(chosen).embedding(QuantType.Q5_1).pure());
         }
     }
 
@@ -104,12 +107,15 @@ class OptionIdentityTest {
         Fabricated model = Fabricated.llama(4, 4, 4);
         Path in = write(model);
         for (FileType type : List.of(Q4_K_M, Q3_K_M, BF16)) {
-            Identity.same(in, type, new Request()
-                    .importance(model.importance())
-                    .tensor("attn_v", chosen)
-                    .tensor("blk\\.[1-2]\\.ffn_(up|gate)", chosen)
-                    .tensor("attn", QuantType.Q5_0)
-                    .tensor("\\.3\\..*down\\.weight$", chosen));
+            Identity.same(
+                    in,
+                    type,
+                    new Request()
+                            .importance(model.importance())
+                            .tensor("attn_v", chosen)
+                            .tensor("blk\\.[1-2]\\.ffn_(up|gate)", chosen)
+                            .tensor("attn", QuantType.Q5_0)
+                            .tensor("\\.3\\..*down\\.weight$", chosen));
         }
     }
 
@@ -124,7 +130,11 @@ class OptionIdentityTest {
             boolean divides = columns % chosen.blockLength() == 0;
             if ((chosen == QuantType.Q1_0 || chosen == QuantType.NVFP4) && !divides) {
                 Identity.refused(
-                        in, Q4_0, request, "no tensor type fallback is defined", "no smaller block stands in for this type");
+                        in,
+                        Q4_0,
+                        request,
+                        "no tensor type fallback is defined",
+                        "no smaller block stands in for this type");
             } else {
                 Identity.same(in, Q4_0, request);
             }
@@ -231,13 +241,16 @@ class OptionIdentityTest {
     @Test
     void overriddenKeys() throws IOException {
         Path in = write(Fabricated.llama(4, 8, 8).set("general.name", GgufValue.text("before")));
-        Identity.same(in, Q4_0, new Request()
-                .key("general.name", GgufValue.text("after"), "after")
-                .key("general.new", GgufValue.u32(7), -7L)
-                .key("general.half", GgufValue.f32(0.1f), 0.1)
-                .key("general.truth", GgufValue.bool(true), true)
-                .key("general.file_type", GgufValue.u32(99), 99L)
-                .key("llama.context_length", GgufValue.u32(64), 64L));
+        Identity.same(
+                in,
+                Q4_0,
+                new Request()
+                        .key("general.name", GgufValue.text("after"), "after")
+                        .key("general.new", GgufValue.u32(7), -7L)
+                        .key("general.half", GgufValue.f32(0.1f), 0.1)
+                        .key("general.truth", GgufValue.bool(true), true)
+                        .key("general.file_type", GgufValue.u32(99), 99L)
+                        .key("llama.context_length", GgufValue.u32(64), 64L));
     }
 
     /** The rules see the model as the overrides make it. */

@@ -117,8 +117,7 @@ final class Request {
                 pruned,
                 false);
         try (Source source = Source.open(in)) {
-            OutputPlan plan =
-                    copy ? Quantization.copy(source, options) : Quantization.plan(source, type, options);
+            OutputPlan plan = copy ? Quantization.copy(source, options) : Quantization.plan(source, type, options);
             Conversion.run(
                     List.of(new Conversion.Output(plan, out)),
                     List.of(in),

@@ -53,9 +53,13 @@ class CodecReferenceTest {
         MemorySegment heap = MemorySegment.ofArray(shifted);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocate(shifted.length).copyFrom(heap);
-            RowDecoder decoder = Codecs.decoder(type);
-            assertValues(type, expected, "decoder", (at, count, out) -> decoder.decode(memory, at, count, out, 1));
             for (Kernel kernel : Kernel.values()) {
+                RowDecoder decoder = Codecs.decoder(type, kernel);
+                assertValues(
+                        type,
+                        expected,
+                        kernel + " decoder",
+                        (at, count, out) -> decoder.decode(memory, at, count, out, 1));
                 BlockCodec codec = Codecs.create(type, kernel);
                 assertValues(
                         type,

@@ -144,6 +144,22 @@ enum Distribution {
             return (random.nextInt(257) - 128) * 0.5f;
         }
     },
+    /** Blocks with a scale of 1, so that values lie on and beside the borders between codes. */
+    BESIDE_HALVES {
+        @Override
+        float value(Random random, int i) {
+            float extreme = i / 32 % 3 == 0 ? 127 : i / 32 % 3 == 1 ? -8 : -16;
+            if (i % 32 == 0) {
+                return extreme;
+            }
+            float half = random.nextInt((int) Math.abs(extreme)) - random.nextInt((int) Math.abs(extreme)) + 0.5f;
+            return switch (random.nextInt(3)) {
+                case 0 -> Math.nextDown(half);
+                case 1 -> half;
+                default -> Math.nextUp(half);
+            };
+        }
+    },
     TWO_VALUES {
         @Override
         float value(Random random, int i) {

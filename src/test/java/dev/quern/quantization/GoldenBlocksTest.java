@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
@@ -19,7 +20,7 @@ class GoldenBlocksTest {
     private static final Path BLOCKS = Path.of("test-data/golden/blocks.json");
 
     static List<QuantType> types() {
-        return CodecCases.TYPES.stream()
+        return Stream.concat(CodecCases.TYPES.stream(), GridTypes.TYPES.stream())
                 .filter(type -> type != QuantType.F32 && type != QuantType.F16)
                 .toList();
     }

@@ -15,16 +15,29 @@ import java.util.List;
 public final class Grid {
     private final int dimension;
     private final int size;
-    private final byte[] levelValues;
+    private final int levelCount;
+    /** What each level decodes to, and from place 8 on the same with a minus sign. */
+    private final float[] signedValues;
+
     private final byte[] levels;
     private final int[] codes;
 
     private Grid(int dimension, byte[] levelValues, byte[] levels, int[] codes) {
         this.dimension = dimension;
         this.size = codes.length;
-        this.levelValues = levelValues;
+        this.levelCount = levelValues.length;
+        this.signedValues = signed(levelValues);
         this.levels = levels;
         this.codes = codes;
+    }
+
+    private static float[] signed(byte[] levelValues) {
+        float[] signed = new float[16];
+        for (int level = 0; level < levelValues.length; level++) {
+            signed[level] = levelValues[level];
+            signed[level + 8] = -levelValues[level];
+        }
+        return signed;
     }
 
     /** Coordinates of a point: 4 or 8. */
@@ -39,7 +52,7 @@ public final class Grid {
 
     /** Levels a coordinate can have: 3 with 8 coordinates, 8 with 4. */
     public int levels() {
-        return levelValues.length;
+        return levelCount;
     }
 
     /** Bits of a level within a code. */
@@ -56,37 +69,24 @@ public final class Grid {
         return codes[point];
     }
 
-    /** What a level decodes to, before scale, shift and sign. */
-    public int value(int level) {
-        return levelValues[level];
+    /** What coordinate {@code i} of a point decodes to, before scale, shift and sign. */
+    public int value(int point, int i) {
+        return (int) signedValues[levels[point * dimension + i]];
     }
 
-    /**
-     * Decodes a point.
-     *
-     * @param decoded what the levels stand for, and from place 8 on what they stand for with a minus sign; 16 places
-     * @param signs bit i is set if coordinate i is negative
-     */
-    public void put(int point, int signs, float[] decoded, float[] out, int at) {
+    /** Decodes a point: its values times a scale, those negated whose bit is set in {@code signs}. */
+    public void put(int point, float scale, int signs, float[] out, int at) {
         int first = point * dimension;
         for (int i = 0; i < dimension; i++) {
-            out[at + i] = decoded[levels[first + i] | (signs >> i & 1) << 3];
+            out[at + i] = scale * signedValues[levels[first + i] | (signs >> i & 1) << 3];
         }
     }
 
-    /** Fills a table for {@link #put}: the levels' values times a scale. */
-    public void scaled(float scale, float[] decoded) {
-        for (int level = 0; level < levelValues.length; level++) {
-            float value = scale * levelValues[level];
-            decoded[level] = value;
-            decoded[level + 8] = -value;
-        }
-    }
-
-    /** Fills the first half of a table for {@link #put}: the levels' values, first shifted and then scaled. */
-    public void shifted(float scale, float shift, float[] decoded) {
-        for (int level = 0; level < levelValues.length; level++) {
-            decoded[level] = scale * (levelValues[level] + shift);
+    /** Decodes a point whose values are all shifted before they are scaled. */
+    public void putShifted(int point, float scale, float shift, float[] out, int at) {
+        int first = point * dimension;
+        for (int i = 0; i < dimension; i++) {
+            out[at + i] = scale * (signedValues[levels[first + i]] + shift);
         }
     }
 
@@ -103,8 +103,7 @@ public final class Grid {
     }
 
     private static Grid parse(String text, int dimension, int size) {
-        List<String> lines =
-                text.lines().filter(line -> !line.startsWith("#")).toList();
+        List<String> lines = text.lines().filter(line -> !line.startsWith("#")).toList();
         String[] head = lines.getFirst().split(" ");
         byte[] levelValues = new byte[head.length - 1];
         for (int level = 0; level < levelValues.length; level++) {

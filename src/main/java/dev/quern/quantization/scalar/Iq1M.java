@@ -43,8 +43,7 @@ public final class Iq1M extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
@@ -142,7 +141,6 @@ public final class Iq1M extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq1();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             int half = 0;
@@ -155,8 +153,7 @@ public final class Iq1M extends BlockwiseCodec {
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + k / 2) >> 4 * (k & 1);
                 float shift = (high & 8) != 0 ? -0.125f : 0.125f;
                 int point = BlockBytes.unsigned(blocks, b + k) | (high & 7) << 8;
-                grid.shifted(d * (2 * step + 1), shift, decoded);
-                grid.put(point, 0, decoded, out, to + block * BLOCK + 8 * k);
+                grid.putShifted(point, d * (2 * step + 1), shift, out, to + block * BLOCK + 8 * k);
             }
         }
     }

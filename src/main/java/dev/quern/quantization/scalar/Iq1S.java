@@ -42,8 +42,7 @@ public final class Iq1S extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -113,16 +112,16 @@ public final class Iq1S extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq1();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2 * sub);
-                grid.shifted(d * (2 * (high >> 12 & 7) + 1), (high & 0x8000) != 0 ? -0.125f : 0.125f, decoded);
+                int high = BlockBytes.unsignedShort(blocks, b + HIGH_BITS + 2L * sub);
+                float scale = d * (2 * (high >> 12 & 7) + 1);
+                float shift = (high & 0x8000) != 0 ? -0.125f : 0.125f;
                 for (int k = 0; k < SUB / 8; k++) {
-                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4 * sub + k) | (high >> 3 * k & 7) << 8;
-                    grid.put(point, 0, decoded, out, to + block * BLOCK + sub * SUB + 8 * k);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 4L * sub + k) | (high >> 3 * k & 7) << 8;
+                    grid.putShifted(point, scale, shift, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }
         }

@@ -40,8 +40,7 @@ public final class Iq2S extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
@@ -88,19 +87,16 @@ public final class Iq2S extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq2S();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int group = 0; group < BLOCK / 8; group++) {
                 int step = BlockBytes.unsigned(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
-                if (group % 2 == 0) {
-                    grid.scaled(d * (0.5f + step) * 0.25f, decoded);
-                }
+                float scale = d * (0.5f + step) * 0.25f;
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + group / 4) >> 2 * (group & 3) & 3;
                 int point = BlockBytes.unsigned(blocks, b + POINTS + group) | high << 8;
                 int signs = BlockBytes.unsigned(blocks, b + SIGNS + group);
-                grid.put(point, signs, decoded, out, to + block * BLOCK + 8 * group);
+                grid.put(point, scale, signs, out, to + block * BLOCK + 8 * group);
             }
         }
     }

@@ -38,8 +38,7 @@ public final class Iq2Xs extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -81,18 +80,15 @@ public final class Iq2Xs extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq2Xs();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int group = 0; group < BLOCK / 8; group++) {
                 int step = BlockBytes.unsigned(blocks, b + SCALES + group / 4) >> 4 * (group / 2 & 1) & 15;
-                if (group % 2 == 0) {
-                    grid.scaled(d * (0.5f + step) * 0.25f, decoded);
-                }
-                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2 * group);
+                float scale = d * (0.5f + step) * 0.25f;
+                int pointAndSigns = BlockBytes.unsignedShort(blocks, b + POINTS + 2L * group);
                 int signs = Signs.unpackEven(pointAndSigns >> 9);
-                grid.put(pointAndSigns & 511, signs, decoded, out, to + block * BLOCK + 8 * group);
+                grid.put(pointAndSigns & 511, scale, signs, out, to + block * BLOCK + 8 * group);
             }
         }
     }

@@ -36,8 +36,7 @@ public final class Iq2Xxs extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float[] needed = Weights.needed(importance, type());
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
@@ -87,17 +86,16 @@ public final class Iq2Xxs extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq2Xxs();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int signsAndScale = blocks.get(BlockBytes.INT, b + 6 + 8 * sub);
-                grid.scaled(d * (0.5f + (signsAndScale >>> 28)) * 0.25f, decoded);
+                int signsAndScale = blocks.get(BlockBytes.INT, b + 6 + 8L * sub);
+                float scale = d * (0.5f + (signsAndScale >>> 28)) * 0.25f;
                 for (int k = 0; k < 4; k++) {
                     int signs = Signs.unpackEven(signsAndScale >>> 7 * k & 127);
-                    int point = BlockBytes.unsigned(blocks, b + 2 + 8 * sub + k);
-                    grid.put(point, signs, decoded, out, to + block * BLOCK + sub * SUB + 8 * k);
+                    int point = BlockBytes.unsigned(blocks, b + 2 + 8L * sub + k);
+                    grid.put(point, scale, signs, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }
         }

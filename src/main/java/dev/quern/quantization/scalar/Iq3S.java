@@ -43,8 +43,7 @@ public final class Iq3S extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
@@ -100,19 +99,18 @@ public final class Iq3S extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq3S();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
                 int step = BlockBytes.unsigned(blocks, b + SCALES + sub / 2) >> 4 * (sub & 1) & 15;
-                grid.scaled(d * (1 + 2 * step), decoded);
+                float scale = d * (1 + 2 * step);
                 int high = BlockBytes.unsigned(blocks, b + HIGH_BITS + sub);
                 int o = to + block * BLOCK + sub * SUB;
                 for (int k = 0; k < 8; k++) {
-                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8 * sub + k) | (high >> k & 1) << 8;
-                    int signs = BlockBytes.unsigned(blocks, b + SIGNS + 4 * sub + k / 2) >> 4 * (k & 1);
-                    grid.put(point, signs, decoded, out, o + 4 * k);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8L * sub + k) | (high >> k & 1) << 8;
+                    int signs = BlockBytes.unsigned(blocks, b + SIGNS + 4L * sub + k / 2) >> 4 * (k & 1);
+                    grid.put(point, scale, signs, out, o + 4 * k);
                 }
             }
         }

@@ -38,8 +38,7 @@ public final class Iq3Xxs extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         Arrays.fill(out, to, to + BYTES, (byte) 0);
         float sigma2 = 2 * Weights.sumOfSquares(row, from, BLOCK) / BLOCK;
         float largestScale = 0;
@@ -89,18 +88,17 @@ public final class Iq3Xxs extends BlockwiseCodec {
 
     public static void decodeBlocks(MemorySegment blocks, long at, int count, float[] out, int to) {
         Grid grid = Grids.iq3Xxs();
-        float[] decoded = new float[16];
         for (int block = 0; block < count / BLOCK; block++) {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int signsAndScale = blocks.get(BlockBytes.INT, b + SIGNS + 4 * sub);
-                grid.scaled(d * (0.5f + (signsAndScale >>> 28)) * 0.5f, decoded);
+                int signsAndScale = blocks.get(BlockBytes.INT, b + SIGNS + 4L * sub);
+                float scale = d * (0.5f + (signsAndScale >>> 28)) * 0.5f;
                 int o = to + block * BLOCK + sub * SUB;
                 for (int k = 0; k < 8; k++) {
-                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8 * sub + k);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8L * sub + k);
                     int signs = Signs.unpackEven(signsAndScale >>> 7 * (k / 2) & 127) >> 4 * (k & 1);
-                    grid.put(point, signs, decoded, out, o + 4 * k);
+                    grid.put(point, scale, signs, out, o + 4 * k);
                 }
             }
         }

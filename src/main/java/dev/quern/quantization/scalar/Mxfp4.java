@@ -23,8 +23,7 @@ public final class Mxfp4 extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float largest = floats.largest(row, from, BLOCK);
         int exponent = largest > 0 ? floorLog2(largest) - 2 + 127 & 0xff : 0;
         float half = halfPower(exponent);

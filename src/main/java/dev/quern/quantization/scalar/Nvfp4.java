@@ -27,8 +27,7 @@ public final class Nvfp4 extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             encodeSub(row, from + sub * SUB, out, to, sub);
         }
@@ -87,7 +86,7 @@ public final class Nvfp4 extends BlockwiseCodec {
                 float half = HALF_SCALES[BlockBytes.unsigned(blocks, b + sub)];
                 int o = to + block * BLOCK + sub * SUB;
                 for (int i = 0; i < SUB / 2; i++) {
-                    int packed = BlockBytes.unsigned(blocks, b + 4 + sub * SUB / 2 + i);
+                    int packed = BlockBytes.unsigned(blocks, b + 4 + 8L * sub + i);
                     out[o + i] = E2m1.decode(packed & 15, half);
                     out[o + SUB / 2 + i] = E2m1.decode(packed >> 4, half);
                 }

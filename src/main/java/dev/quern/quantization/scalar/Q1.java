@@ -15,8 +15,7 @@ public final class Q1 extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float sum = 0;
         for (int i = 0; i < BLOCK; i++) {
             sum += Math.abs(row[from + i]);

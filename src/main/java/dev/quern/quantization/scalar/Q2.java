@@ -18,8 +18,7 @@ public final class Q2 extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float d = Ternary.largest(row, from, BLOCK);
         float inverse = Ternary.inverse(d);
         BlockBytes.putHalf(out, to, d);

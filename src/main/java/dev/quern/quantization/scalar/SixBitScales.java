@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 public final class SixBitScales {
     private SixBitScales() {}
 
-    /** Packs the eight scales and minima from index {@code from} on; of each only six bits are kept. */
+    /** Packs the eight scales and minima from index {@code from} on, in ggml's way also where one exceeds six bits. */
     public static void put(byte[] scales, byte[] minima, int from, byte[] out, int to) {
         for (int i = 0; i < 4; i++) {
             int scale = scales[from + i + 4] & 0xFF;
@@ -26,13 +26,13 @@ public final class SixBitScales {
         return i < 4 ? packed[at + 4 + i] & 63 : packed[at + 4 + i] >> 4 & 0x0F | packed[at + i] >> 2 & 0x30;
     }
 
-    static int scale(MemorySegment packed, long at, int i) {
+    public static int scale(MemorySegment packed, long at, int i) {
         return i < 4
                 ? BlockBytes.unsigned(packed, at + i) & 63
                 : BlockBytes.unsigned(packed, at + 4 + i) & 0x0F | BlockBytes.unsigned(packed, at + i - 4) >> 2 & 0x30;
     }
 
-    static int minimum(MemorySegment packed, long at, int i) {
+    public static int minimum(MemorySegment packed, long at, int i) {
         return i < 4
                 ? BlockBytes.unsigned(packed, at + 4 + i) & 63
                 : BlockBytes.unsigned(packed, at + 4 + i) >> 4 | BlockBytes.unsigned(packed, at + i) >> 2 & 0x30;

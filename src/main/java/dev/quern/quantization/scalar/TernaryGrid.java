@@ -6,9 +6,9 @@ import dev.quern.quantization.lattice.Neighbours;
 /** Rounds groups of eight values to the grid of IQ1, as iq1_find_best_neighbour2 does. */
 public class TernaryGrid {
     /** What the levels stand for, shifted up and shifted down by the format's eighth. */
-    public static final float[] UP = {-1 + 0.125f, 0.125f, 1 + 0.125f};
+    static final float[] UP = {-1 + 0.125f, 0.125f, 1 + 0.125f};
 
-    public static final float[] DOWN = {-1 - 0.125f, -0.125f, 1 - 0.125f};
+    static final float[] DOWN = {-1 - 0.125f, -0.125f, 1 - 0.125f};
 
     private final Neighbours neighbours;
     private final Grid grid;
@@ -16,6 +16,16 @@ public class TernaryGrid {
     public TernaryGrid(Neighbours neighbours) {
         this.neighbours = neighbours;
         this.grid = neighbours.grid();
+    }
+
+    /** What a level stands for when shifted up. */
+    public static float up(int level) {
+        return UP[level];
+    }
+
+    /** What a level stands for when shifted down. */
+    public static float down(int level) {
+        return DOWN[level];
     }
 
     static int code(byte[] levels, int group) {
@@ -46,7 +56,8 @@ public class TernaryGrid {
     }
 
     /** The best neighbour of a code that has no point. */
-    protected int neighbour(int code, float[] row, int from, float[] weight, int weights, float scale, float[] shifted) {
+    protected int neighbour(
+            int code, float[] row, int from, float[] weight, int weights, float scale, float[] shifted) {
         int list = neighbours.listOf(code);
         int best = -1;
         float smallest = Float.MAX_VALUE;

@@ -20,8 +20,7 @@ public final class Tq1 extends BlockwiseCodec {
     }
 
     @Override
-    void encodeBlock(
-            float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
+    void encodeBlock(float[] row, int from, float @Nullable [] importance, int importanceFrom, byte[] out, int to) {
         float d = Ternary.largest(row, from, BLOCK);
         float inverse = Ternary.inverse(d);
         for (int i = 0; i < 32; i++) {

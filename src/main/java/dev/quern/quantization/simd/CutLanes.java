@@ -10,9 +10,8 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * IQ1's searches for the best two cuts, eight second cuts at a time. Lanes only say whether any of the eight beats the
- * best so far. If so, which is seldom, the eight are gone through one by one, since each success raises the bar for the
- * next.
+ * IQ1's searches for the best two cuts, eight second cuts at a time. Lanes only say which of the eight is the first that
+ * beats the best so far; that one is then tried by itself, and the search goes on after it with the bar raised.
  */
 final class CutLanes {
     private CutLanes() {}
@@ -20,12 +19,14 @@ final class CutLanes {
     static final class Shared extends SharedShift {
         @Override
         protected void cutFrom(int one) {
-            for (int two = one; two <= LENGTH; two += 8) {
-                if (isAnyBetter(sumX, sumW, LENGTH, one, two, bestGain())) {
-                    for (int lane = two; lane < two + 8 && lane <= LENGTH; lane++) {
-                        cut(one, lane);
-                    }
+            int two = one;
+            while (two <= LENGTH) {
+                int lane = firstBetter(sumX, sumW, LENGTH, one, two, bestGain());
+                if (lane < Lanes.COUNT) {
+                    cut(one, two + lane);
+                    lane++;
                 }
+                two += lane;
             }
         }
     }
@@ -33,23 +34,25 @@ final class CutLanes {
     static final class Halves extends HalfShifts {
         @Override
         protected void cutFrom(int one) {
-            for (int two = one; two <= LENGTH; two += 8) {
-                if (isAnyBetter(sumX0, sumX1, sumW0, sumW1, LENGTH, one, two, bestGain())) {
-                    for (int lane = two; lane < two + 8 && lane <= LENGTH; lane++) {
-                        cut(one, lane);
-                    }
+            int two = one;
+            while (two <= LENGTH) {
+                int lane = firstBetter(sumX0, sumX1, sumW0, sumW1, LENGTH, one, two, bestGain());
+                if (lane < Lanes.COUNT) {
+                    cut(one, two + lane);
+                    lane++;
                 }
+                two += lane;
             }
         }
     }
 
-    private static boolean isAnyBetter(float[] sumX, float[] sumW, int length, int one, int two, float gain) {
-        float up0 = TernaryGrid.UP[0];
-        float up1 = TernaryGrid.UP[1];
-        float up2 = TernaryGrid.UP[2];
-        float down0 = TernaryGrid.DOWN[0];
-        float down1 = TernaryGrid.DOWN[1];
-        float down2 = TernaryGrid.DOWN[2];
+    private static int firstBetter(float[] sumX, float[] sumW, int length, int one, int two, float gain) {
+        float up0 = TernaryGrid.up(0);
+        float up1 = TernaryGrid.up(1);
+        float up2 = TernaryGrid.up(2);
+        float down0 = TernaryGrid.down(0);
+        float down1 = TernaryGrid.down(1);
+        float down2 = TernaryGrid.down(2);
         float x = sumX[one] - sumX[0];
         float w = sumW[one] - sumW[0];
         FloatVector cutX = FloatVector.fromArray(FLOATS, sumX, two);
@@ -59,22 +62,25 @@ final class CutLanes {
         FloatVector endX = FloatVector.broadcast(FLOATS, sumX[length]).sub(cutX);
         FloatVector endW = FloatVector.broadcast(FLOATS, sumW[length]).sub(cutW);
         FloatVector upX = midX.mul(up1).add(x * up0).add(endX.mul(up2));
-        FloatVector upQ = midW.mul(up1).mul(up1).add(w * up0 * up0).add(endW.mul(up2).mul(up2));
+        FloatVector upQ =
+                midW.mul(up1).mul(up1).add(w * up0 * up0).add(endW.mul(up2).mul(up2));
         FloatVector downX = midX.mul(down1).add(x * down0).add(endX.mul(down2));
-        FloatVector downQ =
-                midW.mul(down1).mul(down1).add(w * down0 * down0).add(endW.mul(down2).mul(down2));
+        FloatVector downQ = midW.mul(down1)
+                .mul(down1)
+                .add(w * down0 * down0)
+                .add(endW.mul(down2).mul(down2));
         VectorMask<Float> up =
                 upX.mul(upX).compare(VectorOperators.GT, upQ.mul(gain)).and(upQ.compare(VectorOperators.GT, 0f));
         VectorMask<Float> down = downX.mul(downX)
                 .compare(VectorOperators.GT, downQ.mul(gain))
                 .and(downQ.compare(VectorOperators.GT, 0f));
-        return up.or(down).anyTrue();
+        return up.or(down).firstTrue();
     }
 
-    private static boolean isAnyBetter(
+    private static int firstBetter(
             float[] sumX0, float[] sumX1, float[] sumW0, float[] sumW1, int length, int one, int two, float gain) {
-        float up = TernaryGrid.UP[2];
-        float down = TernaryGrid.DOWN[2];
+        float up = TernaryGrid.up(2);
+        float down = TernaryGrid.down(2);
         float w0 = sumW0[length];
         float w1 = sumW1[length];
         FloatVector cut0 = FloatVector.fromArray(FLOATS, sumX0, two).add(sumX0[one]);
@@ -87,13 +93,12 @@ final class CutLanes {
         FloatVector cutW1 = FloatVector.fromArray(FLOATS, sumW1, two);
         FloatVector upQ0 = cutW0.mul(HalfShifts.UP_ZERO).add(w0 * up * up + sumW0[one] * HalfShifts.UP_MINUS);
         FloatVector upQ1 = cutW1.mul(HalfShifts.UP_ZERO).add(w1 * up * up + sumW1[one] * HalfShifts.UP_MINUS);
-        FloatVector downQ0 =
-                cutW0.mul(HalfShifts.DOWN_ZERO).add(w0 * down * down + sumW0[one] * HalfShifts.DOWN_MINUS);
-        FloatVector downQ1 =
-                cutW1.mul(HalfShifts.DOWN_ZERO).add(w1 * down * down + sumW1[one] * HalfShifts.DOWN_MINUS);
+        FloatVector downQ0 = cutW0.mul(HalfShifts.DOWN_ZERO).add(w0 * down * down + sumW0[one] * HalfShifts.DOWN_MINUS);
+        FloatVector downQ1 = cutW1.mul(HalfShifts.DOWN_ZERO).add(w1 * down * down + sumW1[one] * HalfShifts.DOWN_MINUS);
         FloatVector x = upX0.add(upX1);
         FloatVector q = upQ0.add(upQ1);
-        VectorMask<Float> better = x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f));
+        VectorMask<Float> better =
+                x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f));
         x = upX0.add(downX1);
         q = upQ0.add(downQ1);
         better = better.or(x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f)));
@@ -103,6 +108,6 @@ final class CutLanes {
         x = downX0.add(downX1);
         q = downQ0.add(downQ1);
         better = better.or(x.mul(x).compare(VectorOperators.GT, q.mul(gain)).and(q.compare(VectorOperators.GT, 0f)));
-        return better.anyTrue();
+        return better.firstTrue();
     }
 }

@@ -35,7 +35,8 @@ final class Extremes {
         if (above == below) {
             return firstOf(x, from, Float.intBitsToFloat(above));
         }
-        return above > below ? Float.intBitsToFloat(above) : -Float.intBitsToFloat(below);
+        // Chosen as ints, because x86 has a conditional move for those and which sign wins cannot be predicted.
+        return Float.intBitsToFloat(above > below ? above : below | SIGN);
     }
 
     private static int largest(float[] x, int from, int sign) {

@@ -31,11 +31,14 @@ final class NearestLanes {
         FloatVector d0 = level.sub(FloatVector.fromArray(FLOATS, x, at));
         IntVector e0 = FloatVector.fromArray(FLOATS, root, at).mul(d0).mul(d0).reinterpretAsInts();
         FloatVector d1 = level.sub(FloatVector.fromArray(FLOATS, x, at + 8));
-        IntVector e1 = FloatVector.fromArray(FLOATS, root, at + 8).mul(d1).mul(d1).reinterpretAsInts();
+        IntVector e1 =
+                FloatVector.fromArray(FLOATS, root, at + 8).mul(d1).mul(d1).reinterpretAsInts();
         FloatVector d2 = level.sub(FloatVector.fromArray(FLOATS, x, at + 16));
-        IntVector e2 = FloatVector.fromArray(FLOATS, root, at + 16).mul(d2).mul(d2).reinterpretAsInts();
+        IntVector e2 =
+                FloatVector.fromArray(FLOATS, root, at + 16).mul(d2).mul(d2).reinterpretAsInts();
         FloatVector d3 = level.sub(FloatVector.fromArray(FLOATS, x, at + 24));
-        IntVector e3 = FloatVector.fromArray(FLOATS, root, at + 24).mul(d3).mul(d3).reinterpretAsInts();
+        IntVector e3 =
+                FloatVector.fromArray(FLOATS, root, at + 24).mul(d3).mul(d3).reinterpretAsInts();
         FloatVector best = FloatVector.broadcast(FLOATS, Float.MAX_VALUE);
         IntVector place = IntVector.broadcast(INTS, -1);
         for (int i = from; i < to; i += 8) {
@@ -70,11 +73,14 @@ final class NearestLanes {
         FloatVector d0 = level.sub(FloatVector.fromArray(FLOATS, x, at));
         IntVector e0 = FloatVector.fromArray(FLOATS, root, at).mul(d0).mul(d0).reinterpretAsInts();
         FloatVector d1 = level.sub(FloatVector.fromArray(FLOATS, x, at + 8));
-        IntVector e1 = FloatVector.fromArray(FLOATS, root, at + 8).mul(d1).mul(d1).reinterpretAsInts();
+        IntVector e1 =
+                FloatVector.fromArray(FLOATS, root, at + 8).mul(d1).mul(d1).reinterpretAsInts();
         FloatVector d2 = level.sub(FloatVector.fromArray(FLOATS, x, at + 16));
-        IntVector e2 = FloatVector.fromArray(FLOATS, root, at + 16).mul(d2).mul(d2).reinterpretAsInts();
+        IntVector e2 =
+                FloatVector.fromArray(FLOATS, root, at + 16).mul(d2).mul(d2).reinterpretAsInts();
         FloatVector d3 = level.sub(FloatVector.fromArray(FLOATS, x, at + 24));
-        IntVector e3 = FloatVector.fromArray(FLOATS, root, at + 24).mul(d3).mul(d3).reinterpretAsInts();
+        IntVector e3 =
+                FloatVector.fromArray(FLOATS, root, at + 24).mul(d3).mul(d3).reinterpretAsInts();
         FloatVector best = FloatVector.broadcast(FLOATS, Float.MAX_VALUE);
         IntVector place = IntVector.broadcast(INTS, -1);
         for (int i = from; i < to; i += 8) {

@@ -147,7 +147,7 @@ abstract class OffsetSuperBlockRows extends RowCodec {
     }
 
     @Override
-    protected final void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+    protected void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
         scalar.dequantize(blocks, at, count, out, to);
     }
 

@@ -12,12 +12,20 @@ final class SimdE2m1 extends E2m1 {
 
     @Override
     protected float largest(float[] row, int from, int count) {
-        IntVector largest = IntVector.zero(Lanes.INTS);
-        for (int i = from; i < from + count; i += Lanes.COUNT) {
-            largest = largest.max(
-                    FloatVector.fromArray(Lanes.FLOATS, row, i).abs().reinterpretAsInts());
+        float largest = 0;
+        for (int i = from; i < from + count; i += 2 * Lanes.COUNT) {
+            largest = Math.max(largest, largestOfSixteen(row, i));
         }
-        return Float.intBitsToFloat(largest.reduceLanes(VectorOperators.MAX));
+        return largest;
+    }
+
+    /** Without a vector that lives from one round of a loop to the next: such a one was allocated, in one order of use. */
+    private static float largestOfSixteen(float[] row, int from) {
+        IntVector low = FloatVector.fromArray(Lanes.FLOATS, row, from).abs().reinterpretAsInts();
+        IntVector high = FloatVector.fromArray(Lanes.FLOATS, row, from + Lanes.COUNT)
+                .abs()
+                .reinterpretAsInts();
+        return Float.intBitsToFloat(low.max(high).reduceLanes(VectorOperators.MAX));
     }
 
     @Override

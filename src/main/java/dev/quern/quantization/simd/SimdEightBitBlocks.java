@@ -57,6 +57,6 @@ public final class SimdEightBitBlocks extends RowCodec {
 
     @Override
     protected void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
-        EightBitBlocks.decodeBlocks(blocks, at, count, out, to);
+        SimdDecoders.eightBit(blocks, at, count, out, to);
     }
 }

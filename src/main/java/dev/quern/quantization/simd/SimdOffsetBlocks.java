@@ -93,13 +93,14 @@ public final class SimdOffsetBlocks extends RowCodec {
         }
         BlockBytes.putHalf(out, to, scale);
         BlockBytes.putHalf(out, to + 2, min);
-        int nibbles = to + 4;
-        if (max == 31) {
-            CutCodes.putFifthBits(x, from, min, inverse, 0.5f, out, nibbles);
-            nibbles += 4;
+        if (max == 15) {
+            CutCodes.putFourBits(x, from, min, inverse, 0.5f, out, to + 4);
+            CutCodes.putFourBits(x, from + 8, min, inverse, 0.5f, out, to + 12);
+        } else {
+            int first = CutCodes.putFiveBits(x, from, min, inverse, 0.5f, out, to + 8);
+            int second = CutCodes.putFiveBits(x, from + 8, min, inverse, 0.5f, out, to + 16);
+            BlockBytes.putInt(out, to + 4, first | second << 8);
         }
-        CutCodes.putNibbles(x, from, min, inverse, 0.5f, max, out, nibbles);
-        CutCodes.putNibbles(x, from + 8, min, inverse, 0.5f, max, out, nibbles + 8);
     }
 
     @Override

@@ -11,6 +11,7 @@ import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.scalar.OffsetSuperBlocks;
 import dev.quern.quantization.scalar.ScalarCodec;
 import dev.quern.quantization.scalar.SixBitScales;
+import java.lang.foreign.MemorySegment;
 
 /** Q4_K and Q5_K. */
 public final class SimdOffsetSuperBlocks extends OffsetSuperBlockRows {
@@ -103,5 +104,14 @@ public final class SimdOffsetSuperBlocks extends OffsetSuperBlockRows {
             }
         }
         SixBitScales.put(scaleCodes, minimumCodes, at, out, to);
+    }
+
+    @Override
+    protected void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
+        if (max == 15) {
+            SimdDecoders.offsetSuperFourBit(blocks, at, count, out, to);
+        } else {
+            SimdDecoders.offsetSuperFiveBit(blocks, at, count, out, to);
+        }
     }
 }

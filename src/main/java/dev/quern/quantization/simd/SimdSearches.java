@@ -20,12 +20,13 @@ public final class SimdSearches {
     private SimdSearches() {}
 
     public static BlockCodec iq3Xxs() {
-        return new Iq3Xxs(
-                new SimdSteppedSearch(Grids.aroundIq3Xxs(), NeighbourLanes.iq3Xxs(), Iq3Xxs.SUB, 15, 0.2f, THOSE_OFF_GRID));
+        return new Iq3Xxs(new SimdSteppedSearch(
+                Grids.aroundIq3Xxs(), NeighbourLanes.iq3Xxs(), Iq3Xxs.SUB, 15, 0.2f, THOSE_OFF_GRID));
     }
 
     public static BlockCodec iq3S() {
-        return new Iq3S(new SimdSteppedSearch(Grids.aroundIq3S(), NeighbourLanes.iq3S(), Iq3S.SUB, 9, 0.2f, ALL_IF_ONE_IS_OFF_GRID));
+        return new Iq3S(new SimdSteppedSearch(
+                Grids.aroundIq3S(), NeighbourLanes.iq3S(), Iq3S.SUB, 9, 0.2f, ALL_IF_ONE_IS_OFF_GRID));
     }
 
     public static BlockCodec iq2Xxs() {
@@ -33,11 +34,13 @@ public final class SimdSearches {
     }
 
     public static BlockCodec iq2Xs() {
-        return new Iq2Xs(new SimdSteppedSearch(Grids.aroundIq2Xs(), NeighbourLanes.iq2Xs(), Iq2Xs.SUB, 9, 0.1f, THOSE_OFF_GRID));
+        return new Iq2Xs(
+                new SimdSteppedSearch(Grids.aroundIq2Xs(), NeighbourLanes.iq2Xs(), Iq2Xs.SUB, 9, 0.1f, THOSE_OFF_GRID));
     }
 
     public static BlockCodec iq2S() {
-        return new Iq2S(new SimdSteppedSearch(Grids.aroundIq2S(), NeighbourLanes.iq2S(), Iq2S.SUB, 9, 0.1f, THOSE_OFF_GRID));
+        return new Iq2S(
+                new SimdSteppedSearch(Grids.aroundIq2S(), NeighbourLanes.iq2S(), Iq2S.SUB, 9, 0.1f, THOSE_OFF_GRID));
     }
 
     public static BlockCodec iq1S() {

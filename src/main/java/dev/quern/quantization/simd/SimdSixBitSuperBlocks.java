@@ -12,7 +12,6 @@ import static dev.quern.quantization.simd.Lanes.COUNT;
 import dev.quern.quantization.BlockBytes;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.RowCodec;
-import dev.quern.quantization.scalar.SixBitSuperBlocks;
 import dev.quern.quantization.scalar.SymmetricSearch;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -79,6 +78,6 @@ public final class SimdSixBitSuperBlocks extends RowCodec {
 
     @Override
     protected void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
-        SixBitSuperBlocks.decodeBlocks(blocks, at, count, out, to);
+        SimdDecoders.sixBit(blocks, at, count, out, to);
     }
 }

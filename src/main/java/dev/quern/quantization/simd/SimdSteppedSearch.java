@@ -38,8 +38,7 @@ final class SimdSteppedSearch implements ScaleSearch {
     private final float[] sumXq;
     private final float[] sumQq;
 
-    SimdSteppedSearch(
-            Neighbours neighbours, NeighbourLanes lanes, int length, int tries, float step, Refit refit) {
+    SimdSteppedSearch(Neighbours neighbours, NeighbourLanes lanes, int length, int tries, float step, Refit refit) {
         Grid grid = neighbours.grid();
         this.neighbours = neighbours;
         this.lanes = lanes;
@@ -94,7 +93,7 @@ final class SimdSteppedSearch implements ScaleSearch {
         sum(x, weight);
         int best = best();
         float scale = best < 0 ? otherwise : sumXq[best] / sumQq[best];
-        return finish(x, weight, root, best, scale, points);
+        return finish(x, weight, best, scale, points);
     }
 
     private void spread(float[] x, float[] root) {
@@ -150,7 +149,7 @@ final class SimdSteppedSearch implements ScaleSearch {
         return best;
     }
 
-    private float finish(float[] x, float[] weight, float[] root, int best, float scale, int[] points) {
+    private float finish(float[] x, float[] weight, int best, float scale, int[] points) {
         boolean again = scale > 0 && isRefit(best);
         float inverse = 1 / scale;
         for (int k = 0; k < groups; k++) {

@@ -87,8 +87,8 @@ public final class SimdSymmetricBlocks extends RowCodec {
             return;
         }
         BlockBytes.putHalf(out, to, scale);
-        CutCodes.putNibbles(x, from, 0, inverse, 8.5f, 15, out, to + 2);
-        CutCodes.putNibbles(x, from + 8, 0, inverse, 8.5f, 15, out, to + 10);
+        CutCodes.putFourBits(x, from, 0, inverse, 8.5f, out, to + 2);
+        CutCodes.putFourBits(x, from + 8, 0, inverse, 8.5f, out, to + 10);
     }
 
     private void encodeFiveBit(float[] x, int from, byte[] out, int to) {
@@ -99,13 +99,17 @@ public final class SimdSymmetricBlocks extends RowCodec {
             return;
         }
         BlockBytes.putHalf(out, to, scale);
-        CutCodes.putFifthBits(x, from, 0, inverse, 16.5f, out, to + 2);
-        CutCodes.putNibbles(x, from, 0, inverse, 16.5f, 31, out, to + 6);
-        CutCodes.putNibbles(x, from + 8, 0, inverse, 16.5f, 31, out, to + 14);
+        int first = CutCodes.putFiveBits(x, from, 0, inverse, 16.5f, out, to + 6);
+        int second = CutCodes.putFiveBits(x, from + 8, 0, inverse, 16.5f, out, to + 14);
+        BlockBytes.putInt(out, to + 2, first | second << 8);
     }
 
     @Override
     protected void decode(MemorySegment blocks, long at, int count, float[] out, int to) {
-        scalar.dequantize(blocks, at, count, out, to);
+        if (max == 8) {
+            SimdDecoders.symmetricFourBit(blocks, at, count, out, to);
+        } else {
+            SymmetricBlocks.decodeFiveBit(blocks, at, count, out, to);
+        }
     }
 }

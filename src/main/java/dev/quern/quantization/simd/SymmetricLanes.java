@@ -9,7 +9,7 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * The least squares search of {@link dev.quern.quantization.scalar.SymmetricSearch} for eight groups at once, one a
- * lane. No step depends on another's result, so two are tried in one pass.
+ * lane. (Trying two steps in one pass over the values was slower: too many registers.)
  *
  * <p>What is rounded is at most max + 1 in magnitude, so the code may be clamped before the magic number is taken off
  * again; the exception are lanes below ggml's threshold, whose result is set to zero in the end.
@@ -33,8 +33,8 @@ final class SymmetricLanes {
     private final float[] extreme = new float[COUNT];
     private final float[] best = new float[COUNT];
 
-    /** Of each of a pass's two steps: sums of weight x value x code, then of weight x code x code. */
-    private final float[] sums = new float[4 * COUNT];
+    /** Sums of weight x value x code, then of weight x code x code. */
+    private final float[] sums = new float[2 * COUNT];
 
     /**
      * Searches all lanes.
@@ -45,24 +45,15 @@ final class SymmetricLanes {
     void search(int n, int max) {
         int end = n * COUNT;
         prepare(x, weights, end, extreme, products);
-        fit(x, weights, products, end, extreme, -max, -(max + 0.1f * -9), max, sums);
+        fit(x, weights, products, end, extreme, -max, max, sums);
         start(sums, extreme, -max, scale, best, inverse);
-        keepBetter(sums, 2 * COUNT, extreme, -(max + 0.1f * -9), scale, best, inverse);
-        for (int step = -8; step <= 8; step += 2) {
-            // -8 and -7 … -2 and -1, then 1 and 2 … 7 and 8; the last 9 stands alone.
-            int first = step < 0 ? step : step + 1;
-            if (first == 9) {
-                break;
+        for (int step = -9; step <= 9; step++) {
+            if (step != 0) {
+                float levels = -(max + 0.1f * step);
+                fit(x, weights, products, end, extreme, levels, max, sums);
+                keepBetter(sums, extreme, levels, scale, best, inverse);
             }
-            float levels = -(max + 0.1f * first);
-            float nextLevels = -(max + 0.1f * (first + 1));
-            fit(x, weights, products, end, extreme, levels, nextLevels, max, sums);
-            keepBetter(sums, 0, extreme, levels, scale, best, inverse);
-            keepBetter(sums, 2 * COUNT, extreme, nextLevels, scale, best, inverse);
         }
-        float lastLevels = -(max + 0.1f * 9);
-        fit(x, weights, products, end, extreme, lastLevels, lastLevels, max, sums);
-        keepBetter(sums, 0, extreme, lastLevels, scale, best, inverse);
         clearZeros(extreme, scale, inverse);
     }
 
@@ -81,7 +72,7 @@ final class SymmetricLanes {
         largest.intoArray(extreme, 0);
     }
 
-    /** The sums of two steps. */
+    /** The sums of a step. */
     private static void fit(
             float[] x,
             float[] weights,
@@ -89,16 +80,12 @@ final class SymmetricLanes {
             int end,
             float[] extreme,
             float levels,
-            float otherLevels,
             int max,
             float[] sums) {
         FloatVector peak = FloatVector.fromArray(FLOATS, extreme, 0);
         FloatVector factor = FloatVector.broadcast(FLOATS, levels).div(peak);
-        FloatVector otherFactor = FloatVector.broadcast(FLOATS, otherLevels).div(peak);
         FloatVector lx = FloatVector.zero(FLOATS);
         FloatVector l2 = FloatVector.zero(FLOATS);
-        FloatVector otherLx = FloatVector.zero(FLOATS);
-        FloatVector otherL2 = FloatVector.zero(FLOATS);
         for (int i = 0; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, weights, i);
@@ -112,20 +99,9 @@ final class SymmetricLanes {
                     .sub(MAGIC);
             lx = lx.add(product.mul(code));
             l2 = l2.add(weight.mul(code).mul(code));
-            FloatVector other = value.mul(otherFactor)
-                    .add(MAGIC)
-                    .reinterpretAsInts()
-                    .max(MAGIC_BITS - max)
-                    .min(MAGIC_BITS + max - 1)
-                    .reinterpretAsFloats()
-                    .sub(MAGIC);
-            otherLx = otherLx.add(product.mul(other));
-            otherL2 = otherL2.add(weight.mul(other).mul(other));
         }
         lx.intoArray(sums, 0);
         l2.intoArray(sums, COUNT);
-        otherLx.intoArray(sums, 2 * COUNT);
-        otherL2.intoArray(sums, 3 * COUNT);
     }
 
     private static void start(
@@ -141,9 +117,9 @@ final class SymmetricLanes {
     }
 
     private static void keepBetter(
-            float[] sums, int at, float[] extreme, float levels, float[] scale, float[] best, float[] inverse) {
-        FloatVector lx = FloatVector.fromArray(FLOATS, sums, at);
-        FloatVector l2 = FloatVector.fromArray(FLOATS, sums, at + COUNT);
+            float[] sums, float[] extreme, float levels, float[] scale, float[] best, float[] inverse) {
+        FloatVector lx = FloatVector.fromArray(FLOATS, sums, 0);
+        FloatVector l2 = FloatVector.fromArray(FLOATS, sums, COUNT);
         FloatVector bestSoFar = FloatVector.fromArray(FLOATS, best, 0);
         VectorMask<Float> better =
                 lx.mul(lx).compare(VectorOperators.GT, bestSoFar.mul(l2)).and(l2.compare(VectorOperators.GT, 0));

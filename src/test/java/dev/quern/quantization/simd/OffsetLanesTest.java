@@ -34,7 +34,9 @@ class OffsetLanesTest {
             Arrays.fill(lanes.x, constant);
             Arrays.fill(lanes.weights, 1);
 
-            assertThat(lanes.search(N, 15, -0.9f, 0.05f, 36, false)).as("%s", constant).isZero();
+            assertThat(lanes.search(N, 15, -0.9f, 0.05f, 36, false))
+                    .as("%s", constant)
+                    .isZero();
         }
     }
 

@@ -1,4 +1,4 @@
 @NullMarked
-package dev.quern.quantization.simd;
+package dev.quern.quantization.lattice;
 
 import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.quern.quantization.scalar;
+
+import org.jspecify.annotations.NullMarked;
