@@ -184,7 +184,10 @@ final class Fabricated {
 
     /** Importance of every matrix but the embedding and the output, as llama-imatrix gives it. */
     ImportanceMatrix importance() {
-        return importanceOfAll().filtered(List.of(), List.of("output.weight", "token_embd.weight"));
+        LinkedHashMap<String, ImportanceMatrix.Entry> entries =
+                new LinkedHashMap<>(importanceOfAll().entries());
+        entries.keySet().removeAll(List.of("output.weight", "token_embd.weight"));
+        return new ImportanceMatrix(entries, List.of(), 1);
     }
 
     /** Importance of every matrix, some of whose columns saw nothing. */
