@@ -71,7 +71,16 @@ final class TileWorker {
                             (int) ((tile.firstRow() + row)
                                     * importance.length
                                     / tensor.shape().rows())];
-            codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
+            try {
+                codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
+            } catch (ArithmeticException e) {
+                // Squares of huge values overflow in the searches of some types; the reference aborts there.
+                throw InputException.of(
+                                tile.source().origin(),
+                                "tensor " + Quoted.of(tensor.name()) + ", row " + (tile.firstRow() + row)
+                                        + ": values too large for " + tensor.type())
+                        .withCause(e);
+            }
         }
         if (large && tensor.type().isQuantized()) {
             checkBlocks(tile, tensor, codec, count);
