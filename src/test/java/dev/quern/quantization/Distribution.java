@@ -152,7 +152,8 @@ enum Distribution {
             if (i % 32 == 0) {
                 return extreme;
             }
-            float half = random.nextInt((int) Math.abs(extreme)) - random.nextInt((int) Math.abs(extreme)) + 0.5f;
+            int reach = (int) Math.abs(extreme);
+            float half = random.nextInt(2 * reach) - reach + 0.5f;
             return switch (random.nextInt(3)) {
                 case 0 -> Math.nextDown(half);
                 case 1 -> half;
