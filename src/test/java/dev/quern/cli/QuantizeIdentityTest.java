@@ -22,7 +22,8 @@ class QuantizeIdentityTest {
     private void same(List<Object> arguments, FileType type, QuantizeOptions theirs) {
         Path f16 = folder.resolve("f16.gguf");
         if (!f16.toFile().exists()) {
-            assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-o", f16, "--quiet").code())
+            assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "-o", f16, "--quiet")
+                            .code())
                     .isZero();
         }
         Path ours = folder.resolve("ours.gguf");
@@ -44,7 +45,8 @@ class QuantizeIdentityTest {
     private static QuantizeOptions provenance(QuantizeOptions options, ImportanceMatrix matrix) {
         return options.metadata("quantize.imatrix.file", IMPORTANCE.toString())
                 .metadata("quantize.imatrix.dataset", matrix.datasets().getFirst())
-                .metadata("quantize.imatrix.entries_count", (long) matrix.entries().size())
+                .metadata("quantize.imatrix.entries_count", (long)
+                        matrix.entries().size())
                 .metadata("quantize.imatrix.chunks_count", matrix.chunks());
     }
 
@@ -57,16 +59,12 @@ class QuantizeIdentityTest {
     /** The number of entries is that of those used; where none is, there is no importance at all. */
     @Test
     void filteredImportance() {
-        ImportanceMatrix matrix =
-                ImportanceReader.read(IMPORTANCE).filtered(List.of(), List.of("attn_v", "blk.2"));
+        ImportanceMatrix matrix = ImportanceReader.read(IMPORTANCE).filtered(List.of(), List.of("attn_v", "blk.2"));
         same(
                 List.of("--imatrix", IMPORTANCE, "--exclude-weights", "attn_v", "--exclude-weights", "blk.2"),
                 FileType.Q4_0,
                 provenance(with(matrix), matrix));
-        same(
-                List.of("--imatrix", IMPORTANCE, "--include-weights", "nothing"),
-                FileType.Q4_0,
-                new QuantizeOptions());
+        same(List.of("--imatrix", IMPORTANCE, "--include-weights", "nothing"), FileType.Q4_0, new QuantizeOptions());
     }
 
     @Test

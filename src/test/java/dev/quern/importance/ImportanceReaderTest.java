@@ -51,7 +51,8 @@ class ImportanceReaderTest {
         bytes.put(layout.header());
         for (GgufTensor tensor : layout.tensors()) {
             bytes.position((int) layout.position(tensor));
-            for (float value : java.util.Objects.requireNonNull(tensors.get(tensor.name())).values()) {
+            for (float value :
+                    java.util.Objects.requireNonNull(tensors.get(tensor.name())).values()) {
                 bytes.putFloat(value);
             }
         }
