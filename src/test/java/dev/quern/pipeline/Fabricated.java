@@ -111,7 +111,7 @@ final class Fabricated {
     }
 
     Fabricated experts(String name, int experts) {
-        return tensor(name, matrixType, experts, ROWS, WIDTH);
+        return tensor(name, matrixType, experts, 1, WIDTH);
     }
 
     Fabricated tensor(String name, QuantType type, long... outermostFirst) {

@@ -111,7 +111,7 @@ class IdentityTest {
     /** llama.cpp writes data as if it were aligned to 32 under a header that says 64; Quern obeys the header. */
     @Test
     void anotherAlignmentStaysReadable() throws IOException {
-        // 3 x 34 bytes of Q8_0 are a multiple of neither.
+        // 2 x 34 bytes of Q8_0 are a multiple of neither.
         Fabricated model = new Fabricated("llama", 1, 4, 4)
                 .set("general.alignment", GgufValue.u32(64))
                 .matrix("blk.0.attn_k.weight", 32)
@@ -134,8 +134,9 @@ class IdentityTest {
         try (GgufFile ours = GgufFile.open(aligned);
                 GgufFile peers = GgufFile.open(theirs)) {
             for (String name : peers.tensors().keySet()) {
-                assertThat(ours.region(name).bytes(0, 102))
-                        .isEqualTo(peers.region(name).bytes(0, 102));
+                int bytes = (int) peers.region(name).length();
+                assertThat(ours.region(name).bytes(0, bytes))
+                        .isEqualTo(peers.region(name).bytes(0, bytes));
             }
         }
     }
@@ -177,7 +178,7 @@ class IdentityTest {
         Files.write(in, bytes);
         Path ours = folder.resolve("ours.gguf");
         Assertions.assertThatThrownBy(() -> new Request().ours(in, FileType.Q4_0, ours))
-                .hasMessage(in + ": tensor \"blk.1.attn_k.weight\", element [2, 255]: value is NaN");
+                .hasMessage(in + ": tensor \"blk.1.attn_k.weight\", element [1, 255]: value is NaN");
         try (Stream<Path> left = Files.list(folder)) {
             assertThat(left).containsExactly(in);
         }
