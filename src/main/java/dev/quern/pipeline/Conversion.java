@@ -29,6 +29,9 @@ public final class Conversion {
     /** Values in a tile: half a MiB of floats stays in a core's second-level cache while every codec looks at it. */
     private static final int TILE_VALUES = 1 << 17;
 
+    /** Up to here the scalar codecs are done before the vector kernels are compiled (measured with Q4_0 on two cores). */
+    private static final long WARMED_VALUES = 64 << 20;
+
     private Conversion() {}
 
     /** A plan and where it goes. */
@@ -123,8 +126,12 @@ public final class Conversion {
     record Tile(TensorSource source, List<Place> places, long firstRow, int rows) {}
 
     private static void writeTensors(List<Target> targets, Options options) {
-        if (options.kernel() == Kernel.SCALAR) {
-            writeTensors(targets, options, type -> Codecs.create(type, Kernel.SCALAR));
+        long values =
+                targets.stream().mapToLong(target -> target.plan.parameters()).sum();
+        if (options.kernel() == Kernel.SCALAR || values > WARMED_VALUES) {
+            // Of a large model every worker compiles its kernels within its first tiles, at less than scalar code
+            // costs.
+            writeTensors(targets, options, type -> Codecs.create(type, options.kernel()));
             return;
         }
         try (CodecWarmup warmup = CodecWarmup.start(uses(targets))) {
