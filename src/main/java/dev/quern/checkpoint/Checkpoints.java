@@ -1,5 +1,6 @@
 package dev.quern.checkpoint;
 
+import dev.quern.checkpoint.packed.PackedCheckpoint;
 import dev.quern.checkpoint.torch.TorchContainer;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
@@ -101,7 +102,7 @@ public final class Checkpoints {
         try {
             List<String> notes = new ArrayList<>(parts.notes());
             parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
-            return new HuggingFaceCheckpoint(directory, config, weights, notes);
+            return PackedCheckpoint.of(new HuggingFaceCheckpoint(directory, config, weights, notes));
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;

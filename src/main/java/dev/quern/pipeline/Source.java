@@ -108,7 +108,8 @@ public record Source(
             for (TensorSource source : graph.sources()) {
                 types.put(source.info().name(), CheckpointTypes.of(source.info(), lossless));
             }
-            String kind = checkpoint.layout() == Layout.META ? "Meta checkpoint" : "Hugging Face checkpoint";
+            String kind = (checkpoint.layout() == Layout.META ? "Meta checkpoint" : "Hugging Face checkpoint")
+                    + checkpoint.packing().map(packing -> " packed by " + packing).orElse("");
             Model model = new Model(path.toString(), metadata, graph, checkpoint.files());
             return new Source(path, kind, model, types, lossless, Optional.of(general));
         } catch (RuntimeException e) {
