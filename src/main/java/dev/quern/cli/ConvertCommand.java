@@ -72,6 +72,12 @@ final class ConvertCommand implements Callable<Integer> {
     @Nullable
     Path metadata;
 
+    @Option(
+            names = "--dequantize",
+            description = "Unpack MXFP4 and NVFP4 weights to the output type too. Without it they keep their blocks in"
+                    + " F32, F16, BF16 and Q8_0 files; all other packed weights are always unpacked.")
+    boolean dequantize;
+
     @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors.")
     boolean vocabularyOnly;
 
@@ -97,7 +103,7 @@ final class ConvertCommand implements Callable<Integer> {
             List<Conversion.Output> outputs = new ArrayList<>();
             for (FileType type : fileTypes(opened)) {
                 OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
-                outputs.add(new Conversion.Output(plan, target(opened, type)));
+                outputs.add(new Conversion.Output(plan, target(opened, type, plan)));
             }
             return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
         }
@@ -127,7 +133,7 @@ final class ConvertCommand implements Callable<Integer> {
     private OutputPlan plan(Source opened, FileType type) {
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
-                ? CheckpointTypes.plan(opened, type)
+                ? CheckpointTypes.plan(opened, type, dequantize)
                 : Quantization.plan(opened, type, typeOptions.options(run.talk()::say));
     }
 
@@ -135,9 +141,11 @@ final class ConvertCommand implements Callable<Integer> {
         return new OutputPlan(type.name(), CheckpointTypes.plan(opened, type).metadata(), List.of());
     }
 
-    private Path target(Source opened, FileType type) {
+    private Path target(Source opened, FileType type, OutputPlan plan) {
+        // A file of packed blocks is named for them; of several, each for what the user called it.
+        String named = types.size() > 1 ? type.name() : plan.type();
         String name = opened.general()
-                .map(general -> general.fileName(vocabularyOnly ? "vocab" : type.name()))
+                .map(general -> general.fileName(vocabularyOnly ? "vocab" : named))
                 .orElse("ggml-model-" + type.name() + ".gguf");
         Path given = out;
         if (given == null) {

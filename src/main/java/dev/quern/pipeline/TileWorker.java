@@ -2,7 +2,6 @@ package dev.quern.pipeline;
 
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
-import dev.quern.io.Region;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
@@ -142,18 +141,22 @@ final class TileWorker {
     }
 
     private void copy(Conversion.Tile tile, Conversion.Place place) {
-        Region region = switch (tile.source()) {
-            case Stored stored -> stored.region();
-            case Dequantized blocks -> blocks.region();
-            default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
-        };
         PlannedTensor tensor = place.tensor();
         long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
         int bytes = Math.toIntExact(tile.rows() * rowBytes);
         if (encoded.length < bytes) {
             encoded = new byte[bytes];
         }
-        region.copyTo(tile.firstRow() * rowBytes, encoded, bytes);
+        switch (tile.source()) {
+            case Stored stored -> stored.region().copyTo(tile.firstRow() * rowBytes, encoded, bytes);
+            case Dequantized blocks -> blocks.region().copyTo(tile.firstRow() * rowBytes, encoded, bytes);
+            default ->
+                tile.source()
+                        .blocks()
+                        .orElseThrow(() -> new IllegalStateException(tensor.name() + " does not lie in a file"))
+                        .reader()
+                        .readRows(tile.firstRow(), tile.rows(), encoded, 0);
+        }
         put(place, tile.firstRow() * rowBytes, bytes);
     }
 

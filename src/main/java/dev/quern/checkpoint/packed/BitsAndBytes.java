@@ -80,7 +80,7 @@ final class BitsAndBytes {
         try {
             json = StrictJson.tree(part.region(), 1 << 16);
         } catch (JacksonException e) {
-            throw part.refused("is not JSON: " + Quoted.plain(e.getOriginalMessage())).withCause(e);
+            throw part.refused("is not JSON").withCause(e);
         }
         JsonNode shape = json.path("shape");
         if (shape.size() != 2 || !isSize(shape.path(0)) || !isSize(shape.path(1))) {

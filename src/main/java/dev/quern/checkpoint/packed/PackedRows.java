@@ -28,35 +28,25 @@ final class PackedRows {
             throw shapePart.refused("says [" + rows + ", " + width + "], the packed weight has "
                     + codes.shape().dim(0) + " rows");
         }
-        boolean dense = isDense(codes, codes.shape().dim(1), width, bits, "columns");
+        boolean dense = codes.shape().dim(1) == words(width, bits, true);
+        if (!dense) {
+            codes.expectShape(rows, words(width, bits, false));
+        }
         Part scales = parts.part(weight + "_scale").expectFloat();
         int groups = groups(scales, rows, width, group);
         Optional<Part> zeros = parts.find(weight + "_zero_point");
-        boolean denseZeros = zeros.map(part -> {
-                    part.expect(DType.I32).expectMatrix();
-                    if (part.shape().dim(1) != groups) {
-                        throw part.refused("expected " + groups + " groups, found the shape " + part.shape());
-                    }
-                    return isDense(part, part.shape().dim(0), rows, bits, "rows");
-                })
-                .orElse(true);
+        zeros.ifPresent(part -> part.expect(DType.I32).expectShape(words(rows, bits, dense), groups));
         int size = (int) (group.groupSize() > 0 ? group.groupSize() : width);
         int[] groupOf = parts.find(weight + "_g_idx")
                 .map(part -> groupOf(part, (int) width, groups, size))
                 .orElse(null);
         Reader reader = new Reader(
-                codes, scales, zeros.orElse(null), groupOf, bits, (int) width, groups, size, dense, denseZeros);
+                codes, scales, zeros.orElse(null), groupOf, bits, (int) width, groups, size, dense);
         parts.add(weight, Shape.of(rows, width), codes, reader::readRows);
     }
 
-    private static boolean isDense(Part part, long words, long values, int bits, String axis) {
-        if (words == Math.ceilDiv(values * bits, 32L)) {
-            return true;
-        }
-        if (words == Math.ceilDiv(values, 32L / bits)) {
-            return false;
-        }
-        throw part.refused(words + " words do not hold " + values + " " + axis + " of " + bits + " bits");
+    private static long words(long codes, int bits, boolean dense) {
+        return dense ? Math.ceilDiv(codes * bits, 32L) : Math.ceilDiv(codes, 32L / bits);
     }
 
     private static int groups(Part scales, long rows, long width, CompressedTensors.Group group) {
@@ -99,8 +89,7 @@ final class PackedRows {
             int width,
             int groups,
             int groupSize,
-            boolean dense,
-            boolean denseZeros) {
+            boolean dense) {
 
         void readRows(long first, int count, float[] out, int at) {
             MemorySegment words = codes.segment();
@@ -124,7 +113,7 @@ final class PackedRows {
 
         private void readCodes(MemorySegment words, long line, float[] out, int at) {
             for (int i = 0; i < width; i++) {
-                out[at + i] = BitStream.code(words, line, bit(i, dense), bits);
+                out[at + i] = BitStream.code(words, line, bit(i), bits);
             }
         }
 
@@ -134,7 +123,7 @@ final class PackedRows {
                 return;
             }
             MemorySegment words = zeros.segment();
-            long bit = bit(row, denseZeros);
+            long bit = bit(row);
             for (int group = 0; group < groups; group++) {
                 // Down a column, so the next word of the stream is a whole row of words further on.
                 long word = (bit >> 5) * groups + group;
@@ -147,9 +136,9 @@ final class PackedRows {
             }
         }
 
-        private long bit(long index, boolean isDense) {
+        private long bit(long index) {
             int perWord = 32 / bits;
-            return isDense ? index * bits : index / perWord * 32 + index % perWord * bits;
+            return dense ? index * bits : index / perWord * 32 + index % perWord * bits;
         }
     }
 }
