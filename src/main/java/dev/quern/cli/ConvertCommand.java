@@ -2,6 +2,7 @@ package dev.quern.cli;
 
 import dev.quern.architecture.Model;
 import dev.quern.io.MappedFile;
+import dev.quern.pipeline.Adapters;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
@@ -16,11 +17,13 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 @Command(
         name = "convert",
@@ -32,7 +35,9 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  quern convert llama-7b/                     to the checkpoint's own precision",
             "  quern convert llama-7b/ -t Q4_0             to 4 bits, one pass",
-            "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/"
+            "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/",
+            "  quern convert llama-7b/ --lora style/:0.8   with an adapter merged into it",
+            "  quern convert style/ --base llama-7b/       the adapter alone"
         })
 final class ConvertCommand implements Callable<Integer> {
     @Spec
@@ -60,6 +65,21 @@ final class ConvertCommand implements Callable<Integer> {
             description = "F32, F16, BF16, Q8_0, Q4_0, Q4_K_M … or auto, several with commas (default: auto: "
                     + "F16 or BF16, as the checkpoint has it).")
     List<String> types = List.of("auto");
+
+    @Option(
+            names = "--lora",
+            paramLabel = "DIR[:SCALE]",
+            converter = Loras.class,
+            description = "Merge this LoRA adapter (PEFT's folder), or so much of it; repeatable.")
+    List<Source.Lora> adapters = new ArrayList<>();
+
+    @Option(
+            names = "--base",
+            paramLabel = "DIR",
+            description = "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
+                    + " makes a GGUF of the adapter alone.")
+    @Nullable
+    Path base;
 
     @Option(names = "--model-name", paramLabel = "NAME", description = "The model's name (general.name).")
     @Nullable
@@ -99,7 +119,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
+        try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
             for (FileType type : fileTypes(opened)) {
                 OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
@@ -107,6 +127,18 @@ final class ConvertCommand implements Callable<Integer> {
             }
             return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
         }
+    }
+
+    private Source open() {
+        Source.Options options = new Source.Options(metadata, modelName, adapters, run.talk()::say);
+        Path trainedOn = base;
+        if (trainedOn == null) {
+            return Source.open(source, options);
+        }
+        if (!adapters.isEmpty()) {
+            throw Quern.usage(spec, "--base makes a GGUF of an adapter, --lora merges one: give one of them");
+        }
+        return Adapters.open(source, trainedOn, options);
     }
 
     private List<FileType> fileTypes(Source opened) {
@@ -125,12 +157,18 @@ final class ConvertCommand implements Callable<Integer> {
         return chosen;
     }
 
-    /** The peer's: BF16 stays BF16, everything else becomes F16. */
-    private static FileType automatic(Source opened) {
+    /** The peer's: BF16 stays BF16, everything else becomes F16; an adapter is F32. */
+    private FileType automatic(Source opened) {
+        if (base != null) {
+            return FileType.F32;
+        }
         return opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
     }
 
     private OutputPlan plan(Source opened, FileType type) {
+        if (base != null) {
+            return Adapters.plan(opened, type);
+        }
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
                 ? CheckpointTypes.plan(opened, type, dequantize)
@@ -145,7 +183,7 @@ final class ConvertCommand implements Callable<Integer> {
         // A file of packed blocks is named for them; of several, each for what the user called it.
         String named = types.size() > 1 ? type.name() : plan.type();
         String name = opened.general()
-                .map(general -> general.fileName(vocabularyOnly ? "vocab" : named))
+                .map(general -> general.fileName(vocabularyOnly ? "vocab" : base == null ? named : named + "-LoRA"))
                 .orElse("ggml-model-" + type.name() + ".gguf");
         Path given = out;
         if (given == null) {
@@ -167,6 +205,26 @@ final class ConvertCommand implements Callable<Integer> {
                     spec, "-o " + given + ": several types need a directory that exists, or {ftype} in the name");
         }
         return Path.of(filled);
+    }
+
+    /** A folder, and behind its last colon a number. */
+    static final class Loras implements ITypeConverter<Source.Lora> {
+        @Override
+        public Source.Lora convert(String text) {
+            int colon = text.lastIndexOf(':');
+            if (colon > 0) {
+                try {
+                    float factor = Float.parseFloat(text.substring(colon + 1));
+                    if (!Float.isFinite(factor)) {
+                        throw new TypeConversionException("expected a finite scale, found '" + text + "'");
+                    }
+                    return new Source.Lora(Path.of(text.substring(0, colon)), factor);
+                } catch (NumberFormatException e) {
+                    return new Source.Lora(Path.of(text), 1); // A colon of the path's own.
+                }
+            }
+            return new Source.Lora(Path.of(text), 1);
+        }
     }
 
     static List<Path> inputs(Model model) {

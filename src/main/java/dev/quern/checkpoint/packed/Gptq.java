@@ -1,5 +1,6 @@
 package dev.quern.checkpoint.packed;
 
+import dev.quern.checkpoint.ModulePattern;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.DType;
 import dev.quern.tensor.Shape;

@@ -1,4 +1,4 @@
-package dev.quern.checkpoint.packed;
+package dev.quern.checkpoint;
 
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
@@ -10,13 +10,14 @@ import java.util.regex.PatternSyntaxException;
  * A regular expression from a configuration, held against the beginning of a module's name as Python's re.match does.
  * It comes from a stranger, so how long it may search is bounded.
  */
-record ModulePattern(Path file, Pattern pattern) {
+public record ModulePattern(Path file, Pattern pattern) {
     private static final int LONGEST = 1000;
 
     /** Looks at characters that one match may take; a sane pattern takes a few hundred. */
     private static final int MOST_STEPS = 100_000;
 
-    static ModulePattern of(Path file, String regex) {
+    /** @throws InputException when it is no regular expression */
+    public static ModulePattern of(Path file, String regex) {
         if (regex.length() > LONGEST) {
             throw InputException.of(file, "a module pattern is " + regex.length() + " characters long");
         }
@@ -28,7 +29,8 @@ record ModulePattern(Path file, Pattern pattern) {
         }
     }
 
-    boolean matches(String module) {
+    /** @throws InputException when the search takes too long */
+    public boolean matches(String module) {
         try {
             return pattern.matcher(new Counted(module, new int[1])).lookingAt();
         } catch (TooLong | StackOverflowError e) {
