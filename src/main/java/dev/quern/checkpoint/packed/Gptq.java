@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -109,9 +110,8 @@ final class Gptq {
         long groups = Math.ceilDiv(inputs, size);
         Part zeros = parts.part(module + ".qzeros").expect(DType.I32).expectShape(groups, (long) outputs * bits / RUN);
         Part scales = parts.part(module + ".scales").expectFloat().expectShape(groups, outputs);
-        int[] groupOf = parts.find(module + ".g_idx")
-                .map(part -> groups(part, inputs, (int) groups, size))
-                .orElse(null);
+        Optional<Part> index = parts.find(module + ".g_idx");
+        int @Nullable [] groupOf = index.isPresent() ? groups(index.get(), inputs, (int) groups, size) : null;
         Columns columns = new Columns(codes, zeros, scales, bits, inputs, outputs, groupOf, size, format.zeroOffset());
         parts.add(module + ".weight", Shape.of(outputs, inputs), codes, columns::readRows);
     }

@@ -37,9 +37,8 @@ final class PackedRows {
         Optional<Part> zeros = parts.find(weight + "_zero_point");
         zeros.ifPresent(part -> part.expect(DType.I32).expectShape(words(rows, bits, dense), groups));
         int size = (int) (group.groupSize() > 0 ? group.groupSize() : width);
-        int[] groupOf = parts.find(weight + "_g_idx")
-                .map(part -> groupOf(part, (int) width, groups, size))
-                .orElse(null);
+        Optional<Part> index = parts.find(weight + "_g_idx");
+        int @Nullable [] groupOf = index.isPresent() ? groupOf(index.get(), (int) width, groups, size) : null;
         Reader reader = new Reader(
                 codes, scales, zeros.orElse(null), groupOf, bits, (int) width, groups, size, dense);
         parts.add(weight, Shape.of(rows, width), codes, reader::readRows);
