@@ -26,8 +26,8 @@ final class RunOptions {
     @Option(
             names = "--no-sync",
             description =
-                    "Do not wait until the disk has everything. Sooner done, but a power cut shortly afterwards may lose"
-                            + " the output.")
+                    "Do not wait until the disk has everything. Sooner done, but a power cut shortly afterwards may"
+                            + " lose the output.")
     boolean noSync;
 
     @Option(

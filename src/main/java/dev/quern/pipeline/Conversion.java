@@ -44,15 +44,9 @@ public final class Conversion {
      * @param forced whether the outputs survive a power cut once they are there
      */
     public record Options(
-            int threads,
-            Kernel kernel,
-            boolean overwrite,
-            boolean allowNonFinite,
-            boolean forced,
-            Progress progress) {
+            int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, boolean forced, Progress progress) {
         /** Outputs that survive a power cut. */
-        public Options(
-                int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {
+        public Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {
             this(threads, kernel, overwrite, allowNonFinite, true, progress);
         }
     }

@@ -52,8 +52,7 @@ class WriteBackTest {
 
     private Path write(FileOperations operations) {
         Path target = directory.resolve("model.gguf");
-        try (OutputFile output =
-                OutputFile.create(target, CHUNKS * CHUNK, List.of(), false, operations)) {
+        try (OutputFile output = OutputFile.create(target, CHUNKS * CHUNK, List.of(), false, operations)) {
             byte[] chunk = new byte[CHUNK];
             for (long i = 0; i < CHUNKS; i++) {
                 output.write(ByteBuffer.wrap(chunk), i * CHUNK);
