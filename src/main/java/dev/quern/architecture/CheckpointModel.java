@@ -152,7 +152,7 @@ public final class CheckpointModel {
                 throw InputException.of(
                                 checkpoint.directory(),
                                 "tensor " + Quoted.of(entry.getKey()),
-                                "is missing, " + shapeOf(rule))
+                                "is missing, expected " + shapeOf(rule))
                         .withHint("a file of the checkpoint is incomplete or another model's; download it again");
             }
         }
