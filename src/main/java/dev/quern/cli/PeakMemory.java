@@ -24,10 +24,10 @@ record PeakMemory(long own, OptionalLong resident) {
         for (MemoryPoolMXBean pool : ManagementFactory.getMemoryPoolMXBeans()) {
             own += pool.getPeakUsage().getUsed();
         }
-        return new PeakMemory(own, resident());
+        return new PeakMemory(own, residentPeak());
     }
 
-    private static OptionalLong resident() {
+    private static OptionalLong residentPeak() {
         if (!Files.isReadable(STATUS)) {
             return OptionalLong.empty();
         }
