@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 final class KernelAllocation {
     private static final int LENGTH = 4096;
     private static final int ROWS = 256;
-    private static final Duration PATIENCE = Duration.ofSeconds(8);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
