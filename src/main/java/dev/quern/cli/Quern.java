@@ -22,6 +22,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ConvertCommand.class,
             QuantizeCommand.class,
             PerplexityCommand.class,
+            VerifyCommand.class,
+            HashCommand.class,
             InspectCommand.class,
             DemoCommand.class,
             picocli.AutoComplete.GenerateCompletion.class,
@@ -40,6 +42,7 @@ public final class Quern {
     static final int FAILED = 1;
     static final int USAGE = 2;
     static final int REFUSED = 3;
+    static final int DIFFERENT = 4;
 
     /** @param args the command line */
     public static void main(String[] args) {

@@ -44,8 +44,15 @@ public final class Conversion {
      * @param threads workers
      * @param overwrite whether a target that exists may be replaced
      * @param allowNonFinite whether NaN, infinities and values beyond F16 go through to F32, F16 and BF16 as they are
+     * @param forced whether the outputs survive a power cut once they are there
      */
-    public record Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {}
+    public record Options(
+            int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, boolean forced, Progress progress) {
+        /** Outputs that survive a power cut. */
+        public Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {
+            this(threads, kernel, overwrite, allowNonFinite, true, progress);
+        }
+    }
 
     /** Bytes of scratch that carrying out a plan takes at most, whatever the model's size. */
     public static long bufferBytes(OutputPlan plan, int threads) {
@@ -76,7 +83,7 @@ public final class Conversion {
             }
             OutputFile.requireSpace(sizes);
             for (int i = 0; i < targets.size(); i++) {
-                targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite());
+                targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite(), options.forced());
             }
             writeTensors(targets, options);
             for (Target target : targets) {
@@ -123,8 +130,8 @@ public final class Conversion {
             this.layout = layout;
         }
 
-        void open(Path path, Collection<Path> inputs, boolean overwrite) {
-            file = OutputFile.create(path, layout.fileSize(), inputs, overwrite);
+        void open(Path path, Collection<Path> inputs, boolean overwrite, boolean forced) {
+            file = OutputFile.create(path, layout.fileSize(), inputs, overwrite, forced);
         }
 
         OutputFile file() {
