@@ -10,6 +10,7 @@ import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
 import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorSource;
@@ -127,8 +128,17 @@ public final class Quantization {
                                     : choice.type() + " needs an importance matrix")
                     .withHint("give one with --imatrix that was made from this model");
         }
-        boolean copied = same && (tensor instanceof Stored || tensor instanceof Dequantized);
+        boolean copied = same && isStored(tensor);
         return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
+    }
+
+    /** Whether its bytes can be taken. A checkpoint's plain tensors are not stored as what they are planned as. */
+    private static boolean isStored(TensorSource tensor) {
+        return switch (tensor) {
+            case Stored _, Dequantized _ -> true;
+            case Renamed renamed -> renamed.source() instanceof Dequantized;
+            default -> false;
+        };
     }
 
     private Mix.Choice choose(Mix mix, String name, Shape shape, QuantType current) {

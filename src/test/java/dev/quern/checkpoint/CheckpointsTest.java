@@ -202,9 +202,9 @@ class CheckpointsTest {
         Path gguf = put("model.gguf", "GGUF\3\0\0\0");
         refused(gguf, gguf + ": is a GGUF file, not a checkpoint");
         Path pointer = put("model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
-        refused(pointer, pointer + ": expected safetensors or a zip file of torch.save, found a file that is text");
+        refused(pointer, pointer + ": expected safetensors or a file of torch.save, found a file that is text");
         Path h5 = put("model.bin", new byte[] {(byte) 0x89, 'H', 'D', 'F', '\r', '\n'});
-        refused(h5, h5 + ": expected safetensors or a zip file of torch.save, found a file that is an HDF5 file (.h5)");
+        refused(h5, h5 + ": expected safetensors or a file of torch.save, found a file that is an HDF5 file (.h5)");
     }
 
     @Test

@@ -32,14 +32,18 @@ final class PickleInput {
     private int code = -1;
     private long frameEnd = -1;
 
-    /** @param part what the pickle is called inside the file, for messages */
-    PickleInput(Path file, String part, MemorySegment bytes) {
+    /**
+     * @param part what the pickle is called inside the file, for messages
+     * @param start where in {@code bytes} the pickle begins; places in messages count from their first
+     */
+    PickleInput(Path file, String part, MemorySegment bytes, long start) {
         this.file = file;
         this.part = part;
         this.bytes = bytes;
+        this.next = start;
     }
 
-    /** Bytes read so far. */
+    /** Where the next byte will be read. */
     long position() {
         return next;
     }
