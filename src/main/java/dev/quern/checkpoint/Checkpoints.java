@@ -1,5 +1,6 @@
 package dev.quern.checkpoint;
 
+import dev.quern.checkpoint.ggml.GgmlVersion;
 import dev.quern.checkpoint.torch.TorchContainer;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
@@ -74,7 +75,9 @@ public final class Checkpoints {
         if (name.endsWith(".json")) {
             throw InputException.of(file, "is no weight file").withHint("give the directory: " + directory);
         }
-        refuseGguf(file);
+        if (isGgml(file)) {
+            return GgmlCheckpoint.open(file);
+        }
         List<String> names = names(directory);
         // One shard alone is half a model: with its siblings it is the whole one.
         if (MetaShards.isShard(name)) {
@@ -129,11 +132,13 @@ public final class Checkpoints {
         }
     }
 
-    private static void refuseGguf(Path path) {
+    /** Whether it is a file of llama.cpp before GGUF; one of GGUF is no checkpoint. */
+    private static boolean isGgml(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             if (TorchContainer.of(file) == TorchContainer.GGUF) {
                 throw InputException.of(path, "is a GGUF file, not a checkpoint");
             }
+            return GgmlVersion.looksLike(file);
         }
     }
 

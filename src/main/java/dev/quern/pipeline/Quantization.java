@@ -128,15 +128,20 @@ public final class Quantization {
                                     : choice.type() + " needs an importance matrix")
                     .withHint("give one with --imatrix that was made from this model");
         }
-        boolean copied = same && isStored(tensor);
+        boolean copied = same && isStored(tensor, current);
         return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
     }
 
-    /** Whether its bytes can be taken. A checkpoint's plain tensors are not stored as what they are planned as. */
-    private static boolean isStored(TensorSource tensor) {
+    /**
+     * Whether its bytes can be taken, the tensor being planned as the type it has. A checkpoint's plain tensors are not
+     * always stored as what they are planned as.
+     */
+    private static boolean isStored(TensorSource tensor, QuantType type) {
         return switch (tensor) {
-            case Stored _, Dequantized _ -> true;
-            case Renamed renamed -> renamed.source() instanceof Dequantized;
+            case Stored _ -> true;
+            case Dequantized blocks -> blocks.encoding().equals(type.name());
+            case Renamed renamed ->
+                renamed.source() instanceof Dequantized blocks && blocks.encoding().equals(type.name());
             default -> false;
         };
     }
