@@ -19,6 +19,9 @@ sealed interface TorchArchive permits TorchZip, TorchLegacy {
     /** What is odd but no reason to refuse the file, one line each. */
     List<String> notes();
 
+    /** Whether some storage has a checksum. */
+    boolean hasChecksums();
+
     /** Reads every storage and holds it against its checksum; those without one pass. */
     void verifyStorages();
 }

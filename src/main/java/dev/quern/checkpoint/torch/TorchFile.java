@@ -63,6 +63,11 @@ public final class TorchFile {
         return archive.notes();
     }
 
+    /** Whether there is something for {@link #verifyChecksums} to check. */
+    public boolean hasChecksums() {
+        return archive.hasChecksums();
+    }
+
     /** Reads every storage and holds it against its CRC-32; those without one pass. */
     public void verifyChecksums() {
         archive.verifyStorages();

@@ -72,6 +72,11 @@ final class TorchLegacy implements TorchArchive {
     }
 
     @Override
+    public boolean hasChecksums() {
+        return false;
+    }
+
+    @Override
     public void verifyStorages() {}
 
     private PickleValue unpickle(String part) {

@@ -72,6 +72,13 @@ final class TorchZip implements TorchArchive {
     }
 
     @Override
+    public boolean hasChecksums() {
+        return storages.storages().stream()
+                .map(this::storageMember)
+                .anyMatch(member -> member.hasCrc() && member.size() > 0);
+    }
+
+    @Override
     public void verifyStorages() {
         storages.storages().forEach(storage -> storageMember(storage).verifyStored());
     }
