@@ -1,5 +1,6 @@
 package dev.quern.checkpoint;
 
+import dev.quern.checkpoint.ggml.GgmlFile;
 import dev.quern.checkpoint.ggml.GgmlVersion;
 import dev.quern.checkpoint.safetensors.SafetensorsFile;
 import dev.quern.checkpoint.torch.PickleScan;
@@ -71,7 +72,7 @@ public record FileSecurity(
     private static FileSecurity ofFile(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             if (GgmlVersion.looksLike(file)) {
-                return passive(path, "a file of llama.cpp before GGUF", Optional.empty());
+                return passive(path, "a file of llama.cpp before GGUF", refusal(() -> GgmlFile.read(file)));
             }
             TorchContainer container = TorchContainer.of(file);
             if (container == TorchContainer.GGUF) {

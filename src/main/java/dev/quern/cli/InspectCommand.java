@@ -1,6 +1,7 @@
 package dev.quern.cli;
 
 import dev.quern.checkpoint.FileSecurity;
+import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
@@ -60,6 +61,9 @@ final class InspectCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         if (security) {
+            if (GgufFile.isGguf(path)) {
+                GgufFile.openPart(path).close();
+            }
             return SecurityText.print(FileSecurity.of(path), json) ? 0 : 3;
         }
         List<String> notes = new ArrayList<>();
