@@ -24,6 +24,7 @@ import dev.quern.tokenizer.HuggingFaceVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
 import dev.quern.tokenizer.Vocabulary;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -175,6 +176,11 @@ public record Source(
             return GgmlVocabulary.of(ggml.tokens(), ggml.scores());
         }
         Path file = checkpoint.directory().resolve("tokenizer.model");
+        // Mistral names the later versions of its tokenizer.
+        Path third = checkpoint.directory().resolve("tokenizer.model.v3");
+        if (!Files.exists(file) && Files.exists(third)) {
+            file = third;
+        }
         SentencePieceModel model = SentencePieceModel.read(file);
         model.notices().forEach(notices);
         return model.vocabulary(file, rows);

@@ -834,4 +834,21 @@ class PickleTest {
                 .op('u', '.');
         assertThat(read(pickle)).containsOnlyKeys("w");
     }
+
+    @Test
+    void frozenSetsAreInertAndSlicesAreRefused() {
+        PickleWriter frozen = start().dict("seen")
+                .global("__builtin__", "frozenset")
+                .op(']', 0x85, 'R')
+                .text("w")
+                .tensor("0", 4, 0, TWO_BY_TWO, ROWS)
+                .end();
+        assertThat(read(frozen)).containsOnlyKeys("w");
+        for (String name : new String[] {"slice", "xrange"}) {
+            refused(
+                    start().dict("x").global("__builtin__", name).op('.'),
+                    "data.pkl: GLOBAL \"__builtin__." + name + "\" asks for a function that no checkpoint needs; "
+                            + "Quern runs nothing, but torch.load may");
+        }
+    }
 }
