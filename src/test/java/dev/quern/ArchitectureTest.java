@@ -33,7 +33,8 @@ class ArchitectureTest {
         edges.put("quantization", List.of("tensor", "io"));
         edges.put("gguf", List.of("io", "tensor", "quantization"));
         edges.put("tokenizer", List.of("io", "gguf"));
-        edges.put("checkpoint", List.of("io", "tensor"));
+        // Files of llama.cpp before GGUF hold its block types.
+        edges.put("checkpoint", List.of("io", "tensor", "quantization"));
         // A page of data says what a checkpoint's names mean, so it knows checkpoints and they do not know it.
         edges.put("architecture", List.of("io", "tensor", "gguf", "checkpoint"));
         edges.put("importance", List.of("io", "tensor", "gguf"));

@@ -172,13 +172,17 @@ public final class CheckpointModel {
         return graph;
     }
 
+    private boolean isHuggingFace() {
+        return checkpoint.layout() == Layout.HUGGING_FACE;
+    }
+
     /** A rule with the layer's number put in. */
     private record Named(TensorRule rule, String ggufName, String huggingFaceName) {}
 
     private Map<String, Named> expectedTensors() {
         Map<String, Named> expected = new LinkedHashMap<>();
         for (TensorRule rule : page.tensors()) {
-            String pattern = checkpoint.layout() == Layout.META ? rule.meta() : rule.huggingface();
+            String pattern = isHuggingFace() ? rule.huggingface() : rule.meta();
             if (pattern == null) {
                 continue;
             }
@@ -205,7 +209,7 @@ public final class CheckpointModel {
     }
 
     private Collection<Map.Entry<String, Named>> inPeersOrder(Map<String, Named> found) {
-        if (checkpoint.layout() == Layout.HUGGING_FACE) {
+        if (isHuggingFace()) {
             return found.entrySet();
         }
         TreeMap<String, Map.Entry<String, Named>> sorted = new TreeMap<>();
@@ -219,7 +223,7 @@ public final class CheckpointModel {
         Architecture.Transforms transforms = rule.transform();
         if (transforms != null) {
             Architecture.Transform transform =
-                    checkpoint.layout() == Layout.META ? transforms.meta() : transforms.huggingface();
+                    isHuggingFace() ? transforms.huggingface() : transforms.meta();
             if (transform != null) {
                 source = RopeRows.undoHuggingFace(source, sizes.get(transform.permuteRope()));
             }

@@ -43,7 +43,8 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "SOURCE",
-            description = "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, or a GGUF file.")
+            description = "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, a GGUF file, or a file "
+                    + "of llama.cpp before GGUF.")
     @SuppressWarnings("NullAway.Init")
     Path source;
 
@@ -60,7 +61,7 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "TYPE",
             split = ",",
             description = "F32, F16, BF16, Q8_0, Q4_0, Q4_K_M … or auto, several with commas (default: auto: "
-                    + "F16 or BF16, as the checkpoint has it).")
+                    + "F16 or BF16, as the checkpoint has it; what is quantized stays as it is).")
     List<String> types = List.of("auto");
 
     @Option(names = "--model-name", paramLabel = "NAME", description = "The model's name (general.name).")
@@ -125,9 +126,11 @@ final class ConvertCommand implements Callable<Integer> {
         return chosen;
     }
 
-    /** The peer's: BF16 stays BF16, everything else becomes F16. */
+    /** The peer's: BF16 stays BF16, everything else becomes F16. What is quantized stays what it is. */
     private static FileType automatic(Source opened) {
-        return opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
+        return opened.isQuantized()
+                ? opened.lossless()
+                : opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
     }
 
     private List<Conversion.Output> outputs(Source opened, FileType type) {
@@ -151,6 +154,9 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private OutputPlan plan(Source opened, FileType type) {
+        if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && !typeOptions.any()) {
+            return Quantization.copy(opened, typeOptions.options(run.talk()::say));
+        }
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
                 ? CheckpointTypes.plan(opened, type)

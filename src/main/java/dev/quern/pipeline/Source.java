@@ -5,6 +5,7 @@ import dev.quern.architecture.GeneralMetadata;
 import dev.quern.architecture.Model;
 import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Checkpoints;
+import dev.quern.checkpoint.GgmlCheckpoint;
 import dev.quern.checkpoint.Layout;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
@@ -14,11 +15,17 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.DType;
+import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Renamed;
+import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
+import dev.quern.tokenizer.GgmlVocabulary;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
 import dev.quern.tokenizer.Vocabulary;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -69,11 +76,17 @@ public record Source(
 
     /** @throws dev.quern.io.InputException when the path is nothing that Quern reads */
     public static Source open(Path path, Options options) {
-        return GgufFile.isGguf(path) ? ofGguf(path) : ofCheckpoint(path, options);
+        return GgufFile.isGguf(path) ? ofGguf(path, options) : ofCheckpoint(path, options);
     }
 
-    private static Source ofGguf(Path path) {
+    /** Whether some tensor is quantized already. */
+    public boolean isQuantized() {
+        return types.values().stream().anyMatch(QuantType::isQuantized);
+    }
+
+    private static Source ofGguf(Path path, Options options) {
         GgufModel file = GgufModel.open(path);
+        file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
             types.put(tensor.name(), tensor.type());
@@ -82,9 +95,7 @@ public record Source(
         FileType type = FileType.fromId(
                         file.metadata().integer("general.file_type").orElse(-1))
                 .orElse(FileType.F32);
-        int parts = file.parts().size();
-        String kind = "GGUF v" + file.parts().getFirst().version() + (parts > 1 ? " in " + parts + " parts" : "");
-        return new Source(path, kind, model, types, type, file.names(), Optional.empty());
+        return new Source(path, kind(file), model, types, type, file.names(), Optional.empty());
     }
 
     private static Source ofCheckpoint(Path path, Options options) {
@@ -92,7 +103,7 @@ public record Source(
         try {
             CheckpointModel family = CheckpointModel.of(checkpoint);
             TensorGraph graph = family.graph();
-            FileType lossless = lossless(graph);
+            FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
             long parameters = graph.sources().stream()
                     .mapToLong(source -> source.info().shape().elements())
                     .sum();
@@ -101,7 +112,7 @@ public record Source(
                     checkpoint.config().text("_name_or_path"),
                     parameters,
                     options.overrides(),
-                    options.name());
+                    checkpoint instanceof GgmlCheckpoint && options.name() == null ? stem(path) : options.name());
             GgufMetadata metadata = new GgufMetadata()
                     .put("general.architecture", GgufValue.text(family.page().gguf()))
                     .put("general.type", GgufValue.text("model"));
@@ -112,23 +123,79 @@ public record Source(
                     .writeTo(metadata);
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
-                types.put(source.info().name(), CheckpointTypes.of(source.info(), lossless));
+                types.put(source.info().name(), type(checkpoint, source, lossless));
             }
-            String kind = checkpoint.layout() == Layout.META ? "Meta checkpoint" : "Hugging Face checkpoint";
+            checkpoint.notes().forEach(options.notices());
             Model model = new Model(path.toString(), metadata, graph, checkpoint.files());
             return new Source(
-                    path, kind, model, types, lossless, List.of(List.copyOf(types.keySet())), Optional.of(general));
+                    path,
+                    kind(checkpoint),
+                    model,
+                    types,
+                    lossless,
+                    List.of(List.copyOf(types.keySet())),
+                    Optional.of(general));
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
         }
     }
 
+    private static String kind(GgufModel model) {
+        GgufFile first = model.parts().getFirst();
+        int parts = model.parts().size();
+        return "GGUF v" + first.version()
+                + (first.order() == ByteOrder.BIG_ENDIAN ? ", big-endian" : "")
+                + (parts > 1 ? " in " + parts + " parts" : "");
+    }
+
+    private static String kind(Checkpoint checkpoint) {
+        return switch (checkpoint.layout()) {
+            case HUGGING_FACE -> "Hugging Face checkpoint";
+            case META -> "Meta checkpoint";
+            case GGML -> checkpoint instanceof GgmlCheckpoint ggml ? ggml.version() : "GGML";
+        };
+    }
+
+    private static String stem(Path path) {
+        String name = String.valueOf(path.getFileName());
+        return name.contains(".") ? name.substring(0, name.lastIndexOf('.')) : name;
+    }
+
+    /** Number 4 was Q4_1 with some tensors in F16; 5 and 6 went with their block types. */
+    private static FileType fileType(GgmlCheckpoint ggml) {
+        return ggml.fileType() == 4
+                ? FileType.Q4_1
+                : FileType.fromId(ggml.fileType()).orElse(FileType.F32);
+    }
+
+    /** A file of llama.cpp's has tensors of GGUF's types, which they keep. */
+    private static QuantType type(Checkpoint checkpoint, TensorSource source, FileType lossless) {
+        if (checkpoint.layout() == Layout.GGML && source instanceof Renamed renamed) {
+            Optional<QuantType> stored = switch (renamed.source()) {
+                case Dequantized blocks -> QuantType.fromName(blocks.encoding());
+                case Stored plain -> QuantType.fromName(plain.info().dtype().name());
+                default -> Optional.empty();
+            };
+            // Q4_2 and Q4_3 are no longer types; F32 holds their values.
+            return stored.orElse(QuantType.F32);
+        }
+        return CheckpointTypes.of(source.info(), lossless);
+    }
+
     private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Consumer<String> notices) {
         if (checkpoint.layout() == Layout.HUGGING_FACE) {
             return HuggingFaceVocabulary.read(checkpoint.directory(), OptionalLong.of(rows), notices);
         }
+        if (checkpoint instanceof GgmlCheckpoint ggml) {
+            return GgmlVocabulary.of(ggml.tokens(), ggml.scores());
+        }
         Path file = checkpoint.directory().resolve("tokenizer.model");
+        // Mistral names the later versions of its tokenizer.
+        Path third = checkpoint.directory().resolve("tokenizer.model.v3");
+        if (!Files.exists(file) && Files.exists(third)) {
+            file = third;
+        }
         SentencePieceModel model = SentencePieceModel.read(file);
         model.notices().forEach(notices);
         return model.vocabulary(file, rows);
