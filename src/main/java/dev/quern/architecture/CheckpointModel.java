@@ -176,6 +176,33 @@ public final class CheckpointModel {
         return checkpoint.layout() == Layout.HUGGING_FACE;
     }
 
+    /**
+     * What a checkpoint's tensor is called in a GGUF.
+     *
+     * @param shape the shape that the configuration calls for
+     * @param ropeHeads for rows that are put back from Hugging Face's rotary order, the heads; otherwise 0
+     */
+    public record Place(String name, Shape shape, long ropeHeads) {
+        /** The rows of a matrix that has as many as the tensor, in the GGUF's order. */
+        public TensorSource inOrder(TensorSource rows) {
+            return ropeHeads == 0 ? rows : RopeRows.undoHuggingFace(rows, ropeHeads);
+        }
+    }
+
+    /** Every tensor that the family's page knows, by its name in the checkpoint's layout. */
+    public Map<String, Place> places() {
+        Map<String, Place> places = new LinkedHashMap<>();
+        expectedTensors().forEach((name, named) -> {
+            Architecture.Transforms transforms = named.rule().transform();
+            Architecture.Transform transform = transforms == null
+                    ? null
+                    : checkpoint.layout() == Layout.META ? transforms.meta() : transforms.huggingface();
+            long heads = transform == null ? 0 : sizes.get(transform.permuteRope());
+            places.put(name, new Place(named.ggufName(), shapeOf(named.rule()), heads));
+        });
+        return places;
+    }
+
     /** A rule with the layer's number put in. */
     private record Named(TensorRule rule, String ggufName, String huggingFaceName) {}
 

@@ -1,6 +1,7 @@
 package dev.quern.checkpoint;
 
 import dev.quern.checkpoint.ggml.GgmlVersion;
+import dev.quern.checkpoint.packed.PackedCheckpoint;
 import dev.quern.checkpoint.torch.TorchContainer;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
@@ -25,6 +26,9 @@ public final class Checkpoints {
     private static final String MISTRAL_INDEX = "consolidated.safetensors.index.json";
     private static final String TORCH_INDEX = "pytorch_model.bin.index.json";
 
+    /** What PEFT calls an adapter's configuration. */
+    public static final String ADAPTER_CONFIG = "adapter_config.json";
+
     private Checkpoints() {}
 
     /**
@@ -46,6 +50,34 @@ public final class Checkpoints {
             throw InputException.of(source, "changed while it was being read")
                     .withHint("leave the files alone until the command has ended, and run it again")
                     .withCause(e);
+        }
+    }
+
+    /**
+     * The tensors of a PEFT adapter's folder; the configuration is adapter_config.json.
+     *
+     * @throws InputException when it is no adapter
+     */
+    public static Checkpoint openAdapter(Path directory) {
+        Path config = directory.resolve(ADAPTER_CONFIG);
+        if (!Files.isRegularFile(config)) {
+            throw InputException.of(directory, "no adapter_config.json in it")
+                    .withHint("an adapter is a folder with adapter_config.json and adapter_model.safetensors");
+        }
+        Path file = Stream.of("adapter_model.safetensors", "adapter_model.bin")
+                .map(directory::resolve)
+                .filter(Files::exists)
+                .findFirst()
+                .orElseThrow(() -> InputException.of(
+                                directory, "no adapter_model.safetensors or adapter_model.bin beside adapter_config.json")
+                        .withHint("the download is not complete"));
+        ModelConfig read = ModelConfig.read(config);
+        List<Weights> weights = Weights.open(List.of(file));
+        try {
+            return new WholeTensors(Layout.HUGGING_FACE, directory, read, weights, List.of());
+        } catch (RuntimeException | Error e) {
+            weights.forEach(Weights::close);
+            throw e;
         }
     }
 
@@ -114,7 +146,7 @@ public final class Checkpoints {
         try {
             List<String> notes = new ArrayList<>(parts.notes());
             parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
-            return new WholeTensors(Layout.HUGGING_FACE, directory, config, weights, notes);
+            return PackedCheckpoint.of(new WholeTensors(Layout.HUGGING_FACE, directory, config, weights, notes));
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;
@@ -201,9 +233,10 @@ public final class Checkpoints {
                 directory,
                 "no weight files (safetensors, pytorch_model.bin or " + "consolidated.*.pth) in it; found "
                         + (names.isEmpty() ? "nothing" : quoted(names)));
-        if (names.contains("adapter_config.json")) {
+        if (names.contains(ADAPTER_CONFIG)) {
             return InputException.of(directory, "is a LoRA adapter, not a model")
-                    .withHint("merge it into its base model first (peft: merge_and_unload)");
+                    .withHint("quern convert BASE --lora ADAPTER merges it; quern convert ADAPTER --base BASE makes it a GGUF of"
+                            + " its own");
         }
         if (any(names, name -> name.endsWith(".gguf"))) {
             return none.withHint("give the GGUF file itself as the source");
@@ -239,7 +272,7 @@ public final class Checkpoints {
             if (chosen.isEmpty() && names.contains(MISTRAL_INDEX)) {
                 return indexed(directory.resolve(MISTRAL_INDEX));
             }
-            if (chosen.isEmpty() && !names.contains("adapter_config.json")) {
+            if (chosen.isEmpty() && !names.contains(ADAPTER_CONFIG)) {
                 chosen = matching(names, ".*\\.safetensors");
             }
             if (chosen.isEmpty() && names.contains(TORCH_INDEX)) {

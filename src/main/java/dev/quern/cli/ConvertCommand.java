@@ -3,6 +3,7 @@ package dev.quern.cli;
 import dev.quern.architecture.Model;
 import dev.quern.io.MappedFile;
 import dev.quern.io.RefusedException;
+import dev.quern.pipeline.Adapters;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
@@ -18,11 +19,13 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 @Command(
         name = "convert",
@@ -34,7 +37,9 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  quern convert llama-7b/                     to the checkpoint's own precision",
             "  quern convert llama-7b/ -t Q4_0             to 4 bits, one pass",
-            "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/"
+            "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/",
+            "  quern convert llama-7b/ --lora style/:0.8   with an adapter merged into it",
+            "  quern convert style/ --base llama-7b/       the adapter alone"
         })
 final class ConvertCommand implements Callable<Integer> {
     @Spec
@@ -64,6 +69,21 @@ final class ConvertCommand implements Callable<Integer> {
                     + "F16 or BF16, as the checkpoint has it; what is quantized stays as it is).")
     List<String> types = List.of("auto");
 
+    @Option(
+            names = "--lora",
+            paramLabel = "DIR[:SCALE]",
+            converter = Loras.class,
+            description = "Merge this LoRA adapter (PEFT's folder), or so much of it; repeatable.")
+    List<Source.Lora> adapters = new ArrayList<>();
+
+    @Option(
+            names = "--base",
+            paramLabel = "DIR",
+            description = "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
+                    + " makes a GGUF of the adapter alone.")
+    @Nullable
+    Path base;
+
     @Option(names = "--model-name", paramLabel = "NAME", description = "The model's name (general.name).")
     @Nullable
     String modelName;
@@ -74,6 +94,12 @@ final class ConvertCommand implements Callable<Integer> {
             description = "A JSON object of general.* keys that go before what the model card says.")
     @Nullable
     Path metadata;
+
+    @Option(
+            names = "--dequantize",
+            description = "Unpack MXFP4 and NVFP4 weights to the output type too. Without it they keep their blocks in"
+                    + " F32, F16, BF16 and Q8_0 files; all other packed weights are always unpacked.")
+    boolean dequantize;
 
     @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors.")
     boolean vocabularyOnly;
@@ -101,13 +127,25 @@ final class ConvertCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         split.check(spec, vocabularyOnly);
-        try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
+        try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
             for (FileType type : fileTypes(opened)) {
                 outputs.addAll(outputs(opened, type));
             }
             return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
         }
+    }
+
+    private Source open() {
+        Source.Options options = new Source.Options(metadata, modelName, adapters, run.talk()::say);
+        Path trainedOn = base;
+        if (trainedOn == null) {
+            return Source.open(source, options);
+        }
+        if (!adapters.isEmpty()) {
+            throw Quern.usage(spec, "--base makes a GGUF of an adapter, --lora merges one: give one of them");
+        }
+        return Adapters.open(source, trainedOn, options);
     }
 
     private List<FileType> fileTypes(Source opened) {
@@ -126,15 +164,17 @@ final class ConvertCommand implements Callable<Integer> {
         return chosen;
     }
 
-    /** The peer's: BF16 stays BF16, everything else becomes F16. What is quantized stays what it is. */
-    private static FileType automatic(Source opened) {
+    /** The peer's: BF16 stays BF16, everything else becomes F16. What is quantized stays what it is; an adapter is F32. */
+    private FileType automatic(Source opened) {
+        if (base != null) {
+            return FileType.F32;
+        }
         return opened.isQuantized()
                 ? opened.lossless()
                 : opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
     }
 
     private List<Conversion.Output> outputs(Source opened, FileType type) {
-        Path target = target(opened, type);
         if (split.keepSplit) {
             if (opened.general().isPresent()) {
                 throw new RefusedException(
@@ -142,10 +182,11 @@ final class ConvertCommand implements Callable<Integer> {
                         "is a checkpoint; --keep-split keeps the parts of a split GGUF",
                         "use --split-max-size or --split-max-tensors");
             }
-            return Split.numberedOutputs(
-                    Quantization.planParts(opened, type, typeOptions.options(run.talk()::say)), target);
+            List<OutputPlan> kept = Quantization.planParts(opened, type, typeOptions.options(run.talk()::say));
+            return Split.numberedOutputs(kept, target(opened, type, kept.getFirst()));
         }
         OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
+        Path target = target(opened, type, plan);
         List<OutputPlan> parts = split.split().parts(plan);
         if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
             run.talk().say("note: " + target + ": everything fits into one file; it is not split");
@@ -154,12 +195,15 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private OutputPlan plan(Source opened, FileType type) {
+        if (base != null) {
+            return Adapters.plan(opened, type);
+        }
         if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && !typeOptions.any()) {
             return Quantization.copy(opened, typeOptions.options(run.talk()::say));
         }
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
-                ? CheckpointTypes.plan(opened, type)
+                ? CheckpointTypes.plan(opened, type, dequantize)
                 : Quantization.plan(opened, type, typeOptions.options(run.talk()::say));
     }
 
@@ -167,9 +211,11 @@ final class ConvertCommand implements Callable<Integer> {
         return new OutputPlan(type.name(), CheckpointTypes.plan(opened, type).metadata(), List.of());
     }
 
-    private Path target(Source opened, FileType type) {
+    private Path target(Source opened, FileType type, OutputPlan plan) {
+        // A file of packed blocks is named for them; of several, each for what the user called it.
+        String named = types.size() > 1 ? type.name() : plan.type();
         String name = opened.general()
-                .map(general -> general.fileName(vocabularyOnly ? "vocab" : type.name()))
+                .map(general -> general.fileName(vocabularyOnly ? "vocab" : base == null ? named : named + "-LoRA"))
                 .orElse("ggml-model-" + type.name() + ".gguf");
         Path given = out;
         if (given == null) {
@@ -191,6 +237,26 @@ final class ConvertCommand implements Callable<Integer> {
                     spec, "-o " + given + ": several types need a directory that exists, or {ftype} in the name");
         }
         return Path.of(filled);
+    }
+
+    /** A folder, and behind its last colon a number. */
+    static final class Loras implements ITypeConverter<Source.Lora> {
+        @Override
+        public Source.Lora convert(String text) {
+            int colon = text.lastIndexOf(':');
+            if (colon > 0) {
+                try {
+                    float factor = Float.parseFloat(text.substring(colon + 1));
+                    if (!Float.isFinite(factor)) {
+                        throw new TypeConversionException("expected a finite scale, found '" + text + "'");
+                    }
+                    return new Source.Lora(Path.of(text.substring(0, colon)), factor);
+                } catch (NumberFormatException e) {
+                    return new Source.Lora(Path.of(text), 1); // A colon of the path's own.
+                }
+            }
+            return new Source.Lora(Path.of(text), 1);
+        }
     }
 
     static List<Path> inputs(Model model) {

@@ -67,7 +67,7 @@ final class InspectCommand implements Callable<Integer> {
             return SecurityText.print(FileSecurity.of(path), json) ? 0 : 3;
         }
         List<String> notes = new ArrayList<>();
-        try (Source source = Source.open(path, new Source.Options(null, null, notes::add))) {
+        try (Source source = Source.open(path, new Source.Options(null, null, List.of(), notes::add))) {
             if (json) {
                 System.out.println(Json.pretty(map(source, notes)));
             } else {

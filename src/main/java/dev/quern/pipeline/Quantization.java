@@ -158,7 +158,12 @@ public final class Quantization {
                     "rows of " + shape.rowLength() + " values are not whole " + choice.type() + " blocks of "
                             + choice.type().blockLength());
         }
-        boolean same = current == choice.type();
+        // Weights of a checkpoint that are packed as blocks of this very type.
+        boolean packed = tensor.blocks()
+                .filter(blocks -> blocks.encoding().equals(choice.type().name()))
+                .filter(blocks -> blocks.factors().isEmpty())
+                .isPresent();
+        boolean same = current == choice.type() || packed;
         if (current.isQuantized() && !same && !options.allowRequantize()) {
             throw refused(name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
                     .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
@@ -177,7 +182,7 @@ public final class Quantization {
                                     : choice.type() + " needs an importance matrix")
                     .withHint("give one with --imatrix that was made from this model");
         }
-        boolean copied = same && isStored(tensor, current);
+        boolean copied = same && (packed || isStored(tensor, current));
         return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
     }
 

@@ -7,11 +7,14 @@ import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Checkpoints;
 import dev.quern.checkpoint.GgmlCheckpoint;
 import dev.quern.checkpoint.Layout;
+import dev.quern.checkpoint.lora.LoraAdapter;
+import dev.quern.checkpoint.lora.MergedCheckpoint;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufModel;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.gguf.GgufValue;
+import dev.quern.io.InputException;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.DType;
@@ -63,12 +66,27 @@ public record Source(
     /**
      * @param overrides a JSON object of {@code general.*} keys, or null
      * @param name the model's name as the user wants it, or null
+     * @param adapters LoRA adapters to merge, in this order
      * @param notices is told, in one line each, what the reader should know of the source
      */
     public record Options(
-            @Nullable Path overrides, @Nullable String name, Consumer<String> notices) {
-        public static final Options NONE = new Options(null, null, notice -> {});
+            @Nullable Path overrides,
+            @Nullable String name,
+            List<Lora> adapters,
+            Consumer<String> notices) {
+        public static final Options NONE = new Options(null, null, List.of(), notice -> {});
+
+        public Options {
+            adapters = List.copyOf(adapters);
+        }
     }
+
+    /**
+     * A LoRA adapter, and how much of it.
+     *
+     * @param factor 1 for all of it
+     */
+    public record Lora(Path directory, float factor) {}
 
     public static Source open(Path path) {
         return open(path, Options.NONE);
@@ -76,7 +94,15 @@ public record Source(
 
     /** @throws dev.quern.io.InputException when the path is nothing that Quern reads */
     public static Source open(Path path, Options options) {
-        return GgufFile.isGguf(path) ? ofGguf(path, options) : ofCheckpoint(path, options);
+        if (!GgufFile.isGguf(path)) {
+            return ofCheckpoint(path, options);
+        }
+        if (!options.adapters().isEmpty()) {
+            throw InputException.of(path, "is a GGUF file, and an adapter is merged into a checkpoint")
+                    .withHint("give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load it"
+                            + " beside the GGUF");
+        }
+        return ofGguf(path, options);
     }
 
     /** Whether some tensor is quantized already. */
@@ -101,6 +127,9 @@ public record Source(
     private static Source ofCheckpoint(Path path, Options options) {
         Checkpoint checkpoint = Checkpoints.open(path);
         try {
+            for (Lora lora : options.adapters()) {
+                checkpoint = merged(checkpoint, lora);
+            }
             CheckpointModel family = CheckpointModel.of(checkpoint);
             TensorGraph graph = family.graph();
             FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
@@ -150,11 +179,12 @@ public record Source(
     }
 
     private static String kind(Checkpoint checkpoint) {
-        return switch (checkpoint.layout()) {
+        String kind = switch (checkpoint.layout()) {
             case HUGGING_FACE -> "Hugging Face checkpoint";
             case META -> "Meta checkpoint";
             case GGML -> checkpoint instanceof GgmlCheckpoint ggml ? ggml.version() : "GGML";
         };
+        return kind + checkpoint.packing().map(packing -> " packed by " + packing).orElse("");
     }
 
     private static String stem(Path path) {
@@ -181,6 +211,16 @@ public record Source(
             return stored.orElse(QuantType.F32);
         }
         return CheckpointTypes.of(source.info(), lossless);
+    }
+
+    private static Checkpoint merged(Checkpoint base, Lora lora) {
+        LoraAdapter adapter = LoraAdapter.open(lora.directory());
+        try {
+            return MergedCheckpoint.of(base, adapter, lora.factor());
+        } catch (RuntimeException e) {
+            adapter.close();
+            throw e;
+        }
     }
 
     private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Consumer<String> notices) {

@@ -158,7 +158,11 @@ final class TileWorker {
             case Stored stored -> stored.copyRows(first, rows, encoded);
             case Dequantized blocks -> blocks.copyRows(first, rows, encoded);
             case Renamed renamed -> copyRows(renamed.source(), first, rows);
-            default -> throw new IllegalStateException(source.info().name() + " does not lie in a file");
+            default ->
+                source.blocks()
+                        .orElseThrow(() -> new IllegalStateException(source.info().name() + " does not lie in a file"))
+                        .reader()
+                        .readRows(first, rows, encoded, 0);
         }
     }
 

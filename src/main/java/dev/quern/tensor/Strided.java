@@ -52,6 +52,21 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
         return InputException.of(storage.file().path(), "tensor " + Quoted.of(info.name()), problem);
     }
 
+    /**
+     * A matrix that lies in a file with rows and columns exchanged.
+     *
+     * @throws IllegalArgumentException when the source is no matrix of elements in a file
+     */
+    public static Strided transposed(TensorSource source) {
+        Shape shape = source.info().shape();
+        TensorInfo info = source.info().withShape(Shape.of(shape.dim(1), shape.dim(0)));
+        return switch (source) {
+            case Stored stored -> new Strided(info, stored.region(), 0, new long[] {1, shape.dim(1)});
+            case Strided view -> new Strided(info, view.storage, view.offset, new long[] {view.strides[1], view.strides[0]});
+            default -> throw new IllegalArgumentException(source.info().name() + " does not lie in a file");
+        };
+    }
+
     /** Whether the elements lie row-major without gaps, so that the view is as good as {@link Stored}. */
     public static boolean isContiguous(Shape shape, long[] strides) {
         long expected = 1;

@@ -96,8 +96,26 @@ public final class LlamaModel implements AutoCloseable {
         return logits(tokens, ContextOptions.AS_THE_TOOLS);
     }
 
+    /** A LoRA adapter in GGUF for this model; the library frees it with the model. */
+    public MemorySegment adapter(Path file) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment path = arena.allocateFrom(file.toString());
+            library.log().drain();
+            MemorySegment adapter =
+                    call(() -> (MemorySegment) llama.loadAdapter().invokeExact(model, path));
+            LlamaCpp.require(
+                    !adapter.equals(MemorySegment.NULL), file + ": " + library.log().drain());
+            return adapter;
+        }
+    }
+
     /** One row of vocabularySize() values for each token; the tokens are the whole text the model sees. */
     public float[] logits(int[] tokens, ContextOptions options) {
+        return logits(tokens, options, MemorySegment.NULL);
+    }
+
+    /** @param adapter from {@link #adapter}, applied whole; or null in C's sense */
+    public float[] logits(int[] tokens, ContextOptions options, MemorySegment adapter) {
         for (int token : tokens) {
             LlamaCpp.require(token >= 0 && token < vocabularySize(), token + " is not in the vocabulary");
         }
@@ -110,6 +128,12 @@ public final class LlamaModel implements AutoCloseable {
                     !context.equals(MemorySegment.NULL),
                     "no context: " + library.log().drain());
             try {
+                if (!adapter.equals(MemorySegment.NULL)) {
+                    MemorySegment adapters = arena.allocateFrom(ADDRESS, adapter);
+                    MemorySegment scales = arena.allocateFrom(JAVA_FLOAT, 1f);
+                    int refused = call(() -> (int) llama.setAdapters().invokeExact(context, adapters, 1L, scales));
+                    LlamaCpp.require(refused == 0, "adapter refused: " + library.log().drain());
+                }
                 MemorySegment batch = batch(arena, tokens);
                 int failed = call(() -> (int) llama.decode().invokeExact(context, batch));
                 LlamaCpp.require(
