@@ -92,6 +92,13 @@ public final class ImportanceReader {
         float[][] values = new float[matrices][columns];
         List<Integer> unseen = new ArrayList<>();
         for (int matrix = 0; matrix < matrices; matrix++) {
+            if (!Float.isFinite(count[matrix]) || count[matrix] < 0) {
+                throw InputException.expected(
+                        path,
+                        "tensor " + Quoted.of(weight + COUNTS) + ", matrix " + matrix,
+                        "a finite count of at least 0",
+                        String.valueOf(count[matrix]));
+            }
             sums.readRows(matrix, 1, values[matrix], 0);
             if (count[matrix] > 0) {
                 for (int column = 0; column < columns; column++) {

@@ -21,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -73,6 +74,21 @@ public final class Conversion {
      * @throws dev.quern.io.OutputException when an output cannot be written; none appears then
      */
     public static List<Written> run(List<Output> outputs, Collection<Path> inputs, Options options) {
+        return run(outputs, inputs, options, Start.USUAL);
+    }
+
+    /**
+     * How codecs begin.
+     *
+     * @param warmedValues models up to here start scalar and go on with vectors when their kernels are compiled; of a
+     *     larger one every worker compiles its kernels within its first tiles, at less than scalar code costs
+     * @param codecs makes the codecs of larger models
+     */
+    record Start(long warmedValues, BiFunction<QuantType, Kernel, BlockCodec> codecs) {
+        static final Start USUAL = new Start(WARMED_VALUES, Codecs::create);
+    }
+
+    static List<Written> run(List<Output> outputs, Collection<Path> inputs, Options options, Start start) {
         List<Target> targets = new ArrayList<>();
         try {
             Map<Path, Long> sizes = new LinkedHashMap<>();
@@ -85,7 +101,7 @@ public final class Conversion {
             for (int i = 0; i < targets.size(); i++) {
                 targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite(), options.forced());
             }
-            writeTensors(targets, options);
+            writeTensors(targets, options, start);
             for (Target target : targets) {
                 // The header comes last: a file without one is no GGUF, whatever happened to its data.
                 target.file().write(target.layout.header(), 0);
@@ -154,13 +170,11 @@ public final class Conversion {
     /** Some rows of one source tensor, and all their places. */
     record Tile(TensorSource source, List<Place> places, long firstRow, int rows) {}
 
-    private static void writeTensors(List<Target> targets, Options options) {
+    private static void writeTensors(List<Target> targets, Options options, Start start) {
         long values =
                 targets.stream().mapToLong(target -> target.plan.parameters()).sum();
-        if (options.kernel() == Kernel.SCALAR || values > WARMED_VALUES) {
-            // Of a large model every worker compiles its kernels within its first tiles, at less than scalar code
-            // costs.
-            writeTensors(targets, options, type -> Codecs.create(type, options.kernel()));
+        if (options.kernel() == Kernel.SCALAR || values > start.warmedValues()) {
+            writeTensors(targets, options, type -> start.codecs().apply(type, options.kernel()));
             return;
         }
         try (CodecWarmup warmup = CodecWarmup.start(uses(targets))) {
