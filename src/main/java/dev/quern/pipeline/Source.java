@@ -9,6 +9,7 @@ import dev.quern.checkpoint.GgmlCheckpoint;
 import dev.quern.checkpoint.Layout;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
+import dev.quern.gguf.GgufModel;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.gguf.GgufValue;
 import dev.quern.quantization.FileType;
@@ -42,6 +43,8 @@ import org.jspecify.annotations.Nullable;
  * @param model metadata and tensors; for a checkpoint those of its lossless form
  * @param types what each tensor is stored as, or would be in the lossless form
  * @param lossless the smallest of F16, BF16 and F32 that holds every value of the source; for a GGUF the type it has
+ * @param parts for each GGUF file of the model, the names of its tensors in the order of their bytes; one list of all
+ *     for a checkpoint, however many files it has
  * @param general what the default file name is made of; empty for a GGUF
  */
 public record Source(
@@ -50,6 +53,7 @@ public record Source(
         Model model,
         SequencedMap<String, QuantType> types,
         FileType lossless,
+        List<List<String>> parts,
         Optional<GeneralMetadata> general)
         implements AutoCloseable {
 
@@ -81,17 +85,17 @@ public record Source(
     }
 
     private static Source ofGguf(Path path, Options options) {
-        GgufFile file = GgufFile.open(path);
-        file.warnings().forEach(options.notices());
+        GgufModel file = GgufModel.open(path);
+        file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
             types.put(tensor.name(), tensor.type());
         }
-        Model model = new Model(path.toString(), file.metadata(), file.graph(), List.of(file.file()));
+        Model model = new Model(path.toString(), file.metadata(), file.graph(), file.files());
         FileType type = FileType.fromId(
                         file.metadata().integer("general.file_type").orElse(-1))
                 .orElse(FileType.F32);
-        return new Source(path, kind(file), model, types, type, Optional.empty());
+        return new Source(path, kind(file), model, types, type, file.names(), Optional.empty());
     }
 
     private static Source ofCheckpoint(Path path, Options options) {
@@ -123,15 +127,26 @@ public record Source(
             }
             checkpoint.notes().forEach(options.notices());
             Model model = new Model(path.toString(), metadata, graph, checkpoint.files());
-            return new Source(path, kind(checkpoint), model, types, lossless, Optional.of(general));
+            return new Source(
+                    path,
+                    kind(checkpoint),
+                    model,
+                    types,
+                    lossless,
+                    List.of(List.copyOf(types.keySet())),
+                    Optional.of(general));
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
         }
     }
 
-    private static String kind(GgufFile file) {
-        return "GGUF v" + file.version() + (file.order() == ByteOrder.BIG_ENDIAN ? ", big-endian" : "");
+    private static String kind(GgufModel model) {
+        GgufFile first = model.parts().getFirst();
+        int parts = model.parts().size();
+        return "GGUF v" + first.version()
+                + (first.order() == ByteOrder.BIG_ENDIAN ? ", big-endian" : "")
+                + (parts > 1 ? " in " + parts + " parts" : "");
     }
 
     private static String kind(Checkpoint checkpoint) {
