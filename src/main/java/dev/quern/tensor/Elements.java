@@ -114,7 +114,13 @@ public final class Elements {
                     out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i);
                 }
             }
-            case U8, BOOL -> {
+            case BOOL -> {
+                // Torch and numpy write 0 and 1; any other byte is true, as it is to them.
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i) == 0 ? 0 : 1;
+                }
+            }
+            case U8 -> {
                 for (int i = 0; i < count; i++) {
                     out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff;
                 }
