@@ -127,13 +127,13 @@ class TaskFormatTest {
                 "byte " + (last - 4) + ": number of answers: expected 4 bytes, found the file's end after 0");
         ByteBuffer empty = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(8);
         refused(format, empty.array(), "task 1 at byte 8: expected a question and answers, found an empty one");
-        Path file = TaskFiles.write(directory, changed(4, 1 << 20));
+        Path file = TaskFiles.write(directory, changed(8, 1 << 20));
         assertThatThrownBy(() -> {
-                    // The draw of two of three tasks that takes the first.
+                    // The draw of two of three tasks that takes the second.
                     format.tasks(file, 2, tokenizer);
                 })
                 .isInstanceOf(InputException.class)
-                .hasMessage(file + ": byte 4: offset of task 1: expected less than the file's " + last
+                .hasMessage(file + ": byte 8: offset of task 2: expected less than the file's " + last
                         + " bytes, found 1048576");
     }
 }
