@@ -22,6 +22,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ConvertCommand.class,
             QuantizeCommand.class,
             PerplexityCommand.class,
+            VerifyCommand.class,
+            HashCommand.class,
             CompareCommand.class,
             GenerateCommand.class,
             ScoreCommand.class,
