@@ -37,8 +37,8 @@ final class LogProbabilities {
         FloatVector wanted = FloatVector.broadcast(Exponential.LANES, max);
         int i = 0;
         for (; i <= count - 8; i += 8) {
-            VectorMask<Float> equal = FloatVector.fromArray(Exponential.LANES, values, at + i)
-                    .compare(VectorOperators.EQ, wanted);
+            VectorMask<Float> equal =
+                    FloatVector.fromArray(Exponential.LANES, values, at + i).compare(VectorOperators.EQ, wanted);
             if (equal.anyTrue()) {
                 return i + equal.firstTrue();
             }

@@ -51,8 +51,8 @@ class EvaluationCommandsTest {
 
     @Test
     void perplexityInStridesWithItsInterval() {
-        JsonNode found = json(Cli.run(
-                "perplexity", "-m", MODEL, "-f", TEXT, "-c", 128, "--ppl-stride", 64, "--chunks", 6, "--json"));
+        JsonNode found = json(
+                Cli.run("perplexity", "-m", MODEL, "-f", TEXT, "-c", 128, "--ppl-stride", 64, "--chunks", 6, "--json"));
         assertThat(found.get("context").asInt()).isEqualTo(256);
         assertThat(found.get("stride").asInt()).isEqualTo(64);
         assertThat(found.get("tokens_scored").asInt()).isEqualTo(6 * 64);
@@ -62,14 +62,36 @@ class EvaluationCommandsTest {
         assertThat(found.get("peak_memory").get("own_bytes").asLong()).isPositive();
         usage(
                 "--ppl-stride: expected 1 to the context's 128, found 129",
-                "perplexity", "-m", MODEL, "-f", TEXT, "-c", 128, "--ppl-stride", 129);
+                "perplexity",
+                "-m",
+                MODEL,
+                "-f",
+                TEXT,
+                "-c",
+                128,
+                "--ppl-stride",
+                129);
     }
 
     @Test
     void compareSaysWhoIsNearerAndJudges() {
         Cli.Run run = Cli.run(
-                "compare", "-m", q40, q80, "--base", MODEL, "-f", TEXT, "-c", 128, "--chunks", 6, "--gate", "kld<=0.03",
-                "--gate", "ppl_increase<=50%");
+                "compare",
+                "-m",
+                q40,
+                q80,
+                "--base",
+                MODEL,
+                "-f",
+                TEXT,
+                "-c",
+                128,
+                "--chunks",
+                6,
+                "--gate",
+                "kld<=0.03",
+                "--gate",
+                "ppl_increase<=50%");
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out())
                 .contains("====== KL divergence statistics ======")
@@ -78,8 +100,23 @@ class EvaluationCommandsTest {
                 .contains("gate q40.gguf: kld<=0.03: passed, 0.0");
         assertThat(run.err()).contains("6 windows").contains("peak memory");
         Cli.Run failed = Cli.run(
-                "compare", "-m", q80, "-m", q40, "--base", MODEL, "-f", TEXT, "-c", 128, "--chunks", 2, "--gate",
-                "kld<=0.002", "--gate", "kld_upper<1");
+                "compare",
+                "-m",
+                q80,
+                "-m",
+                q40,
+                "--base",
+                MODEL,
+                "-f",
+                TEXT,
+                "-c",
+                128,
+                "--chunks",
+                2,
+                "--gate",
+                "kld<=0.002",
+                "--gate",
+                "kld_upper<1");
         assertThat(failed.code()).isEqualTo(4);
         assertThat(failed.out())
                 .contains("gate q80.gguf: kld<=0.002: passed")
@@ -92,7 +129,19 @@ class EvaluationCommandsTest {
     void compareWithASavedBaseGivesTheSame() throws Exception {
         Path base = folder.resolve("saved.bin");
         JsonNode direct = json(Cli.run(
-                "compare", "-m", q40, "--base", MODEL, "-f", TEXT, "-c", 128, "--chunks", 3, "--json", "--save-base",
+                "compare",
+                "-m",
+                q40,
+                "--base",
+                MODEL,
+                "-f",
+                TEXT,
+                "-c",
+                128,
+                "--chunks",
+                3,
+                "--json",
+                "--save-base",
                 base));
         JsonNode saved = json(Cli.run("compare", "-m", q40, "--kl-divergence-base", base, "-f", TEXT, "--json"));
         assertThat(saved.get("windows").asInt()).isEqualTo(3);
@@ -113,7 +162,13 @@ class EvaluationCommandsTest {
         assertThat(exists.code()).isEqualTo(2);
         usage(
                 "-c: expected the base file's 128 tokens, found 256",
-                "compare", "-m", q40, "--kl-divergence-base", base, "-c", 256);
+                "compare",
+                "-m",
+                q40,
+                "--kl-divergence-base",
+                base,
+                "-c",
+                256);
         Path other = Files.writeString(folder.resolve("other.txt"), "It was a dark and stormy night. ".repeat(200));
         Cli.Run text = Cli.run("compare", "-m", q40, "--kl-divergence-base", base, "-f", other);
         assertThat(text.code()).isEqualTo(3);
@@ -140,7 +195,13 @@ class EvaluationCommandsTest {
         usage("expected -m CANDIDATE, at least one (or --save-base FILE)", "compare", "--base", MODEL, "-f", TEXT);
         usage(
                 "--save-base needs --base MODEL: a base file is already one",
-                "compare", "-m", q40, "--kl-divergence-base", base, "--save-base", folder.resolve("x"));
+                "compare",
+                "-m",
+                q40,
+                "--kl-divergence-base",
+                base,
+                "--save-base",
+                folder.resolve("x"));
         usage(
                 "gate 'kld<=3%': kld has no unit, found '%'",
                 "compare", "-m", q40, "--base", MODEL, "-f", TEXT, "--gate", "kld<=3%");
@@ -156,9 +217,11 @@ class EvaluationCommandsTest {
         assertThat(greedy.get("tokens")).hasSize(12);
         assertThat(greedy.get("end").asString()).isEqualTo("length");
         Object[] hot = {"generate", "-m", MODEL, "-p", "The prince", "-n", 12, "--temp", 1.5, "--seed", 5, "--json"};
-        assertThat(json(Cli.run(hot)).get("tokens")).isEqualTo(json(Cli.run(hot)).get("tokens"));
+        assertThat(json(Cli.run(hot)).get("tokens"))
+                .isEqualTo(json(Cli.run(hot)).get("tokens"));
         usage("expected either -p TEXT or -f FILE", "generate", "-m", MODEL);
-        assertThat(Cli.run("generate", "-m", MODEL, "-p", "x", "--top-p", 0).code()).isEqualTo(2);
+        assertThat(Cli.run("generate", "-m", MODEL, "-p", "x", "--top-p", 0).code())
+                .isEqualTo(2);
         Cli.Run full = Cli.run("generate", "-m", MODEL, "-p", "The prince went home", "-c", 3);
         assertThat(full.code()).isEqualTo(3);
         assertThat(full.firstError()).contains("the context 3 positions: none is left for an answer");
@@ -168,7 +231,10 @@ class EvaluationCommandsTest {
     void generateShowsTwoModelsSideBySide() {
         Cli.Run run = Cli.run("generate", "-m", MODEL, "-p", "The prince", "-n", 40, "--compare", q40, "--quiet");
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out()).startsWith("tolstoy-4m ").contains(" | q40.gguf\n").containsPattern("the same (for )?[0-9]+ tokens");
+        assertThat(run.out())
+                .startsWith("tolstoy-4m ")
+                .contains(" | q40.gguf\n")
+                .containsPattern("the same (for )?[0-9]+ tokens");
         Cli.Run same = Cli.run("generate", "-m", MODEL, "-p", "The prince", "-n", 9, "--compare", MODEL, "--quiet");
         assertThat(same.out()).endsWith("\nthe same 9 tokens\n");
     }
@@ -180,12 +246,14 @@ class EvaluationCommandsTest {
         StringBuilder out = new StringBuilder();
         for (int i = 0; i < text.length; i++) {
             String piece = stream.add(text, i, i + 1);
-            assertThat(piece.isEmpty() || Character.isValidCodePoint(piece.codePointAt(0))).isTrue();
+            assertThat(piece.isEmpty() || Character.isValidCodePoint(piece.codePointAt(0)))
+                    .isTrue();
             assertThat(piece).doesNotContain("\ufffd");
             out.append(piece);
         }
         assertThat(out.toString()).isEqualTo("a\u00e9\ud83c\udf3e");
-        assertThat(stream.add(new byte[] {'b', (byte) 0xff, 'c', (byte) 0xe2}, 0, 4)).isEqualTo("b\ufffdc");
+        assertThat(stream.add(new byte[] {'b', (byte) 0xff, 'c', (byte) 0xe2}, 0, 4))
+                .isEqualTo("b\ufffdc");
         assertThat(stream.end()).isEqualTo("\ufffd");
     }
 
@@ -197,7 +265,10 @@ class EvaluationCommandsTest {
                         + "1,She saw _ there that night with the others.,Pierre,Andrew,2\n");
         Cli.Run run = Cli.run("score", "--task", "winogrande", "-m", MODEL, "-f", tasks);
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out()).containsPattern("(?m)^2\t").contains("winogrande: ").contains("chance 50.00 %");
+        assertThat(run.out())
+                .containsPattern("(?m)^2\t")
+                .contains("winogrande: ")
+                .contains("chance 50.00 %");
         Cli.Run peers = Cli.run("perplexity", "--winogrande", "--winogrande-tasks", 2, "-m", MODEL, "-f", tasks);
         assertThat(peers.out()).isEqualTo(run.out());
         JsonNode one = json(Cli.run("score", "--winogrande", "--tasks", 1, "-m", MODEL, "-f", tasks, "--json"));
@@ -206,28 +277,36 @@ class EvaluationCommandsTest {
         usage("expected --task hellaswag, winogrande or multiple-choice", "score", "-m", MODEL, "-f", tasks);
         usage(
                 "--task: expected hellaswag, winogrande or multiple-choice, found 'mmlu'",
-                "score", "--task", "mmlu", "-m", MODEL, "-f", tasks);
-        usage(
-                "expected one kind of task, found 2",
-                "score", "--hellaswag", "--winogrande", "-m", MODEL, "-f", tasks);
+                "score",
+                "--task",
+                "mmlu",
+                "-m",
+                MODEL,
+                "-f",
+                tasks);
+        usage("expected one kind of task, found 2", "score", "--hellaswag", "--winogrande", "-m", MODEL, "-f", tasks);
     }
 
     /** A real process, ended by a real SIGINT while it measures. */
     @Test
     void anInterruptedRunSaysWhatItHas() throws Exception {
         List<String> command = new java.util.ArrayList<>(List.of("env", "--default-signal=INT"));
-        command.addAll(Cli.process("perplexity", "-m", MODEL, "-f", TEXT, "-c", 64).command());
+        command.addAll(
+                Cli.process("perplexity", "-m", MODEL, "-f", TEXT, "-c", 64).command());
         command.add(3, "-Dquern.terminal=true");
         Process process = new ProcessBuilder(command).start();
-        try (BufferedReader err = new BufferedReader(
-                new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8))) {
+        try (BufferedReader err =
+                new BufferedReader(new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8))) {
             StringBuilder said = new StringBuilder();
             while (!said.toString().contains("window ")) {
                 int c = err.read();
                 assertThat(c).as(said.toString()).isNotNegative();
                 said.append((char) c);
             }
-            assertThat(new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor()).isZero();
+            assertThat(new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
+                            .start()
+                            .waitFor())
+                    .isZero();
             String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
             assertThat(process.exitValue()).isEqualTo(130);

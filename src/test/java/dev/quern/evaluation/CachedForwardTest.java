@@ -93,8 +93,8 @@ class CachedForwardTest {
                 CachedForward cached = CachedForward.of(model, ForwardTest.LLAMA, 4, 1)) {
             assertThatThrownBy(() -> cached.next(new int[] {131})).isInstanceOf(IllegalArgumentException.class);
             assertThatThrownBy(() -> cached.truncate(1)).isInstanceOf(IllegalArgumentException.class);
-            assertThatThrownBy(() -> cached.improbabilities(
-                            List.of(new Run(new int[] {1}, 0, 2)), new int[] {0}, new int[] {0}))
+            assertThatThrownBy(() ->
+                            cached.improbabilities(List.of(new Run(new int[] {1}, 0, 2)), new int[] {0}, new int[] {0}))
                     .isInstanceOf(IllegalArgumentException.class);
             assertThatThrownBy(() -> cached.next(new int[5])).isInstanceOf(IllegalArgumentException.class);
         }

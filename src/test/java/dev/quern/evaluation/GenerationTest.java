@@ -23,8 +23,7 @@ class GenerationTest {
 
     private static Generation.Result run(
             Source source, int[] prompt, int most, int positions, Sampler.Options options, Set<Integer> endings) {
-        try (CachedForward forward =
-                CachedForward.of(source.model(), Bundled.pass(source.model()), positions, 2)) {
+        try (CachedForward forward = CachedForward.of(source.model(), Bundled.pass(source.model()), positions, 2)) {
             return Generation.run(
                     forward, prompt, most, positions, endings, new Sampler(options), (token, probability) -> {});
         }

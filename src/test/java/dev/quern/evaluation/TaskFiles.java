@@ -55,7 +55,10 @@ final class TaskFiles {
             };
             String sentence = texts.get(2 * i) + " _" + rest;
             out.append(i).append(',').append(i % 2 == 0 ? sentence : '"' + sentence + ", so\"");
-            out.append(i % 5 == 0 ? ",Prince Andrew,Prince" : ",Pierre,Natasha").append(',').append(1 + i % 2).append('\n');
+            out.append(i % 5 == 0 ? ",Prince Andrew,Prince" : ",Pierre,Natasha")
+                    .append(',')
+                    .append(1 + i % 2)
+                    .append('\n');
         }
         return out.toString();
     }
@@ -98,7 +101,10 @@ final class TaskFiles {
     }
 
     private static byte[] number(int value) {
-        return ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array();
+        return ByteBuffer.allocate(4)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(value)
+                .array();
     }
 
     static Path write(Path folder, byte[] bytes) {

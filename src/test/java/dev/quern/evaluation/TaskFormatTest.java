@@ -125,7 +125,8 @@ class TaskFormatTest {
                 format,
                 Arrays.copyOf(whole, last - 4),
                 "byte " + (last - 4) + ": number of answers: expected 4 bytes, found the file's end after 0");
-        ByteBuffer empty = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(8);
+        ByteBuffer empty =
+                ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(8);
         refused(format, empty.array(), "task 1 at byte 8: expected a question and answers, found an empty one");
         Path file = TaskFiles.write(directory, changed(8, 1 << 20));
         assertThatThrownBy(() -> {

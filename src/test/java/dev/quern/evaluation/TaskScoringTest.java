@@ -53,7 +53,8 @@ class TaskScoringTest {
         int at = 0;
         while (true) {
             for (Read one : read) {
-                if (at == one.tokens().length || one.tokens()[at] != read.getFirst().tokens()[at]) {
+                if (at == one.tokens().length
+                        || one.tokens()[at] != read.getFirst().tokens()[at]) {
                     return at;
                 }
             }
@@ -144,8 +145,10 @@ class TaskScoringTest {
                 assertThat(found.get(i).right()).isEqualTo(found.get(i).chosen() == i % count);
             }
             List<ChoiceTask> some = TaskFormat.MULTIPLE_CHOICE.tasks(file, 5, tokenizer);
-            assertThat(some).hasSize(5).allSatisfy(one -> assertThat(tasks)
-                    .anySatisfy(other -> assertThat(one.where()).isEqualTo(other.where())));
+            assertThat(some)
+                    .hasSize(5)
+                    .allSatisfy(one -> assertThat(tasks)
+                            .anySatisfy(other -> assertThat(one.where()).isEqualTo(other.where())));
         });
     }
 
@@ -167,8 +170,8 @@ class TaskScoringTest {
                         .replace("\"", "");
                 String first = sentence.substring(0, sentence.indexOf('_'));
                 String rest = sentence.substring(sentence.indexOf('_') + 1);
-                List<Read> read = List.of(
-                        Read.of(peer, first + choices[0] + rest), Read.of(peer, first + choices[1] + rest));
+                List<Read> read =
+                        List.of(Read.of(peer, first + choices[0] + rest), Read.of(peer, first + choices[1] + rest));
                 int prefix = common(read);
                 boolean skip = read.stream().allMatch(one -> one.tokens().length - prefix > 3);
                 skipped += skip ? 1 : 0;
@@ -202,16 +205,15 @@ class TaskScoringTest {
         try (Source source = Source.open(Bundled.CHECKPOINT)) {
             Tokenizer tokenizer = Tokenizer.of(source.model().metadata());
             List<String> stretches = TaskFiles.stretches(41, 40);
-            List<String> texts =
-                    stretches.subList(1, 41).stream().map(text -> stretches.getFirst() + " " + text).toList();
+            List<String> texts = stretches.subList(1, 41).stream()
+                    .map(text -> stretches.getFirst() + " " + text)
+                    .toList();
             ChoiceTask many = ChoiceTask.endings("many", texts, java.util.Set.of(0), tokenizer);
             assertThat(many.tokens()).isGreaterThan(2 * CachedForward.MOST_TOKENS);
-            List<TaskScoring.Answer> together =
-                    answers(source, TaskFormat.MULTIPLE_CHOICE, List.of(many, many));
+            List<TaskScoring.Answer> together = answers(source, TaskFormat.MULTIPLE_CHOICE, List.of(many, many));
             for (int i = 0; i < 40; i += 13) {
                 int[] tokens = many.sequences().get(i);
-                try (Forward forward = Forward.of(
-                        source.model(), Bundled.pass(source.model()), tokens.length - 1, 1)) {
+                try (Forward forward = Forward.of(source.model(), Bundled.pass(source.model()), tokens.length - 1, 1)) {
                     double[] all = forward.improbabilities(
                             java.util.Arrays.copyOf(tokens, tokens.length - 1),
                             many.prefix() - 1,
