@@ -4,6 +4,7 @@ import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.evaluation.Projection.Product;
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
 import java.util.Arrays;
 import java.util.List;
@@ -55,8 +56,8 @@ public final class Forward implements AutoCloseable {
                         window, sizes.ropeDimensions(), sizes.ropeBase(), sizes.ropeScale(), weights.ropeFactors()));
         int rows = Math.multiplyExact(windows, window);
         this.states = new float[Blocked.size(rows, sizes.width())];
-        this.normed = new float[Blocked.size(rows, Math.max(sizes.width(), sizes.queryWidth()))];
-        this.inner = new float[Blocked.size(rows, Math.max(sizes.feedForward(), sizes.queryWidth()))];
+        this.normed = new float[Packed.size(rows, Math.max(sizes.width(), sizes.queryWidth()))];
+        this.inner = new float[Packed.size(rows, Math.max(sizes.feedForward(), sizes.queryWidth()))];
         this.keys = new float[Blocked.size(rows, sizes.keyValueWidth())];
         this.values = new float[Blocked.size(rows, sizes.keyValueWidth())];
         this.wanted = new float[Blocked.size(rows, sizes.width())];
@@ -149,7 +150,7 @@ public final class Forward implements AutoCloseable {
     }
 
     /** Normalized states of positions {@code from .. to - 1} of each window, window after window. */
-    private Blocked states(int[] tokens, int from, int to) {
+    private Packed states(int[] tokens, int from, int to) {
         int count = tokens.length / window;
         if (count < 1 || count > windows || tokens.length % window != 0 || from < 0 || from >= to || to > window) {
             throw new IllegalArgumentException(tokens.length + " tokens, positions " + from + " to " + to);
@@ -187,7 +188,7 @@ public final class Forward implements AutoCloseable {
 
     /** {@code out += attention(norm(x))} for positions {@code from .. to - 1} of each window. */
     private void attend(Weights.Block block, Blocked x, int count, int from, int to, Blocked out) {
-        Blocked input = norm(x, block.attentionNorm());
+        Packed input = norm(x, block.attentionNorm());
         Blocked query = new Blocked(x.rows(), sizes.queryWidth(), inner);
         Blocked key = new Blocked(x.rows(), sizes.keyValueWidth(), keys);
         Blocked value = new Blocked(x.rows(), sizes.keyValueWidth(), values);
@@ -197,7 +198,7 @@ public final class Forward implements AutoCloseable {
                         new Product(block.query(), query, false),
                         new Product(block.key(), key, false),
                         new Product(block.value(), value, false)));
-        Blocked attended = new Blocked(out.rows(), sizes.queryWidth(), normed);
+        Packed attended = new Packed(out.rows(), sizes.queryWidth(), normed);
         workers.each(count * sizes.keyValueHeads(), (task, worker) -> {
             int which = task / sizes.keyValueHeads();
             attention.attend(
@@ -217,8 +218,8 @@ public final class Forward implements AutoCloseable {
 
     /** {@code x += down(silu(gate(norm(x))) · up(norm(x)))}. */
     private void feedForward(Weights.Block block, Blocked x) {
-        Blocked input = norm(x, block.feedForwardNorm());
-        Blocked gated = new Blocked(x.rows(), sizes.feedForward(), inner);
+        Packed input = norm(x, block.feedForwardNorm());
+        Packed gated = new Packed(x.rows(), sizes.feedForward(), inner);
         workers.each(
                 block.gate().panels(),
                 (panel, worker) ->
@@ -226,8 +227,8 @@ public final class Forward implements AutoCloseable {
         multiply(gated, List.of(new Product(block.down(), x, true)));
     }
 
-    private Blocked norm(Blocked x, float[] weight) {
-        Blocked y = new Blocked(x.rows(), sizes.width(), normed);
+    private Packed norm(Blocked x, float[] weight) {
+        Packed y = new Packed(x.rows(), sizes.width(), normed);
         rows(x.rows(), (first, count, worker) -> RmsNorm.apply(x, weight, sizes.normEpsilon(), first, count, y));
         return y;
     }
@@ -240,7 +241,7 @@ public final class Forward implements AutoCloseable {
         }
     }
 
-    private void multiply(Blocked input, List<Product> products) {
+    private void multiply(Packed input, List<Product> products) {
         int panels = products.stream().mapToInt(p -> p.weights().panels()).sum();
         workers.each(panels, (task, worker) -> {
             int panel = task;

@@ -1,13 +1,13 @@
 package dev.quern.evaluation;
 
-import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Gemm;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
 /** From normalized states to logits, or straight to what a token's improbability is, without keeping any logits. */
 record OutputHead(WeightMatrix weights) {
     /** All logits: row {@code i} of {@code states} gives {@code out[i · vocabulary …]}. */
-    float[] logits(Blocked states, Workers workers, Scratch[] scratch) {
+    float[] logits(Packed states, Workers workers, Scratch[] scratch) {
         int vocabulary = weights.rows();
         float[] out = new float[Math.multiplyExact(states.rows(), vocabulary)];
         workers.each(weights.panels(), (panel, worker) -> {
@@ -33,7 +33,7 @@ record OutputHead(WeightMatrix weights) {
      * {@code -log softmax(logits)[target]} of each row. The vocabulary passes by in panels; each leaves its largest
      * logit and its sum of e^(logit - largest), which are joined in the panels' order, in double.
      */
-    double[] improbabilities(Blocked states, int[] targets, Workers workers, Scratch[] scratch) {
+    double[] improbabilities(Packed states, int[] targets, Workers workers, Scratch[] scratch) {
         int rows = states.rows();
         int panels = weights.panels();
         float[] largest = new float[Math.multiplyExact(panels, rows)];

@@ -2,7 +2,7 @@ package dev.quern.evaluation.gemm;
 
 import java.util.Arrays;
 
-/** Rows of a weight matrix turned so that a tile reads its 16 columns from one place, step by step along the depth. */
+/** Rows turned so that a tile reads what it needs at a step from one place, step by step along the depth. */
 public final class Packing {
     private Packing() {}
 
@@ -23,6 +23,13 @@ public final class Packing {
         }
         for (; j < count; j++) {
             one(rows, j * depth, depth, packed, at + j);
+        }
+    }
+
+    /** Writes one of a tile's four left rows: value {@code k} goes to {@code to + 4 k}. */
+    public static void spread(float[] row, int from, int count, float[] packed, int to) {
+        for (int k = 0; k < count; k++) {
+            packed[to + k * Tile.ROWS] = row[from + k];
         }
     }
 
