@@ -1,0 +1,113 @@
+package dev.quern.evaluation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.quern.oracle.LlamaCpp;
+import dev.quern.oracle.LlamaModel;
+import dev.quern.pipeline.Source;
+import dev.quern.quantization.FileType;
+import dev.quern.report.DivergenceReport;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The base file and the figures beside what llama-perplexity of May 2026 wrote and printed for the bundled model: F16 as
+ * the base, the first 8 windows of the held-out text, -c 512 -b 512.
+ */
+class ComparisonPeerTest {
+    /** SHA-256 of the file that llama-perplexity --kl-divergence-base wrote. */
+    private static final String WRITTEN_BY_PEER = "4e78720db385c27db3027130bd48f3058892a082971bff5448b44638fca683c2";
+
+    @TempDir
+    static Path directory;
+
+    private static byte[] file = {};
+
+    private static Windows windows(int[] tokens, int most) {
+        return Windows.halves("heldout.txt", tokens, OptionalInt.of(1), 512, most);
+    }
+
+    /** The peer's own logits through our encoder. */
+    @BeforeAll
+    static void writeFromThePeersLogits() throws IOException {
+        LlamaCpp.require();
+        Path f16 = Bundled.convert(FileType.F16, directory);
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try (Source source = Source.open(f16);
+                LlamaModel model = LlamaCpp.load(f16)) {
+            Windows windows = windows(Bundled.tokens(source.model()), 8);
+            int vocabulary = model.vocabularySize();
+            out.writeBytes(BaseFile.head(windows, vocabulary));
+            byte[] row = new byte[(int) LogProbabilities.rowBytes(vocabulary)];
+            for (int window = 0; window < 8; window++) {
+                float[] logits = model.logits(windows.input(window, 1));
+                for (int i = 0; i < windows.scored(); i++) {
+                    LogProbabilities.encode(
+                            logits, (windows.first() + i) * vocabulary, vocabulary, MemorySegment.ofArray(row));
+                    out.writeBytes(row);
+                }
+            }
+        }
+        file = out.toByteArray();
+        Files.write(directory.resolve("base.bin"), file);
+    }
+
+    @Test
+    void theEncodedFileIsThePeersToTheBit() throws Exception {
+        assertThat(HexFormat.of()
+                        .formatHex(MessageDigest.getInstance("SHA-256").digest(file)))
+                .isEqualTo(WRITTEN_BY_PEER);
+    }
+
+    /** Same logits, same file: then every digit that the peer prints has to be ours. */
+    @ParameterizedTest
+    @EnumSource(
+            value = FileType.class,
+            names = {"Q8_0", "Q4_0", "Q4_K_M", "Q2_K"})
+    void thePeersLogitsGiveThePeersPrint(FileType type) throws IOException {
+        Path candidate = Bundled.convert(type, directory);
+        try (BaseFile base = BaseFile.open(directory.resolve("base.bin"));
+                LlamaModel model = LlamaCpp.load(candidate)) {
+            Windows windows = base.windows(OptionalInt.of(1), 8);
+            Scores scores = Peers.scores(model, windows, base);
+            float[] improbability = Peers.improbabilities(windows, base);
+            List<String> print = new ArrayList<>();
+            DivergenceSums sums = new DivergenceSums();
+            print.add(DivergenceReport.RUNNING_HEAD);
+            for (int window = 0; window < 8; window++) {
+                sums.add(improbability, scores, window * 255, (window + 1) * 255);
+                print.add(DivergenceReport.running(window + 1, sums.estimates()));
+            }
+            print.add("");
+            DivergenceReport.text(Divergence.of(improbability, scores, 8, 255))
+                    .lines()
+                    .forEach(print::add);
+            List<String> recorded = Files.readAllLines(Path.of("test-data/golden/kld-" + type + ".txt"));
+            int begin = recorded.indexOf(DivergenceReport.RUNNING_HEAD);
+            Files.write(Path.of("/tmp/cmp/print-" + type), print);
+            assertThat(print)
+                    .isEqualTo(recorded.subList(begin, recorded.size()).stream()
+                            .map(String::stripTrailing)
+                            .toList()
+                            .reversed()
+                            .stream()
+                            .dropWhile(String::isEmpty)
+                            .toList()
+                            .reversed());
+        }
+    }
+}
