@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Tile;
 
 /** One worker's arrays, made once for a model and a window length. */
@@ -18,6 +19,7 @@ final class Scratch {
     final float[] secondProduct = new float[TOKENS * WeightMatrix.PANEL];
     final float[] row;
     final float[] lanes = new float[8];
+    final float[] squares = new float[Blocked.BLOCK];
     final float[] keys;
     final float[] values;
     final float[] queries;

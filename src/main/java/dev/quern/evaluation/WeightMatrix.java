@@ -31,6 +31,11 @@ record WeightMatrix(TensorSource source, int rows, int columns) {
         return new WeightMatrix(fast, rows, columns);
     }
 
+    /** The tensor's name. */
+    String name() {
+        return source.info().name();
+    }
+
     int panels() {
         return Math.ceilDiv(rows, PANEL);
     }
