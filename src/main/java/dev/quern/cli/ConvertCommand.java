@@ -8,6 +8,7 @@ import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
@@ -129,8 +130,11 @@ final class ConvertCommand implements Callable<Integer> {
         split.check(spec, vocabularyOnly);
         try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
+            // Once for all outputs: a calibration is long.
+            QuantizationOptions options =
+                    vocabularyOnly || base != null ? QuantizationOptions.NONE : typeOptions.options(opened, run);
             for (FileType type : fileTypes(opened)) {
-                outputs.addAll(outputs(opened, type));
+                outputs.addAll(outputs(opened, type, options));
             }
             return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
         }
@@ -174,7 +178,7 @@ final class ConvertCommand implements Callable<Integer> {
                 : opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
     }
 
-    private List<Conversion.Output> outputs(Source opened, FileType type) {
+    private List<Conversion.Output> outputs(Source opened, FileType type, QuantizationOptions options) {
         if (split.keepSplit) {
             if (opened.general().isPresent()) {
                 throw new RefusedException(
@@ -182,10 +186,10 @@ final class ConvertCommand implements Callable<Integer> {
                         "is a checkpoint; --keep-split keeps the parts of a split GGUF",
                         "use --split-max-size or --split-max-tensors");
             }
-            List<OutputPlan> kept = Quantization.planParts(opened, type, typeOptions.options(run.talk()::say));
+            List<OutputPlan> kept = Quantization.planParts(opened, type, options);
             return Split.numberedOutputs(kept, target(opened, type, kept.getFirst()));
         }
-        OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
+        OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
         Path target = target(opened, type, plan);
         List<OutputPlan> parts = split.split().parts(plan);
         if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
@@ -194,17 +198,17 @@ final class ConvertCommand implements Callable<Integer> {
         return Split.outputs(parts, target);
     }
 
-    private OutputPlan plan(Source opened, FileType type) {
+    private OutputPlan plan(Source opened, FileType type, QuantizationOptions options) {
         if (base != null) {
             return Adapters.plan(opened, type);
         }
         if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && !typeOptions.any()) {
-            return Quantization.copy(opened, typeOptions.options(run.talk()::say));
+            return Quantization.copy(opened, options);
         }
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
                 ? CheckpointTypes.plan(opened, type, dequantize)
-                : Quantization.plan(opened, type, typeOptions.options(run.talk()::say));
+                : Quantization.plan(opened, type, options);
     }
 
     private static OutputPlan withoutTensors(Source opened, FileType type) {
