@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +21,15 @@ import org.junit.jupiter.params.ParameterizedTest;
  * reads through {@link dev.quern.checkpoint.Hostile} or compares the whole message.
  */
 class HostileInputCatalogueTest {
-    private static final Map<String, Integer> SECTIONS = Map.of("Z", 40, "P", 81, "L", 20, "S", 57, "G", 60, "T", 32);
+    private static final List<Section> SECTIONS = List.of(
+            new Section("Z", 40),
+            new Section("P", 81),
+            new Section("L", 20),
+            new Section("S", 57),
+            new Section("G", 60),
+            new Section("T", 32));
+
+    private record Section(String letter, int cases) {}
 
     /** What nothing in Quern could get wrong: it merges no token pairs and runs no pattern of a tokenizer.json. */
     private static final List<String> WITHOUT_A_READER = List.of("T19", "T23");
@@ -332,8 +339,8 @@ class HostileInputCatalogueTest {
 
     @Test
     void everyCaseHasATest() {
-        List<String> expected = Stream.of("Z", "P", "L", "S", "G", "T")
-                .flatMap(section -> IntStream.rangeClosed(1, SECTIONS.get(section)).mapToObj(n -> section + n))
+        List<String> expected = SECTIONS.stream()
+                .flatMap(section -> IntStream.rangeClosed(1, section.cases()).mapToObj(n -> section.letter() + n))
                 .filter(name -> !WITHOUT_A_READER.contains(name))
                 .toList();
         assertThat(table().keySet()).containsExactlyElementsOf(expected);
@@ -343,7 +350,8 @@ class HostileInputCatalogueTest {
     void everyTestIsThereAndRuns() {
         table().forEach((name, tests) -> {
             assertThat(tests).as(name).isNotEmpty();
-            tests.forEach(test -> assertThat(isTest(test)).as("%s %s", name, test).isTrue());
+            tests.forEach(
+                    test -> assertThat(isTest(test)).as("%s %s", name, test).isTrue());
         });
     }
 

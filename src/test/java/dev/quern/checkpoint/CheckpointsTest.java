@@ -355,11 +355,11 @@ class CheckpointsTest {
     void shardThatIsAPipe() throws Exception {
         putShards(map(in("a", FIRST), in("b", SECOND)));
         Files.delete(directory.resolve(SECOND));
-        assertThat(new ProcessBuilder("mkfifo", directory.resolve(SECOND).toString()).start().waitFor())
+        assertThat(new ProcessBuilder("mkfifo", directory.resolve(SECOND).toString())
+                        .start()
+                        .waitFor())
                 .isZero();
-        refused(
-                directory,
-                directory.resolve(SECOND) + ": expected a regular file, found a device, pipe or socket");
+        refused(directory, directory.resolve(SECOND) + ": expected a regular file, found a device, pipe or socket");
     }
 
     // Mistral's layout
@@ -370,8 +370,8 @@ class CheckpointsTest {
 
     private static byte[] embeddings(String other) {
         return SafetensorsWriter.file(
-                "{" + entry("tok_embeddings.weight", "BF16", "[2,4]", 0, 16) + ","
-                        + entry(other, "BF16", "[4]", 16, 24) + "}",
+                "{" + entry("tok_embeddings.weight", "BF16", "[2,4]", 0, 16) + "," + entry(other, "BF16", "[4]", 16, 24)
+                        + "}",
                 24);
     }
 
@@ -385,7 +385,8 @@ class CheckpointsTest {
                 assertThat(checkpoint.tensors()).containsOnlyKeys("norm.weight", "tok_embeddings.weight");
                 assertThat(checkpoint.config().integer("head_dim")).hasValue(4);
                 assertThat(checkpoint.config().integer("intermediate_size")).hasValue(8);
-                assertThat(checkpoint.config().integer("max_position_embeddings")).hasValue(32_768);
+                assertThat(checkpoint.config().integer("max_position_embeddings"))
+                        .hasValue(32_768);
             }
         }
     }
@@ -422,5 +423,32 @@ class CheckpointsTest {
             assertThat(checkpoint.layout()).isEqualTo(Layout.HUGGING_FACE);
             assertThat(checkpoint.tensors()).containsOnlyKeys("a");
         }
+    }
+
+    // Size
+
+    /** As many tensors as the largest mixtures of experts have: opened within a hostile file's second. */
+    @Test
+    void sixteenThousandTensors() {
+        int shards = 64;
+        StringBuilder index = new StringBuilder("{\"weight_map\":{");
+        for (int shard = 0; shard < shards; shard++) {
+            String file = "model-%05d-of-%05d.safetensors".formatted(shard + 1, shards);
+            StringBuilder header = new StringBuilder("{");
+            for (int i = 0; i < 250; i++) {
+                String name = "model.layers." + shard + ".mlp.experts." + i + ".down_proj.weight";
+                header.append(i == 0 ? "" : ",").append(entry(name, "BF16", "[1]", 2L * i, 2L * i + 2));
+                index.append(shard + i == 0 ? "" : ",").append(in(name, file));
+            }
+            put(file, SafetensorsWriter.file(header.append('}').toString(), 500));
+        }
+        put("config.json", "{}");
+        put(INDEX, index.append("}}").toString());
+        assertThat(Hostile.bounded(() -> {
+                    try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+                        assertThat(checkpoint.tensors()).hasSize(16_000);
+                    }
+                }))
+                .isNull();
     }
 }
