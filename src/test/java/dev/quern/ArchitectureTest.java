@@ -53,6 +53,9 @@ class ArchitectureTest {
                         "checkpoint",
                         "architecture",
                         "importance"));
+        edges.put(
+                "verification",
+                List.of("io", "tensor", "quantization", "gguf", "architecture", "importance", "pipeline"));
         edges.put("report", List.copyOf(edges.keySet()));
         edges.put("cli", List.copyOf(edges.keySet()));
         return edges;

@@ -139,7 +139,7 @@ public final class CheckpointModel {
                 throw InputException.of(
                                 checkpoint.directory(),
                                 "tensor " + Quoted.of(name),
-                                "is not part of a " + page.title() + " model with " + sizes.get("layers") + " layers")
+                                "is not part of a " + page.gguf() + " model with " + sizes.get("layers") + " layers")
                         .withHint("the weights and the configuration belong to different models, or this is a variant "
                                 + "that the page " + page.gguf() + " does not describe");
             }
@@ -150,9 +150,10 @@ public final class CheckpointModel {
                     || (rule.absentWhen() != null && Conditions.hold(rule.absentWhen(), checkpoint.config()));
             if (!found.containsKey(entry.getKey()) && !mayLack) {
                 throw InputException.of(
-                        checkpoint.directory(),
-                        "tensor " + Quoted.of(entry.getKey()),
-                        "is missing (" + shapeOf(rule) + ")");
+                                checkpoint.directory(),
+                                "tensor " + Quoted.of(entry.getKey()),
+                                "is missing, expected " + shapeOf(rule))
+                        .withHint("a file of the checkpoint is incomplete or another model's; download it again");
             }
         }
         TensorGraph graph = new TensorGraph();

@@ -24,6 +24,13 @@ final class RunOptions {
     boolean allowNonFinite;
 
     @Option(
+            names = "--no-sync",
+            description =
+                    "Do not wait until the disk has everything. Sooner done, but a power cut shortly afterwards may"
+                            + " lose the output.")
+    boolean noSync;
+
+    @Option(
             names = "--kernel",
             paramLabel = "KIND",
             description = "scalar or simd; both give the same bytes (default: simd).")
@@ -37,6 +44,6 @@ final class RunOptions {
     }
 
     Conversion.Options conversion(Progress progress) {
-        return new Conversion.Options(Math.max(1, threads), kernel, force, allowNonFinite, progress);
+        return new Conversion.Options(Math.max(1, threads), kernel, force, allowNonFinite, !noSync, progress);
     }
 }

@@ -14,6 +14,15 @@ import org.jspecify.annotations.Nullable;
 interface FileOperations {
     FileOperations REAL = new FileOperations() {};
 
+    /** Leaves the bytes to the system, which writes them when it likes. */
+    FileOperations UNFORCED = new FileOperations() {
+        @Override
+        public void force(FileChannel channel) {}
+
+        @Override
+        public void forceDirectory(Path directory) {}
+    };
+
     default FileChannel create(Path path) throws IOException {
         return FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     }

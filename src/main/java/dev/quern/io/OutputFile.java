@@ -39,6 +39,7 @@ public final class OutputFile implements AutoCloseable {
     private final boolean overwrite;
     private final FileOperations operations;
     private final FileChannel channel;
+    private final WriteBack writeBack;
     private final List<Path> staleRemoved;
     private final AtomicBoolean failed = new AtomicBoolean();
     private boolean moved;
@@ -58,6 +59,7 @@ public final class OutputFile implements AutoCloseable {
         this.overwrite = overwrite;
         this.operations = operations;
         this.channel = channel;
+        this.writeBack = new WriteBack(channel, operations);
         this.staleRemoved = List.copyOf(staleRemoved);
     }
 
@@ -71,7 +73,17 @@ public final class OutputFile implements AutoCloseable {
      * @throws OutputException when there is too little space or the directory takes no file
      */
     public static OutputFile create(Path target, long size, Collection<Path> inputs, boolean overwrite) {
-        return create(target, size, inputs, overwrite, FileOperations.REAL);
+        return create(target, size, inputs, overwrite, true);
+    }
+
+    /**
+     * As {@link #create(Path, long, Collection, boolean)}.
+     *
+     * @param forced whether {@link #commit} waits until the disk has everything; without, a power cut may lose the file
+     */
+    public static OutputFile create(
+            Path target, long size, Collection<Path> inputs, boolean overwrite, boolean forced) {
+        return create(target, size, inputs, overwrite, forced ? FileOperations.REAL : FileOperations.UNFORCED);
     }
 
     static OutputFile create(
@@ -163,6 +175,7 @@ public final class OutputFile implements AutoCloseable {
                 }
                 at += count;
             }
+            writeBack.written(at - position);
         } catch (IOException e) {
             failed.set(true);
             throw OutputException.of(target, "cannot be written", e);
@@ -170,7 +183,7 @@ public final class OutputFile implements AutoCloseable {
     }
 
     /**
-     * Makes the file appear. When this returns, it survives a power cut.
+     * Makes the file appear. When this returns, it survives a power cut, unless it was created as one that is not forced.
      *
      * @return the final name
      * @throws OutputException when a write failed before, or when forcing or moving fails; the old file, if any, is
@@ -188,6 +201,7 @@ public final class OutputFile implements AutoCloseable {
             if (written != size) {
                 throw OutputException.of(target, "expected " + size + " bytes, found " + written);
             }
+            writeBack.await();
             // Never retried: after a failed fsync the kernel calls the lost pages clean (Rebello et al., ATC 2020).
             operations.force(channel);
         } catch (IOException e) {
@@ -220,8 +234,8 @@ public final class OutputFile implements AutoCloseable {
             return;
         }
         closed = true;
-        try {
-            channel.close();
+        try (channel) {
+            writeBack.await();
         } catch (IOException e) {
             if (!moved) {
                 // Only the temporary's bytes could be lost, and they are deleted next.

@@ -2,6 +2,7 @@ package dev.quern.pipeline;
 
 import dev.quern.gguf.GgufLayout;
 import dev.quern.gguf.GgufTensor;
+import dev.quern.io.OutputException;
 import dev.quern.io.OutputFile;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.CodecWarmup;
@@ -9,6 +10,8 @@ import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.TensorSource;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -41,8 +44,15 @@ public final class Conversion {
      * @param threads workers
      * @param overwrite whether a target that exists may be replaced
      * @param allowNonFinite whether NaN, infinities and values beyond F16 go through to F32, F16 and BF16 as they are
+     * @param forced whether the outputs survive a power cut once they are there
      */
-    public record Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {}
+    public record Options(
+            int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, boolean forced, Progress progress) {
+        /** Outputs that survive a power cut. */
+        public Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {
+            this(threads, kernel, overwrite, allowNonFinite, true, progress);
+        }
+    }
 
     /** Bytes of scratch that carrying out a plan takes at most, whatever the model's size. */
     public static long bufferBytes(OutputPlan plan, int threads) {
@@ -73,20 +83,39 @@ public final class Conversion {
             }
             OutputFile.requireSpace(sizes);
             for (int i = 0; i < targets.size(); i++) {
-                targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite());
+                targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite(), options.forced());
             }
             writeTensors(targets, options);
-            List<Written> written = new ArrayList<>();
             for (Target target : targets) {
                 // The header comes last: a file without one is no GGUF, whatever happened to its data.
                 target.file().write(target.layout.header(), 0);
             }
-            for (Target target : targets) {
-                written.add(new Written(target.file().commit(), target.layout.fileSize()));
-            }
-            return written;
+            return publish(targets);
         } finally {
             targets.forEach(Target::close);
+        }
+    }
+
+    /**
+     * Makes the outputs appear, the last first: the first part of a split model is the one that readers open, and when
+     * it is there the others are. When one cannot be published, those before it are taken back.
+     */
+    private static List<Written> publish(List<Target> targets) {
+        List<Written> written = new ArrayList<>();
+        try {
+            for (Target target : targets.reversed()) {
+                written.addFirst(new Written(target.file().commit(), target.layout.fileSize()));
+            }
+            return written;
+        } catch (RuntimeException e) {
+            for (Written file : written) {
+                try {
+                    Files.deleteIfExists(file.file());
+                } catch (IOException left) {
+                    e.addSuppressed(OutputException.of(file.file(), "is left behind", left));
+                }
+            }
+            throw e;
         }
     }
 
@@ -101,8 +130,8 @@ public final class Conversion {
             this.layout = layout;
         }
 
-        void open(Path path, Collection<Path> inputs, boolean overwrite) {
-            file = OutputFile.create(path, layout.fileSize(), inputs, overwrite);
+        void open(Path path, Collection<Path> inputs, boolean overwrite, boolean forced) {
+            file = OutputFile.create(path, layout.fileSize(), inputs, overwrite, forced);
         }
 
         OutputFile file() {

@@ -98,16 +98,69 @@ class ComparisonPeerTest {
                     .forEach(print::add);
             List<String> recorded = Files.readAllLines(Path.of("test-data/golden/kld-" + type + ".txt"));
             int begin = recorded.indexOf(DivergenceReport.RUNNING_HEAD);
-            Files.write(Path.of("/tmp/cmp/print-" + type), print);
-            assertThat(print)
-                    .isEqualTo(recorded.subList(begin, recorded.size()).stream()
-                            .map(String::stripTrailing)
-                            .toList()
-                            .reversed()
-                            .stream()
-                            .dropWhile(String::isEmpty)
-                            .toList()
-                            .reversed());
+            assertThat(recorded.getLast()).isEmpty();
+            assertThat(print).isEqualTo(recorded.subList(begin, recorded.size() - 1));
         }
+    }
+
+    /** Our forward pass beside the peer's with the same weights in F32: what is left is float noise. */
+    @Test
+    void ourLogitsOfAnF32FileGiveThePeersFigures() {
+        Path candidate = Bundled.convert(FileType.F32, directory);
+        try (BaseFile base = BaseFile.open(directory.resolve("base.bin"));
+                Source source = Source.open(candidate);
+                Forward forward = Forward.of(source.model(), Bundled.pass(source.model()), 512, 2);
+                LlamaModel model = LlamaCpp.load(candidate)) {
+            Windows windows = base.windows(OptionalInt.of(1), 8);
+            DivergenceEstimates found = Comparison.of(windows, base, List.of(forward))
+                    .run(done -> {})
+                    .divergences()
+                    .getFirst()
+                    .estimates();
+            DivergenceEstimates expected = Divergence.of(
+                            Peers.improbabilities(windows, base), Peers.scores(model, windows, base), 8, 255)
+                    .estimates();
+            near(found.perplexity(), expected.perplexity(), 2e-5);
+            near(found.divergence(), expected.divergence(), 2e-3);
+            near(found.sameTop(), expected.sameTop(), 2e-3);
+            near(found.rootMeanSquareChange(), expected.rootMeanSquareChange(), 2e-3);
+            assertThat(found.logRatio().value())
+                    .isCloseTo(expected.logRatio().value(), within(2e-5));
+            assertThat(found.basePerplexity()).isEqualTo(expected.basePerplexity());
+        }
+    }
+
+    /** The peer rounds activations of quantized models to 8 bits; its figures differ by that. */
+    @ParameterizedTest
+    @EnumSource(
+            value = FileType.class,
+            names = {"Q4_0", "Q2_K"})
+    void ourLogitsOfQuantizedFilesGiveNearlyThePeersFigures(FileType type) throws IOException {
+        Path candidate = Bundled.convert(type, directory);
+        String recorded = Files.readString(Path.of("test-data/golden/kld-" + type + ".txt"));
+        try (BaseFile base = BaseFile.open(directory.resolve("base.bin"));
+                Source source = Source.open(candidate);
+                Forward forward = Forward.of(source.model(), Bundled.pass(source.model()), 512, 2)) {
+            DivergenceEstimates found = Comparison.of(
+                            base.windows(OptionalInt.of(1), 8), base, List.of(forward))
+                    .run(done -> {})
+                    .divergences()
+                    .getFirst()
+                    .estimates();
+            assertThat(found.perplexity().value())
+                    .isCloseTo(recorded(recorded, "Mean PPL(Q)"), within(1e-3 * found.perplexity().value()));
+            double divergence = recorded(recorded, "Mean    KLD");
+            assertThat(found.divergence().value()).isCloseTo(divergence, within(0.02 * divergence));
+        }
+    }
+
+    private static double recorded(String print, String label) {
+        String line = print.lines().filter(l -> l.startsWith(label)).findFirst().orElseThrow();
+        return Double.parseDouble(line.substring(line.indexOf(':') + 1, line.indexOf('\u00b1')).strip());
+    }
+
+    private static void near(Estimate found, Estimate expected, double relative) {
+        assertThat(found.value()).isCloseTo(expected.value(), within(relative * expected.value()));
+        assertThat(found.error()).isCloseTo(expected.error(), within(relative * expected.error()));
     }
 }
