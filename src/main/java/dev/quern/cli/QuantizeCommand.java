@@ -89,14 +89,14 @@ final class QuantizeCommand implements Callable<Integer> {
     }
 
     private OutputPlan whole(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        QuantizationOptions options = typeOptions.options(source, run);
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.plan(source, fileType, options))
                 .orElseGet(() -> Quantization.copy(source, options));
     }
 
     private List<OutputPlan> parts(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        QuantizationOptions options = typeOptions.options(source, run);
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.planParts(source, fileType, options))
                 .orElseGet(() -> Quantization.copyParts(source, options));

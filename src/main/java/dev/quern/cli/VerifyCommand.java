@@ -111,7 +111,7 @@ final class VerifyCommand implements Callable<Integer> {
         } else {
             print(talk, differences, notes, results);
         }
-        return differences.isEmpty() ? 0 : Quern.DIFFERENT;
+        return differences.isEmpty() ? 0 : Quern.DIFFERENCE;
     }
 
     private Comparison.Result compare(Source file, Path source, Talk talk) {
