@@ -2,11 +2,13 @@ package dev.quern.cli;
 
 import dev.quern.architecture.Model;
 import dev.quern.io.MappedFile;
+import dev.quern.io.RefusedException;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,15 +91,19 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    SplitOptions split;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     RunOptions run;
 
     @Override
     public Integer call() {
+        split.check(spec, vocabularyOnly);
         try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
             List<Conversion.Output> outputs = new ArrayList<>();
             for (FileType type : fileTypes(opened)) {
-                OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
-                outputs.add(new Conversion.Output(plan, target(opened, type)));
+                outputs.addAll(outputs(opened, type));
             }
             return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
         }
@@ -122,6 +128,26 @@ final class ConvertCommand implements Callable<Integer> {
     /** The peer's: BF16 stays BF16, everything else becomes F16. */
     private static FileType automatic(Source opened) {
         return opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
+    }
+
+    private List<Conversion.Output> outputs(Source opened, FileType type) {
+        Path target = target(opened, type);
+        if (split.keepSplit) {
+            if (opened.general().isPresent()) {
+                throw new RefusedException(
+                        source,
+                        "is a checkpoint; --keep-split keeps the parts of a split GGUF",
+                        "use --split-max-size or --split-max-tensors");
+            }
+            return Split.numberedOutputs(
+                    Quantization.planParts(opened, type, typeOptions.options(run.talk()::say)), target);
+        }
+        OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
+        List<OutputPlan> parts = split.split().parts(plan);
+        if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
+            run.talk().say("note: " + target + ": everything fits into one file; it is not split");
+        }
+        return Split.outputs(parts, target);
     }
 
     private OutputPlan plan(Source opened, FileType type) {

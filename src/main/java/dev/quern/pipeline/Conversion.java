@@ -2,6 +2,7 @@ package dev.quern.pipeline;
 
 import dev.quern.gguf.GgufLayout;
 import dev.quern.gguf.GgufTensor;
+import dev.quern.io.OutputException;
 import dev.quern.io.OutputFile;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.CodecWarmup;
@@ -9,6 +10,8 @@ import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.TensorSource;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -83,17 +86,36 @@ public final class Conversion {
                 targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite(), options.forced());
             }
             writeTensors(targets, options);
-            List<Written> written = new ArrayList<>();
             for (Target target : targets) {
                 // The header comes last: a file without one is no GGUF, whatever happened to its data.
                 target.file().write(target.layout.header(), 0);
             }
-            for (Target target : targets) {
-                written.add(new Written(target.file().commit(), target.layout.fileSize()));
-            }
-            return written;
+            return publish(targets);
         } finally {
             targets.forEach(Target::close);
+        }
+    }
+
+    /**
+     * Makes the outputs appear, the last first: the first part of a split model is the one that readers open, and when
+     * it is there the others are. When one cannot be published, those before it are taken back.
+     */
+    private static List<Written> publish(List<Target> targets) {
+        List<Written> written = new ArrayList<>();
+        try {
+            for (Target target : targets.reversed()) {
+                written.addFirst(new Written(target.file().commit(), target.layout.fileSize()));
+            }
+            return written;
+        } catch (RuntimeException e) {
+            for (Written file : written) {
+                try {
+                    Files.deleteIfExists(file.file());
+                } catch (IOException left) {
+                    e.addSuppressed(OutputException.of(file.file(), "is left behind", left));
+                }
+            }
+            throw e;
         }
     }
 

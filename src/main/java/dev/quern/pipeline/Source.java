@@ -8,6 +8,7 @@ import dev.quern.checkpoint.Checkpoints;
 import dev.quern.checkpoint.Layout;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
+import dev.quern.gguf.GgufModel;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.gguf.GgufValue;
 import dev.quern.quantization.FileType;
@@ -35,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  * @param model metadata and tensors; for a checkpoint those of its lossless form
  * @param types what each tensor is stored as, or would be in the lossless form
  * @param lossless the smallest of F16, BF16 and F32 that holds every value of the source; for a GGUF the type it has
+ * @param parts for each GGUF file of the model, the names of its tensors in the order of their bytes; one list of all
+ *     for a checkpoint, however many files it has
  * @param general what the default file name is made of; empty for a GGUF
  */
 public record Source(
@@ -43,6 +46,7 @@ public record Source(
         Model model,
         SequencedMap<String, QuantType> types,
         FileType lossless,
+        List<List<String>> parts,
         Optional<GeneralMetadata> general)
         implements AutoCloseable {
 
@@ -69,16 +73,18 @@ public record Source(
     }
 
     private static Source ofGguf(Path path) {
-        GgufFile file = GgufFile.open(path);
+        GgufModel file = GgufModel.open(path);
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
             types.put(tensor.name(), tensor.type());
         }
-        Model model = new Model(path.toString(), file.metadata(), file.graph(), List.of(file.file()));
+        Model model = new Model(path.toString(), file.metadata(), file.graph(), file.files());
         FileType type = FileType.fromId(
                         file.metadata().integer("general.file_type").orElse(-1))
                 .orElse(FileType.F32);
-        return new Source(path, "GGUF v" + file.version(), model, types, type, Optional.empty());
+        int parts = file.parts().size();
+        String kind = "GGUF v" + file.parts().getFirst().version() + (parts > 1 ? " in " + parts + " parts" : "");
+        return new Source(path, kind, model, types, type, file.names(), Optional.empty());
     }
 
     private static Source ofCheckpoint(Path path, Options options) {
@@ -110,7 +116,8 @@ public record Source(
             }
             String kind = checkpoint.layout() == Layout.META ? "Meta checkpoint" : "Hugging Face checkpoint";
             Model model = new Model(path.toString(), metadata, graph, checkpoint.files());
-            return new Source(path, kind, model, types, lossless, Optional.of(general));
+            return new Source(
+                    path, kind, model, types, lossless, List.of(List.copyOf(types.keySet())), Optional.of(general));
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
