@@ -1,15 +1,17 @@
 package dev.quern.cli;
 
-import dev.quern.architecture.Model;
-import dev.quern.io.MappedFile;
+import dev.quern.io.InputException;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.Source;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -105,7 +107,7 @@ final class ConvertCommand implements Callable<Integer> {
             for (FileType type : fileTypes(opened)) {
                 outputs.addAll(outputs(opened, type));
             }
-            return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
+            return Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
         }
     }
 
@@ -187,7 +189,33 @@ final class ConvertCommand implements Callable<Integer> {
         return Path.of(filled);
     }
 
-    static List<Path> inputs(Model model) {
-        return model.files().stream().map(MappedFile::path).toList();
+    private Inputs inputs(Source opened) {
+        List<Path> others = new ArrayList<>(typeOptions.files());
+        if (metadata != null) {
+            others.add(metadata);
+        }
+        if (opened.general().isPresent()) {
+            opened.model().files().stream()
+                    .map(file -> file.path().toAbsolutePath().getParent())
+                    .distinct()
+                    .forEach(directory -> others.addAll(described(directory)));
+        }
+        return Inputs.of(opened.model(), others);
+    }
+
+    /** The files of a checkpoint that are read beside its weights. */
+    private static List<Path> described(@Nullable Path directory) {
+        if (directory == null) {
+            return List.of();
+        }
+        List<Path> files = new ArrayList<>();
+        try (DirectoryStream<Path> found =
+                Files.newDirectoryStream(directory, "{*.json,*.model,merges.txt,vocab.txt,README.md}")) {
+            found.forEach(files::add);
+        } catch (IOException e) {
+            throw InputException.of(directory, "cannot be read: " + e.getMessage())
+                    .withCause(e);
+        }
+        return files;
     }
 }

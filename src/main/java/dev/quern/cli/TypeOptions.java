@@ -22,6 +22,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -109,6 +110,13 @@ final class TypeOptions {
     List<KeyValue> overrides = new ArrayList<>();
 
     record KeyValue(String key, GgufValue value) {}
+
+    /** The files that these options name. */
+    List<Path> files() {
+        return Stream.of(Optional.ofNullable(importance), Optional.ofNullable(tensorTypeFile))
+                .flatMap(Optional::stream)
+                .toList();
+    }
 
     /** @param notices is told which weights the importance matrix knows little of */
     QuantizationOptions options(java.util.function.Consumer<String> notices) {

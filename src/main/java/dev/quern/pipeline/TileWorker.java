@@ -31,7 +31,7 @@ final class TileWorker {
 
     void write(Conversion.Tile tile) {
         boolean decoded = false;
-        for (Conversion.Place place : tile.places()) {
+        for (Target.Place place : tile.places()) {
             if (place.tensor().copied()) {
                 copy(tile, place);
                 continue;
@@ -52,7 +52,7 @@ final class TileWorker {
         tile.source().readRows(tile.firstRow(), tile.rows(), values, 0);
     }
 
-    private void encode(Conversion.Tile tile, Conversion.Place place) {
+    private void encode(Conversion.Tile tile, Target.Place place) {
         PlannedTensor tensor = place.tensor();
         int length = Math.toIntExact(tensor.shape().rowLength());
         int rowBytes = Math.toIntExact(tensor.type().bytesFor(length));
@@ -141,7 +141,7 @@ final class TileWorker {
         return java.util.Arrays.toString(index);
     }
 
-    private void copy(Conversion.Tile tile, Conversion.Place place) {
+    private void copy(Conversion.Tile tile, Target.Place place) {
         Region region = switch (tile.source()) {
             case Stored stored -> stored.region();
             case Dequantized blocks -> blocks.region();
@@ -157,7 +157,11 @@ final class TileWorker {
         put(place, tile.firstRow() * rowBytes, bytes);
     }
 
-    private void put(Conversion.Place place, long offset, int bytes) {
+    private void put(Target.Place place, long offset, int bytes) {
         place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset);
+        TensorHash hash = place.hash();
+        if (hash != null) {
+            hash.written(offset, encoded, bytes);
+        }
     }
 }
