@@ -7,8 +7,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -16,12 +16,12 @@ import java.util.regex.Pattern;
 
 /**
  * What the journal of an interrupted conversion says, line by line: first what the work is, then how many bytes of which
- * tensor are on disk, with their SHA-256. The last line about a tensor counts.
+ * tensor are on disk, with their checksum. The last line about a tensor counts.
  */
 final class Journal {
     private static final Pattern IDENTITY =
             Pattern.compile("quern conversion 1 plan=([0-9a-f]{64}) source=([0-9a-f]{64}) tool=(.*)");
-    private static final Pattern TENSOR = Pattern.compile("tensor (\\d{1,9}) (\\d{1,18}) ([0-9a-f]{64})");
+    private static final Pattern TENSOR = Pattern.compile("tensor (\\d{1,9}) (\\d{1,18}) ([0-9a-f]{8})");
 
     private Journal() {}
 
@@ -72,19 +72,20 @@ final class Journal {
         return before.group(2).equals(after.group(2)) ? "the options or the metadata differ" : "the source has changed";
     }
 
-    static String line(int tensor, TensorHash.Prefix prefix) {
-        return "tensor " + tensor + " " + prefix.bytes() + " " + prefix.sha256();
+    static String line(int tensor, TensorExtent.Prefix prefix) {
+        return "tensor " + tensor + " " + prefix.bytes() + " " + HexFormat.of().toHexDigits(prefix.checksum());
     }
 
     /** What is on disk, by the tensors' places in the file; a line that says something else says nothing. */
-    static Map<Integer, TensorHash.Prefix> prefixes(List<String> lines) {
-        Map<Integer, TensorHash.Prefix> prefixes = new HashMap<>();
+    static Map<Integer, TensorExtent.Prefix> prefixes(List<String> lines) {
+        Map<Integer, TensorExtent.Prefix> prefixes = new HashMap<>();
         for (String line : lines) {
             Matcher matcher = TENSOR.matcher(line);
             if (matcher.matches()) {
                 prefixes.put(
                         Integer.valueOf(matcher.group(1)),
-                        new TensorHash.Prefix(Long.parseLong(matcher.group(2)), matcher.group(3)));
+                        new TensorExtent.Prefix(
+                                Long.parseLong(matcher.group(2)), HexFormat.fromHexDigits(matcher.group(3))));
             }
         }
         return prefixes;
@@ -92,30 +93,27 @@ final class Journal {
 
     /** New lines for what has come since the last ones. */
     static final class Lines {
-        private final List<TensorHash> hashes;
+        private final List<TensorExtent> extents;
         private final long[] recorded;
 
-        /** @param hashes in the file's order */
-        Lines(List<TensorHash> hashes) {
-            this.hashes = List.copyOf(hashes);
-            this.recorded = hashes.stream().mapToLong(TensorHash::hashed).toArray();
+        /** @param extents in the file's order */
+        Lines(List<TensorExtent> extents) {
+            this.extents = List.copyOf(extents);
+            this.recorded = extents.stream()
+                    .mapToLong(extent -> extent.prefix().bytes())
+                    .toArray();
         }
 
         synchronized List<String> since() {
             List<String> lines = new ArrayList<>();
             for (int i = 0; i < recorded.length; i++) {
-                if (hashes.get(i).hashed() > recorded[i]) {
-                    TensorHash.Prefix prefix = hashes.get(i).prefix();
+                TensorExtent.Prefix prefix = extents.get(i).prefix();
+                if (prefix.bytes() > recorded[i]) {
                     lines.add(line(i, prefix));
                     recorded[i] = prefix.bytes();
                 }
             }
             return lines;
-        }
-
-        /** How much of the output the journal will know. */
-        synchronized long bytes() {
-            return Arrays.stream(recorded).sum();
         }
     }
 }

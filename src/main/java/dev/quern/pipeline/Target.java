@@ -31,16 +31,22 @@ final class Target implements AutoCloseable {
     private @Nullable OutputFile file;
     private long restored;
 
-    /** Where one tensor goes. */
+    /**
+     * Where one tensor goes.
+     *
+     * @param extent what of it is there, in a journaled output
+     * @param hash when hashes are wanted
+     */
     record Place(
             Target target,
             PlannedTensor tensor,
             long position,
+            @Nullable TensorExtent extent,
             @Nullable TensorHash hash) {
         /** Rows from the first on that are there already. */
         long rowsDone() {
             long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
-            return hash == null || rowBytes == 0 ? 0 : hash.hashed() / rowBytes;
+            return extent == null || rowBytes == 0 ? 0 : extent.prefix().bytes() / rowBytes;
         }
     }
 
@@ -80,21 +86,21 @@ final class Target implements AutoCloseable {
                 path, layout.fileSize(), inputs, options.overwrite(), options.operations(), journaling);
         file = opened;
         places.clear();
-        boolean hashed = options.hashed() || journaling.isPresent();
         Iterator<GgufTensor> placed = layout.tensors().iterator();
         for (PlannedTensor tensor : plan.tensors()) {
             long position = layout.position(placed.next());
-            TensorHash hash = hashed ? new TensorHash(opened, position, tensor.bytes()) : null;
-            places.add(new Place(this, tensor, position, hash));
+            TensorExtent extent = journaling.isPresent() ? new TensorExtent(opened, position, tensor.bytes()) : null;
+            TensorHash hash = options.hashed() ? new TensorHash(opened, position, tensor.bytes()) : null;
+            places.add(new Place(this, tensor, position, extent, hash));
         }
     }
 
-    private static TensorHash hash(Place place) {
-        TensorHash hash = place.hash();
-        if (hash == null) {
-            throw new IllegalStateException("not hashed");
+    private static TensorExtent extent(Place place) {
+        TensorExtent extent = place.extent();
+        if (extent == null) {
+            throw new IllegalStateException("not journaled");
         }
-        return hash;
+        return extent;
     }
 
     /** Whether the published file is what this run would make: header, every tensor, zeros between them. */
@@ -103,38 +109,44 @@ final class Target implements AutoCloseable {
         if (!read(0, expected.remaining()).equals(expected) || restore() > 0) {
             return false;
         }
-        return places.stream().allMatch(place -> hash(place).isComplete())
+        return places.stream().allMatch(place -> extent(place).isComplete())
                 && gaps().stream().allMatch(gap -> read(gap.begin, gap.length).equals(ByteBuffer.allocate(gap.length)));
     }
 
     /** Checks what an earlier run left, and begins to record what comes. */
     void resume(Consumer<String> notices) {
-        if (places.isEmpty() || places.getFirst().hash() == null) {
+        if (places.isEmpty() || places.getFirst().extent() == null) {
             return;
         }
         if (file().isPublished()) {
             notices.accept("note: " + path + ": is in place and whole, from an interrupted run");
         } else if (!file().earlierLines().isEmpty()) {
             int damaged = restore();
-            restored = places.stream().mapToLong(place -> hash(place).hashed()).sum();
+            restored = places.stream()
+                    .mapToLong(place -> extent(place).prefix().bytes())
+                    .sum();
             clear();
             notices.accept("note: " + path + ": goes on where an interrupted run stopped, at "
                     + 100 * restored / Math.max(1, bytes()) + " %"
                     + (damaged == 0 ? "" : "; " + damaged + " damaged tensors are made again"));
         }
+        for (Place place : places) {
+            if (place.hash() != null) {
+                place.hash().restore(extent(place).prefix().bytes());
+            }
+        }
         Journal.Lines lines =
-                new Journal.Lines(places.stream().map(Target::hash).toList());
+                new Journal.Lines(places.stream().map(Target::extent).toList());
         file().checkpoints(lines::since);
     }
 
     /** @return how many tensors are not what the journal says */
     private int restore() {
         int damaged = 0;
-        for (Map.Entry<Integer, TensorHash.Prefix> entry :
+        for (Map.Entry<Integer, TensorExtent.Prefix> entry :
                 Journal.prefixes(file().earlierLines()).entrySet()) {
             if (entry.getKey() < places.size()
-                    && hash(places.get(entry.getKey())).hashed() == 0
-                    && !hash(places.get(entry.getKey())).restore(entry.getValue())) {
+                    && !extent(places.get(entry.getKey())).restore(entry.getValue())) {
                 damaged++;
             }
         }
@@ -199,14 +211,9 @@ final class Target implements AutoCloseable {
     Conversion.Written written() {
         List<Conversion.Hashed> hashes = new ArrayList<>();
         for (Place place : places) {
-            TensorHash hash = place.hash();
-            if (hash != null) {
-                if (!hash.isComplete()) {
-                    throw new IllegalStateException(
-                            place.tensor().name() + ": " + hash.hashed() + " of " + hash.bytes() + " bytes written");
-                }
+            if (place.hash() != null) {
                 hashes.add(new Conversion.Hashed(
-                        place.tensor().name(), hash.prefix().sha256()));
+                        place.tensor().name(), place.hash().sha256()));
             }
         }
         return new Conversion.Written(file().target(), layout.fileSize(), hashes);

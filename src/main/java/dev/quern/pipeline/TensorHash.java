@@ -19,7 +19,7 @@ final class TensorHash {
     private final long position;
     private final long bytes;
     private final Map<Long, Integer> early = new HashMap<>();
-    private MessageDigest digest = Sha256.digest();
+    private final MessageDigest digest = Sha256.digest();
     private boolean busy;
     private long hashed;
 
@@ -32,9 +32,6 @@ final class TensorHash {
         this.position = position;
         this.bytes = bytes;
     }
-
-    /** The hash of a tensor's first bytes. */
-    record Prefix(long bytes, String sha256) {}
 
     /**
      * Takes a part that is in the file already.
@@ -79,43 +76,20 @@ final class TensorHash {
         }
     }
 
-    /** How far the hash has come, without a gap. */
-    synchronized long hashed() {
-        return hashed;
-    }
-
-    boolean isComplete() {
-        return hashed() == bytes;
-    }
-
-    long bytes() {
-        return bytes;
-    }
-
-    /** The hash of all bytes without a gap so far. */
-    synchronized Prefix prefix() {
-        return new Prefix(hashed, Sha256.hex(digest));
+    /** Goes on behind bytes that an earlier run wrote. */
+    void restore(long earlier) {
+        readBack(0, earlier);
     }
 
     /**
-     * Goes on behind what an earlier run wrote, if it is still there.
+     * Of all bytes, 64 hexadecimal digits.
      *
-     * @return whether the file has those bytes; if not, nothing is hashed yet
+     * @throws IllegalStateException when some have not come
      */
-    boolean restore(Prefix earlier) {
-        if (earlier.bytes() < 0 || earlier.bytes() > bytes) {
-            return false;
+    synchronized String sha256() {
+        if (hashed != bytes) {
+            throw new IllegalStateException(hashed + " of " + bytes + " bytes written");
         }
-        readBack(0, earlier.bytes());
-        if (prefix().equals(earlier)) {
-            return true;
-        }
-        reset();
-        return false;
-    }
-
-    private synchronized void reset() {
-        digest = Sha256.digest();
-        hashed = 0;
+        return Sha256.hex(digest);
     }
 }
