@@ -81,7 +81,7 @@ final class QuantizeCommand implements Callable<Integer> {
             List<Conversion.Output> outputs = keepSplit
                     ? Split.numberedOutputs(parts(source, type), target)
                     : List.of(new Conversion.Output(whole(source, type), target));
-            Inputs inputs = Inputs.of(source.model(), typeOptions.files());
+            Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
             return Execution.run(source, outputs, inputs, run, dryRun, json);
         }
     }
@@ -91,14 +91,14 @@ final class QuantizeCommand implements Callable<Integer> {
     }
 
     private OutputPlan whole(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        QuantizationOptions options = typeOptions.options(source, run);
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.plan(source, fileType, options))
                 .orElseGet(() -> Quantization.copy(source, options));
     }
 
     private List<OutputPlan> parts(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        QuantizationOptions options = typeOptions.options(source, run);
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.planParts(source, fileType, options))
                 .orElseGet(() -> Quantization.copyParts(source, options));

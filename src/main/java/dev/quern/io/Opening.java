@@ -24,7 +24,7 @@ final class Opening {
     private List<String> earlierLines = List.of();
     private @Nullable PartialFile file;
     private @Nullable Path publishedJournal;
-    private @Nullable JournalFile journal;
+    private volatile @Nullable JournalFile journal;
 
     Opening(Path target, long size, FileOperations operations, OutputFile.@Nullable Journaling journaling) {
         this.target = target;
@@ -172,8 +172,9 @@ final class Opening {
             return;
         }
         try {
-            if (journal != null) {
-                journal.close();
+            JournalFile written = journal;
+            if (written != null) {
+                written.close();
             }
             begun.channel().close();
             end(false, hasCheckpoints());
@@ -229,7 +230,8 @@ final class Opening {
 
     /** Whether the journal says more than what the work is. */
     boolean hasCheckpoints() {
-        return publishedJournal != null || journal != null && journal.lines() > 1;
+        JournalFile written = journal;
+        return publishedJournal != null || written != null && written.lines() > 1;
     }
 
     boolean isPublished() {

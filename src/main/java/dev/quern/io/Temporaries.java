@@ -8,15 +8,15 @@ import java.util.Map;
 import java.util.function.BooleanSupplier;
 
 /**
- * The temporary files this process has open. SIGTERM and SIGINT end a JVM through its shutdown hooks, and the one hook
- * here deletes them, or says how the work goes on from them. The set is static because shutdown is the process's, not an
- * object's; it holds a path only while its {@link OutputFile} is open.
+ * The temporary files this process has open. SIGTERM and SIGINT end a JVM through its shutdown hooks, and
+ * {@link Shutdown} deletes them there, or says how the work goes on from them. The set is static because shutdown is the
+ * process's, not an object's; it holds a path only while its {@link OutputFile} is open.
  */
 final class Temporaries {
     private static final Temporaries PROCESS = new Temporaries();
 
     static {
-        Runtime.getRuntime().addShutdownHook(new Thread(PROCESS::endAll, "end-partial-output"));
+        Shutdown.expect();
     }
 
     private final Map<Path, BooleanSupplier> open = new LinkedHashMap<>();
@@ -47,7 +47,7 @@ final class Temporaries {
         return open.containsKey(path);
     }
 
-    private synchronized void endAll() {
+    synchronized void endAll() {
         shutDown = true;
         open.forEach((path, kept) -> {
             if (kept.getAsBoolean()) {

@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -144,10 +145,25 @@ public final class Conversion {
      *     that only its last step failed
      */
     public static List<Written> run(List<Output> outputs, Inputs inputs, Options options) {
+        return run(outputs, inputs, options, Start.USUAL);
+    }
+
+    /**
+     * How codecs begin.
+     *
+     * @param warmedValues models up to here start scalar and go on with vectors when their kernels are compiled; of a
+     *     larger one every worker compiles its kernels within its first tiles, at less than scalar code costs
+     * @param codecs makes the codecs of larger models
+     */
+    record Start(long warmedValues, BiFunction<QuantType, Kernel, BlockCodec> codecs) {
+        static final Start USUAL = new Start(WARMED_VALUES, Codecs::create);
+    }
+
+    static List<Written> run(List<Output> outputs, Inputs inputs, Options options, Start start) {
         List<Target> targets = outputs.stream().map(Target::new).toList();
         try {
             open(targets, inputs, options);
-            writeTensors(targets, options);
+            writeTensors(targets, options, start);
             inputs.requireUnchanged();
             targets.forEach(Target::finish);
             publish(targets);
@@ -168,7 +184,7 @@ public final class Conversion {
             case ALWAYS -> true;
         };
         for (Target target : targets) {
-            target.open(inputs.paths(), inputs.read(), journaled, options);
+            target.open(inputs, journaled, options);
         }
         for (Target target : targets) {
             target.resume(options.notices());
@@ -250,13 +266,11 @@ public final class Conversion {
     /** Some rows of one source tensor, and all their places. */
     record Tile(TensorSource source, List<Target.Place> places, long firstRow, int rows) {}
 
-    private static void writeTensors(List<Target> targets, Options options) {
+    private static void writeTensors(List<Target> targets, Options options, Start start) {
         long values =
                 targets.stream().mapToLong(target -> target.plan.parameters()).sum();
-        if (options.kernel() == Kernel.SCALAR || values > WARMED_VALUES) {
-            // Of a large model every worker compiles its kernels within its first tiles, at less than scalar code
-            // costs.
-            writeTensors(targets, options, type -> Codecs.create(type, options.kernel()));
+        if (options.kernel() == Kernel.SCALAR || values > start.warmedValues()) {
+            writeTensors(targets, options, type -> start.codecs().apply(type, options.kernel()));
             return;
         }
         try (CodecWarmup warmup = CodecWarmup.start(uses(targets))) {

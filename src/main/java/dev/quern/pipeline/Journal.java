@@ -28,12 +28,12 @@ final class Journal {
     /**
      * The first line: equal for two runs exactly when one can go on where the other stopped.
      *
-     * @param sources every file that tensors are read from
      * @param tool the version, since another one may make other bytes
      */
-    static String identity(OutputPlan plan, GgufLayout layout, List<FileIdentity> sources, String tool) {
+    static String identity(OutputPlan plan, GgufLayout layout, Inputs inputs, String tool) {
         MessageDigest source = Sha256.digest();
-        for (FileIdentity file : sources) {
+        source.update((inputs.how() + "\n").getBytes(StandardCharsets.UTF_8));
+        for (FileIdentity file : inputs.read()) {
             source.update((file.lasting() + "\n").getBytes(StandardCharsets.UTF_8));
         }
         return "quern conversion 1 plan=" + Sha256.hex(digest(plan, layout)) + " source=" + Sha256.hex(source)

@@ -10,6 +10,7 @@ import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
 import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorSource;
@@ -157,7 +158,12 @@ public final class Quantization {
                     "rows of " + shape.rowLength() + " values are not whole " + choice.type() + " blocks of "
                             + choice.type().blockLength());
         }
-        boolean same = current == choice.type();
+        // Weights of a checkpoint that are packed as blocks of this very type.
+        boolean packed = tensor.blocks()
+                .filter(blocks -> blocks.encoding().equals(choice.type().name()))
+                .filter(blocks -> blocks.factors().isEmpty())
+                .isPresent();
+        boolean same = current == choice.type() || packed;
         if (current.isQuantized() && !same && !options.allowRequantize()) {
             throw refused(name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
                     .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
@@ -176,8 +182,22 @@ public final class Quantization {
                                     : choice.type() + " needs an importance matrix")
                     .withHint("give one with --imatrix that was made from this model");
         }
-        boolean copied = same && (tensor instanceof Stored || tensor instanceof Dequantized);
+        boolean copied = same && (packed || isStored(tensor, current));
         return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
+    }
+
+    /**
+     * Whether its bytes can be taken, the tensor being planned as the type it has. A checkpoint's plain tensors are not
+     * always stored as what they are planned as.
+     */
+    private static boolean isStored(TensorSource tensor, QuantType type) {
+        return switch (tensor) {
+            case Stored _ -> true;
+            case Dequantized blocks -> blocks.encoding().equals(type.name());
+            case Renamed renamed ->
+                renamed.source() instanceof Dequantized blocks && blocks.encoding().equals(type.name());
+            default -> false;
+        };
     }
 
     private Mix.Choice choose(Mix mix, String name, Shape shape, QuantType current) {

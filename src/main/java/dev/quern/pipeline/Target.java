@@ -2,12 +2,10 @@ package dev.quern.pipeline;
 
 import dev.quern.gguf.GgufLayout;
 import dev.quern.gguf.GgufTensor;
-import dev.quern.io.FileIdentity;
 import dev.quern.io.OutputFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -57,10 +55,10 @@ final class Target implements AutoCloseable {
     }
 
     /** Takes possession of the file, new or as an earlier run left it. */
-    void open(Collection<Path> inputs, List<FileIdentity> sources, boolean journaled, Conversion.Options options) {
+    void open(Inputs inputs, boolean journaled, Conversion.Options options) {
         Optional<OutputFile.Journaling> journaling = journaled
                 ? Optional.of(new OutputFile.Journaling(
-                        Journal.identity(plan, layout, sources, options.tool()),
+                        Journal.identity(plan, layout, inputs, options.tool()),
                         true,
                         Math.clamp(layout.fileSize() / STEPS, LEAST_STEP, MOST_STEP),
                         STEP_SECONDS))
@@ -72,6 +70,11 @@ final class Target implements AutoCloseable {
                         .accept("note: " + path + ": starts over, an interrupted run is of no use: "
                                 + Journal.difference(earlier, wanted.identity()));
             }
+            if (!file().staleRemoved().isEmpty() && file().otherIdentities().isEmpty()) {
+                options.notices()
+                        .accept("note: " + path
+                                + ": starts over, what an interrupted run left has no record of its progress");
+            }
             if (file().isPublished() && !isWhole()) {
                 // Somebody else's by now: replaced with --force only, as any file.
                 file().done();
@@ -81,9 +84,9 @@ final class Target implements AutoCloseable {
         });
     }
 
-    private void open(Collection<Path> inputs, Optional<OutputFile.Journaling> journaling, Conversion.Options options) {
+    private void open(Inputs inputs, Optional<OutputFile.Journaling> journaling, Conversion.Options options) {
         OutputFile opened = OutputFile.create(
-                path, layout.fileSize(), inputs, options.overwrite(), options.operations(), journaling);
+                path, layout.fileSize(), inputs.paths(), options.overwrite(), options.operations(), journaling);
         file = opened;
         places.clear();
         Iterator<GgufTensor> placed = layout.tensors().iterator();

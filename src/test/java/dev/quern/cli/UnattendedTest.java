@@ -69,7 +69,8 @@ class UnattendedTest {
         while (process.isAlive()) {
             for (String name : names()) {
                 if (name.endsWith(suffix)
-                        && (lines == 0 || Files.readAllLines(folder.resolve(name)).size() >= lines)) {
+                        && (lines == 0
+                                || Files.readAllLines(folder.resolve(name)).size() >= lines)) {
                     return;
                 }
             }
@@ -135,8 +136,7 @@ class UnattendedTest {
             Path target = (mounted ? disk : Path.of("/proc")).resolve("m.gguf");
             Cli.Run run = Cli.run("convert", MODEL, "-o", target, "--quiet");
             assertThat(run.code()).isEqualTo(1);
-            assertThat(run.err())
-                    .matches("error: " + target.getParent() + ": expected \\d+ free bytes, found \\d+\n");
+            assertThat(run.err()).matches("error: " + target.getParent() + ": expected \\d+ free bytes, found \\d+\n");
             try (Stream<Path> left = Files.list(disk)) {
                 assertThat(left).isEmpty();
             }
@@ -188,8 +188,8 @@ class UnattendedTest {
         byte[] expected = undisturbed("Q4_K_M");
         Path elsewhere = Files.createDirectory(folder.resolve("else where"));
         Path copy = Tampered.copy(Tampered.HUGGING_FACE, elsewhere);
-        ProcessBuilder other = Cli.process(
-                "convert", copy.getFileName(), "-t", "Q4_K_M", "-o", "m.gguf", "--threads", "1", "--quiet");
+        ProcessBuilder other =
+                Cli.process("convert", copy.getFileName(), "-t", "Q4_K_M", "-o", "m.gguf", "--threads", "1", "--quiet");
         other.command().addAll(1, List.of("-Duser.language=tr", "-Duser.country=TR", "-Duser.name=somebody"));
         other.directory(elsewhere.toFile());
         other.environment().putAll(Map.of("TZ", "Asia/Kathmandu", "LC_ALL", "C", "HOME", "/nowhere"));
@@ -205,8 +205,16 @@ class UnattendedTest {
         String other = "0".repeat(64) + "  other.gguf";
         Files.writeString(sums, other + "\n" + "1".repeat(64) + "  m-q8_0.gguf\n");
         Cli.Run run = Cli.run(
-                "convert", MODEL, "-t", "F16,Q8_0", "-o", folder.resolve("m-{ftype}.gguf"), "--manifest", manifest,
-                "--sha256sums", "--json");
+                "convert",
+                MODEL,
+                "-t",
+                "F16,Q8_0",
+                "-o",
+                folder.resolve("m-{ftype}.gguf"),
+                "--manifest",
+                manifest,
+                "--sha256sums",
+                "--json");
         assertThat(run.code()).as(run.err()).isZero();
         List<String> lines = Files.readAllLines(sums);
         assertThat(lines).hasSize(3).contains(other);
@@ -224,7 +232,9 @@ class UnattendedTest {
                 .asString();
         assertThat(lines).contains(first + "  m-f16.gguf");
         List<String> tensors = Files.readAllLines(manifest);
-        assertThat(tensors).hasSize(2 * 39).allMatch(line -> line.matches("sha256    [0-9a-f]{64}  m-(f16|q8_0)\\.gguf:.*"));
+        assertThat(tensors)
+                .hasSize(2 * 39)
+                .allMatch(line -> line.matches("sha256    [0-9a-f]{64}  m-(f16|q8_0)\\.gguf:.*"));
         // Before the work, not after it.
         Cli.Run again = Cli.run("convert", MODEL, "-o", out(), "--manifest", manifest);
         assertThat(again.code()).isEqualTo(2);

@@ -97,10 +97,33 @@ record Llama(
         MethodHandle freeContext,
 
         @NativeSignature(
+                name = "llama_get_memory",
+                returns = POINTER,
+                takes = {POINTER})
+        MethodHandle memory,
+
+        @NativeSignature(
+                name = "llama_memory_clear",
+                takes = {POINTER, BOOL})
+        MethodHandle clearMemory,
+
+        @NativeSignature(
                 name = "llama_decode",
                 returns = INT,
                 takes = {POINTER, BATCH})
         MethodHandle decode,
+
+        @NativeSignature(
+                name = "llama_adapter_lora_init",
+                returns = POINTER,
+                takes = {POINTER, POINTER})
+        MethodHandle loadAdapter,
+
+        @NativeSignature(
+                name = "llama_set_adapters_lora",
+                returns = INT,
+                takes = {POINTER, POINTER, LONG, POINTER})
+        MethodHandle setAdapters,
 
         @NativeSignature(
                 name = "llama_get_logits",

@@ -1,6 +1,7 @@
 package dev.quern.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.fail;
 
 import dev.quern.io.FaultyOperations;
@@ -8,11 +9,15 @@ import dev.quern.io.FileOperations;
 import dev.quern.io.OutputException;
 import dev.quern.io.RecordedDisk;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -96,5 +101,54 @@ class InterruptionTest {
         }
         assertThat(notices).anyMatch(notice -> notice.matches(".* goes on where .* stopped, at [1-9]\\d* %"));
         assertThat(notices).noneMatch(notice -> notice.contains("damaged"));
+    }
+
+    /** W4: a disk that somebody else fills meanwhile, a real one where this process may mount one. */
+    @Test
+    void aDiskThatFillsUpMeanwhile() throws Exception {
+        SmallRun small = new SmallRun(folder, SmallRun.Outputs.ONE);
+        Path disk = directory();
+        boolean mounted = command("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk.toString()) == 0;
+        try {
+            Path filler = disk.resolve("filler");
+            FileOperations filling = new FileOperations() {
+                @Override
+                public FileChannel create(Path path) throws IOException {
+                    if (mounted && path.toString().endsWith(".journal")) {
+                        Files.write(filler, new byte[(int) usableSpace(disk) - 150_000]);
+                    }
+                    return FileOperations.super.create(path);
+                }
+
+                @Override
+                public int write(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
+                    if (!mounted && bytes.remaining() > 100_000) {
+                        try (FileChannel full = FileChannel.open(Path.of("/dev/full"), StandardOpenOption.WRITE)) {
+                            return full.write(bytes);
+                        }
+                    }
+                    return FileOperations.super.write(channel, bytes, position);
+                }
+            };
+            assertThatThrownBy(() -> small.run(disk, SmallRun.options(filling, false, notice -> {})))
+                    .isInstanceOf(OutputException.class)
+                    .hasMessage(disk.resolve("model.gguf") + ": cannot be written: No space left on device");
+            Files.deleteIfExists(filler);
+            small.assertNothingHalf(disk, false, false);
+            small.run(disk, SmallRun.options(FileOperations.REAL, false, notice -> {}));
+            small.assertComplete(disk);
+        } finally {
+            if (mounted) {
+                command("umount", disk.toString());
+            }
+        }
+    }
+
+    private static int command(String... command) throws Exception {
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start()
+                .waitFor();
     }
 }

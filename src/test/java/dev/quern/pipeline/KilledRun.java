@@ -41,7 +41,7 @@ final class KilledRun {
         try (Source opened = Source.open(Path.of(args[0]))) {
             Conversion.run(
                     SmallRun.Outputs.ONE.plan(opened, Path.of(args[1])),
-                    Inputs.of(opened.model(), List.of()),
+                    Inputs.of(opened.model(), List.of(), ""),
                     SmallRun.options(telling, false, System.err::println));
         }
     }

@@ -71,7 +71,7 @@ final class SmallRun {
     }
 
     static Inputs inputs(Source opened) {
-        return Inputs.of(opened.model(), List.of());
+        return Inputs.of(opened.model(), List.of(), "");
     }
 
     static Conversion.Options options(FileOperations operations, boolean overwrite, Consumer<String> notices) {
