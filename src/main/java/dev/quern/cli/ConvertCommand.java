@@ -1,17 +1,20 @@
 package dev.quern.cli;
 
-import dev.quern.architecture.Model;
-import dev.quern.io.MappedFile;
+import dev.quern.io.FileIdentity;
+import dev.quern.io.InputException;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Adapters;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,8 +52,9 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "SOURCE",
-            description = "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, a GGUF file, or a file "
-                    + "of llama.cpp before GGUF.")
+            description =
+                    "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, a GGUF file, or a file "
+                            + "of llama.cpp before GGUF.")
     @SuppressWarnings("NullAway.Init")
     Path source;
 
@@ -80,8 +84,9 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(
             names = "--base",
             paramLabel = "DIR",
-            description = "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
-                    + " makes a GGUF of the adapter alone.")
+            description =
+                    "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
+                            + " makes a GGUF of the adapter alone.")
     @Nullable
     Path base;
 
@@ -136,7 +141,7 @@ final class ConvertCommand implements Callable<Integer> {
             for (FileType type : fileTypes(opened)) {
                 outputs.addAll(outputs(opened, type, options));
             }
-            return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
+            return Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
         }
     }
 
@@ -263,7 +268,44 @@ final class ConvertCommand implements Callable<Integer> {
         }
     }
 
-    static List<Path> inputs(Model model) {
-        return model.files().stream().map(MappedFile::path).toList();
+    private Inputs inputs(Source opened) {
+        List<Path> others = new ArrayList<>(typeOptions.files());
+        if (metadata != null) {
+            others.add(metadata);
+        }
+        List<Path> beside = new ArrayList<>();
+        if (opened.general().isPresent()) {
+            opened.model().files().stream()
+                    .map(file -> file.path().toAbsolutePath().getParent())
+                    .distinct()
+                    .forEach(directory -> beside.addAll(described(directory)));
+        }
+        others.addAll(beside);
+        // What else decides the values, but stands in no header: scales of adapters, how packed weights are packed.
+        String how = adapters + "\n"
+                + String.join(
+                        "\n",
+                        beside.stream()
+                                .map(FileIdentity::of)
+                                .map(FileIdentity::lasting)
+                                .toList());
+        return Inputs.of(opened.model(), others, how);
+    }
+
+    /** The files of a checkpoint that are read beside its weights. */
+    private static List<Path> described(@Nullable Path directory) {
+        if (directory == null) {
+            return List.of();
+        }
+        List<Path> files = new ArrayList<>();
+        try (DirectoryStream<Path> found =
+                Files.newDirectoryStream(directory, "{*.json,*.model,merges.txt,vocab.txt,README.md}")) {
+            found.forEach(files::add);
+            files.sort(null);
+        } catch (IOException e) {
+            throw InputException.of(directory, "cannot be read: " + e.getMessage())
+                    .withCause(e);
+        }
+        return files;
     }
 }

@@ -1,6 +1,7 @@
 package dev.quern.cli;
 
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
@@ -80,7 +81,8 @@ final class QuantizeCommand implements Callable<Integer> {
             List<Conversion.Output> outputs = keepSplit
                     ? Split.numberedOutputs(parts(source, type), target)
                     : List.of(new Conversion.Output(whole(source, type), target));
-            return Execution.run(source, outputs, ConvertCommand.inputs(source.model()), run, dryRun, json);
+            Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
+            return Execution.run(source, outputs, inputs, run, dryRun, json);
         }
     }
 

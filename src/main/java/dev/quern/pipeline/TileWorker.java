@@ -32,7 +32,7 @@ final class TileWorker {
 
     void write(Conversion.Tile tile) {
         boolean decoded = false;
-        for (Conversion.Place place : tile.places()) {
+        for (Target.Place place : tile.places()) {
             if (place.tensor().copied()) {
                 copy(tile, place);
                 continue;
@@ -53,7 +53,7 @@ final class TileWorker {
         tile.source().readRows(tile.firstRow(), tile.rows(), values, 0);
     }
 
-    private void encode(Conversion.Tile tile, Conversion.Place place) {
+    private void encode(Conversion.Tile tile, Target.Place place) {
         PlannedTensor tensor = place.tensor();
         int length = Math.toIntExact(tensor.shape().rowLength());
         int rowBytes = Math.toIntExact(tensor.type().bytesFor(length));
@@ -142,7 +142,7 @@ final class TileWorker {
         return java.util.Arrays.toString(index);
     }
 
-    private void copy(Conversion.Tile tile, Conversion.Place place) {
+    private void copy(Conversion.Tile tile, Target.Place place) {
         PlannedTensor tensor = place.tensor();
         long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
         int bytes = Math.toIntExact(tile.rows() * rowBytes);
@@ -160,13 +160,22 @@ final class TileWorker {
             case Renamed renamed -> copyRows(renamed.source(), first, rows);
             default ->
                 source.blocks()
-                        .orElseThrow(() -> new IllegalStateException(source.info().name() + " does not lie in a file"))
+                        .orElseThrow(
+                                () -> new IllegalStateException(source.info().name() + " does not lie in a file"))
                         .reader()
                         .readRows(first, rows, encoded, 0);
         }
     }
 
-    private void put(Conversion.Place place, long offset, int bytes) {
+    private void put(Target.Place place, long offset, int bytes) {
         place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset);
+        TensorExtent extent = place.extent();
+        if (extent != null) {
+            extent.written(offset, encoded, bytes);
+        }
+        TensorHash hash = place.hash();
+        if (hash != null) {
+            hash.written(offset, encoded, bytes);
+        }
     }
 }

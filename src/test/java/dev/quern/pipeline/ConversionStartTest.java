@@ -58,7 +58,7 @@ class ConversionStartTest {
             OutputPlan plan = Quantization.plan(source, FileType.Q4_K_M, QuantizationOptions.NONE);
             Conversion.run(
                     List.of(new Conversion.Output(plan, out)),
-                    List.of(in),
+                    Inputs.of(List.of(in)),
                     new Conversion.Options(2, kernel, false, false, Progress.SILENT),
                     new Conversion.Start(warmedValues, Counted::new));
         }
