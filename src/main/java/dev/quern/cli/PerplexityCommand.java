@@ -77,7 +77,7 @@ final class PerplexityCommand implements Callable<Integer> {
             AtomicReference<Perplexity.@Nullable Progress> latest = new AtomicReference<>();
             RunningEstimate running = new RunningEstimate(talk);
             Evaluation.Measured measured;
-            try (var interruption = Interruption.saying(() -> soFar(latest.get()))) {
+            try (var _ = Interruption.saying(() -> soFar(latest.get()))) {
                 measured = Evaluation.perplexity(
                         evaluated, read, options.context, stride, options.chunks, options.threads(), done -> {
                             latest.set(done);

@@ -329,8 +329,8 @@ public final class OutputFile implements AutoCloseable {
             return;
         }
         closed = true;
-        try (FileChannel channel = opened.channel();
-                @Nullable JournalFile journal = opened.journal()) {
+        try (FileChannel _ = opened.channel();
+                @Nullable JournalFile _ = opened.journal()) {
             writeBack.await();
         } catch (IOException e) {
             // Of what could not be forced nothing is known any more, and nothing was published that relies on it.
