@@ -127,7 +127,7 @@ class ResumeTest {
         };
         small.run(directory, SmallRun.options(counting, false, notices::add));
         small.assertComplete(directory);
-        assertThat(written.get()).isLessThan(small.expected("model.gguf").length / 2);
+        assertThat(written.get()).isLessThan(small.expected("model.gguf").length / 4 * 3);
     }
 
     @Test
