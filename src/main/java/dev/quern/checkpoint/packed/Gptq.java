@@ -73,8 +73,7 @@ final class Gptq {
         for (Exception exception : exceptions) {
             if (exception.pattern().matches(module)) {
                 if (exception.plain()) {
-                    throw config.refused(
-                            "dynamic", "says that " + Quoted.of(module) + " is not packed, and it is");
+                    throw config.refused("dynamic", "says that " + Quoted.of(module) + " is not packed, and it is");
                 }
                 OptionalLong bits = integer(exception.fields().path("bits"));
                 OptionalLong group = integer(exception.fields().path("group_size"));
@@ -97,8 +96,8 @@ final class Gptq {
         Part codes = parts.part(module + ".qweight").expect(DType.I32).expectMatrix();
         int bits = format.bits();
         if (codes.shape().dim(0) % bits != 0 || codes.shape().dim(0) == 0) {
-            throw codes.refused("its " + codes.shape().dim(0) + " rows are not whole runs of " + RUN + " codes of " + bits
-                    + " bits");
+            throw codes.refused("its " + codes.shape().dim(0) + " rows are not whole runs of " + RUN + " codes of "
+                    + bits + " bits");
         }
         int inputs = Math.toIntExact(codes.shape().dim(0) / bits * RUN);
         int outputs = Math.toIntExact(codes.shape().dim(1));
@@ -109,9 +108,8 @@ final class Gptq {
         long groups = Math.ceilDiv(inputs, size);
         Part zeros = parts.part(module + ".qzeros").expect(DType.I32).expectShape(groups, (long) outputs * bits / RUN);
         Part scales = parts.part(module + ".scales").expectFloat().expectShape(groups, outputs);
-        int[] groupOf = parts.find(module + ".g_idx")
-                .map(part -> groups(part, inputs, (int) groups, size))
-                .orElse(null);
+        Part order = parts.find(module + ".g_idx").orElse(null);
+        int @Nullable [] groupOf = order == null ? null : groups(order, inputs, (int) groups, size);
         Columns columns = new Columns(codes, zeros, scales, bits, inputs, outputs, groupOf, size, format.zeroOffset());
         parts.add(module + ".weight", Shape.of(outputs, inputs), codes, columns::readRows);
     }
@@ -124,7 +122,8 @@ final class Gptq {
         for (int i = 0; i < inputs; i++) {
             long group = part.integer(i);
             if (group < 0 || group >= groups) {
-                throw part.refused("element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
+                throw part.refused(
+                        "element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
             }
             groupOf[i] = (int) group;
             inOrder &= group == i / size;
