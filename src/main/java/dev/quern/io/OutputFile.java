@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Output that appears whole under its final name or not at all: a locked temporary beside the target, positional writes
@@ -340,8 +339,10 @@ public final class OutputFile implements AutoCloseable {
             return;
         }
         closed = true;
-        try (FileChannel channel = opened.channel();
-                @Nullable JournalFile journal = opened.journal()) {
+        FileChannel channel = opened.channel();
+        JournalFile journal = opened.journal();
+        try (channel;
+                journal) {
             writeBack.await();
         } catch (IOException e) {
             // Of what could not be forced nothing is known any more, and nothing was published that relies on it.
