@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Output that appears whole under its final name or not at all: a locked temporary beside the target, positional writes
@@ -160,12 +159,23 @@ public final class OutputFile implements AutoCloseable {
      * @throws OutputException in the system's words; the output can then only be closed
      */
     public void write(ByteBuffer bytes, long position) {
+        write(bytes, position, () -> {});
+    }
+
+    /**
+     * As {@link #write(ByteBuffer, long)}.
+     *
+     * @param written run when the bytes are in the file, and before a checkpoint that they give rise to
+     */
+    public void write(ByteBuffer bytes, long position, Runnable written) {
         if (position < 0 || position > size - bytes.remaining()) {
             throw new IllegalArgumentException(
                     bytes.remaining() + " bytes at " + position + " leave the " + size + " bytes of " + target);
         }
         try {
-            writeBack.written(opened.write(bytes, position));
+            long count = opened.write(bytes, position);
+            written.run();
+            writeBack.written(count);
         } catch (IOException e) {
             failed.set(true);
             throw OutputException.of(target, "cannot be written", e);

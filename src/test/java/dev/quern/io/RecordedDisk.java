@@ -11,6 +11,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 
 /**
@@ -80,7 +81,7 @@ public final class RecordedDisk implements FileOperations {
         for (Step step : steps.subList(0, seen)) {
             switch (step) {
                 case Create create -> names.put(create.name, contents.getOrDefault(create.file, new byte[0]));
-                case Move move -> names.put(move.to, names.remove(move.from));
+                case Move move -> names.put(move.to, Objects.requireNonNull(names.remove(move.from)));
                 case Delete delete -> names.remove(delete.name);
                 case Write write -> {}
                 case Force force -> {}
