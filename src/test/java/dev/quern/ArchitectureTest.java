@@ -33,11 +33,16 @@ class ArchitectureTest {
         edges.put("quantization", List.of("tensor", "io"));
         edges.put("gguf", List.of("io", "tensor", "quantization"));
         edges.put("tokenizer", List.of("io", "gguf"));
-        edges.put("checkpoint", List.of("io", "tensor"));
+        // Files of llama.cpp before GGUF hold its block types.
+        edges.put("checkpoint", List.of("io", "tensor", "quantization"));
         // A page of data says what a checkpoint's names mean, so it knows checkpoints and they do not know it.
         edges.put("architecture", List.of("io", "tensor", "gguf", "checkpoint"));
-        edges.put("importance", List.of("io", "tensor", "gguf"));
-        edges.put("evaluation", List.of("io", "tensor", "quantization", "gguf", "tokenizer", "architecture"));
+        // Sums of activations are written as a GGUF of F32 tensors, and tensor types are quantization's.
+        edges.put("importance", List.of("io", "tensor", "quantization", "gguf"));
+        // The forward pass is where activations are, so it is what fills importance's sums.
+        edges.put(
+                "evaluation",
+                List.of("io", "tensor", "quantization", "gguf", "tokenizer", "architecture", "importance"));
         edges.put(
                 "pipeline",
                 List.of(
@@ -49,6 +54,9 @@ class ArchitectureTest {
                         "checkpoint",
                         "architecture",
                         "importance"));
+        edges.put(
+                "verification",
+                List.of("io", "tensor", "quantization", "gguf", "architecture", "importance", "pipeline"));
         edges.put("report", List.copyOf(edges.keySet()));
         edges.put("cli", List.copyOf(edges.keySet()));
         return edges;

@@ -139,7 +139,7 @@ public final class CheckpointModel {
                 throw InputException.of(
                                 checkpoint.directory(),
                                 "tensor " + Quoted.of(name),
-                                "is not part of a " + page.title() + " model with " + sizes.get("layers") + " layers")
+                                "is not part of a " + page.gguf() + " model with " + sizes.get("layers") + " layers")
                         .withHint("the weights and the configuration belong to different models, or this is a variant "
                                 + "that the page " + page.gguf() + " does not describe");
             }
@@ -150,9 +150,10 @@ public final class CheckpointModel {
                     || (rule.absentWhen() != null && Conditions.hold(rule.absentWhen(), checkpoint.config()));
             if (!found.containsKey(entry.getKey()) && !mayLack) {
                 throw InputException.of(
-                        checkpoint.directory(),
-                        "tensor " + Quoted.of(entry.getKey()),
-                        "is missing (" + shapeOf(rule) + ")");
+                                checkpoint.directory(),
+                                "tensor " + Quoted.of(entry.getKey()),
+                                "is missing, expected " + shapeOf(rule))
+                        .withHint("a file of the checkpoint is incomplete or another model's; download it again");
             }
         }
         TensorGraph graph = new TensorGraph();
@@ -169,6 +170,10 @@ public final class CheckpointModel {
             graph.add(open(entry.getKey(), entry.getValue()));
         }
         return graph;
+    }
+
+    private boolean isHuggingFace() {
+        return checkpoint.layout() == Layout.HUGGING_FACE;
     }
 
     /**
@@ -204,7 +209,7 @@ public final class CheckpointModel {
     private Map<String, Named> expectedTensors() {
         Map<String, Named> expected = new LinkedHashMap<>();
         for (TensorRule rule : page.tensors()) {
-            String pattern = checkpoint.layout() == Layout.META ? rule.meta() : rule.huggingface();
+            String pattern = isHuggingFace() ? rule.huggingface() : rule.meta();
             if (pattern == null) {
                 continue;
             }
@@ -231,7 +236,7 @@ public final class CheckpointModel {
     }
 
     private Collection<Map.Entry<String, Named>> inPeersOrder(Map<String, Named> found) {
-        if (checkpoint.layout() == Layout.HUGGING_FACE) {
+        if (isHuggingFace()) {
             return found.entrySet();
         }
         TreeMap<String, Map.Entry<String, Named>> sorted = new TreeMap<>();
@@ -245,7 +250,7 @@ public final class CheckpointModel {
         Architecture.Transforms transforms = rule.transform();
         if (transforms != null) {
             Architecture.Transform transform =
-                    checkpoint.layout() == Layout.META ? transforms.meta() : transforms.huggingface();
+                    isHuggingFace() ? transforms.huggingface() : transforms.meta();
             if (transform != null) {
                 source = RopeRows.undoHuggingFace(source, sizes.get(transform.permuteRope()));
             }

@@ -1,5 +1,6 @@
 package dev.quern.checkpoint;
 
+import dev.quern.checkpoint.ggml.GgmlVersion;
 import dev.quern.checkpoint.packed.PackedCheckpoint;
 import dev.quern.checkpoint.torch.TorchContainer;
 import dev.quern.io.InputException;
@@ -22,6 +23,7 @@ public final class Checkpoints {
     private static final String CONFIG = "config.json";
     private static final String PARAMS = "params.json";
     private static final String SAFETENSORS_INDEX = "model.safetensors.index.json";
+    private static final String MISTRAL_INDEX = "consolidated.safetensors.index.json";
     private static final String TORCH_INDEX = "pytorch_model.bin.index.json";
 
     /** What PEFT calls an adapter's configuration. */
@@ -72,7 +74,7 @@ public final class Checkpoints {
         ModelConfig read = ModelConfig.read(config);
         List<Weights> weights = Weights.open(List.of(file));
         try {
-            return new HuggingFaceCheckpoint(directory, read, weights, List.of());
+            return new WholeTensors(Layout.HUGGING_FACE, directory, read, weights, List.of());
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;
@@ -87,6 +89,9 @@ public final class Checkpoints {
         List<String> names = names(directory);
         Parts parts = Parts.of(directory, names);
         List<Path> metaShards = MetaShards.find(directory, names);
+        if (names.contains(PARAMS) && parts.isMistral()) {
+            return mistral(directory, parts);
+        }
         boolean config = names.contains(CONFIG);
         if (config && !parts.files().isEmpty()) {
             return huggingFace(directory, parts);
@@ -105,28 +110,36 @@ public final class Checkpoints {
         String name = String.valueOf(file.getFileName());
         Path directory = directoryOf(file);
         if (name.endsWith(".index.json")) {
-            return huggingFace(directory, Parts.indexed(file));
+            Parts listed = Parts.indexed(file);
+            return listed.isMistral() ? mistral(directory, listed) : huggingFace(directory, listed);
         }
         if (name.endsWith(".json")) {
             throw InputException.of(file, "is no weight file").withHint("give the directory: " + directory);
         }
+        if (isGgml(file)) {
+            return GgmlCheckpoint.open(file);
+        }
         if (name.endsWith(".onnx")) {
             return onnx(directory, file);
         }
-        refuseGguf(file);
         List<String> names = names(directory);
         // One shard alone is half a model: with its siblings it is the whole one.
         if (MetaShards.isShard(name)) {
             return meta(directory, MetaShards.find(directory, names));
         }
         Parts all = Parts.of(directory, names);
-        if (all.files().size() > 1 && Parts.isShard(name) && all.contains(name)) {
+        boolean together = all.files().size() > 1 && Parts.isShard(name) && all.contains(name);
+        Parts one = new Parts(List.of(file), Optional.empty(), List.of());
+        if (names.contains(PARAMS) && one.isMistral()) {
+            return mistral(directory, together ? all : one);
+        }
+        if (together) {
             return huggingFace(directory, all);
         }
         if (!names.contains(CONFIG) && names.contains(PARAMS)) {
             return meta(directory, List.of(file));
         }
-        return huggingFace(directory, new Parts(List.of(file), Optional.empty(), List.of()));
+        return huggingFace(directory, one);
     }
 
     private static Checkpoint huggingFace(Path directory, Parts parts) {
@@ -140,7 +153,30 @@ public final class Checkpoints {
         try {
             List<String> notes = new ArrayList<>(parts.notes());
             parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
-            return PackedCheckpoint.of(new HuggingFaceCheckpoint(directory, config, weights, notes));
+            return PackedCheckpoint.of(new WholeTensors(Layout.HUGGING_FACE, directory, config, weights, notes));
+        } catch (RuntimeException | Error e) {
+            weights.forEach(Weights::close);
+            throw e;
+        }
+    }
+
+    /** Mistral's own layout: Meta's names and params.json, but every tensor whole and in safetensors. */
+    private static Checkpoint mistral(Path directory, Parts parts) {
+        Path params = directory.resolve(PARAMS);
+        if (!Files.exists(params)) {
+            throw InputException.of(directory, "no params.json beside the consolidated*.safetensors files")
+                    .withHint("get params.json and the tokenizer from where the weights came from");
+        }
+        List<Weights> weights = Weights.open(parts.files());
+        try {
+            List<String> notes = new ArrayList<>(parts.notes());
+            parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
+            List<String> unused = MetaParameters.unused(params);
+            if (!unused.isEmpty()) {
+                notes.add(params + ": not used: " + quoted(unused));
+            }
+            return new WholeTensors(
+                    Layout.META, directory, MetaParameters.translateWhole(params, weights), weights, notes);
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;
@@ -156,7 +192,7 @@ public final class Checkpoints {
         ModelConfig config = ModelConfig.read(configFile);
         List<Weights> weights = Weights.onnx(path, directory);
         try {
-            return new HuggingFaceCheckpoint(directory, config, weights, List.of());
+            return new WholeTensors(Layout.HUGGING_FACE, directory, config, weights, List.of());
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;
@@ -184,11 +220,13 @@ public final class Checkpoints {
         }
     }
 
-    private static void refuseGguf(Path path) {
+    /** Whether it is a file of llama.cpp before GGUF; one of GGUF is no checkpoint. */
+    private static boolean isGgml(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             if (TorchContainer.of(file) == TorchContainer.GGUF) {
                 throw InputException.of(path, "is a GGUF file, not a checkpoint");
             }
+            return GgmlVersion.looksLike(file);
         }
     }
 
@@ -257,6 +295,9 @@ public final class Checkpoints {
                 return indexed(directory.resolve(SAFETENSORS_INDEX)).notingOthers(names, "model.*\\.safetensors");
             }
             List<String> chosen = matching(names, "model.*\\.safetensors");
+            if (chosen.isEmpty() && names.contains(MISTRAL_INDEX)) {
+                return indexed(directory.resolve(MISTRAL_INDEX));
+            }
             if (chosen.isEmpty() && !names.contains(ADAPTER_CONFIG)) {
                 chosen = matching(names, ".*\\.safetensors");
             }
@@ -287,6 +328,14 @@ public final class Checkpoints {
 
         static boolean isShard(String name) {
             return name.matches(SHARD);
+        }
+
+        /** Names decide only whose words the configuration is in. */
+        boolean isMistral() {
+            return !files.isEmpty()
+                    && files.stream()
+                            .allMatch(file -> String.valueOf(file.getFileName())
+                                    .matches("consolidated.*\\.safetensors"));
         }
 
         boolean contains(String name) {

@@ -1,14 +1,20 @@
 package dev.quern.cli;
 
-import dev.quern.architecture.Model;
-import dev.quern.io.MappedFile;
+import dev.quern.io.FileIdentity;
+import dev.quern.io.InputException;
+import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Adapters;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -46,7 +52,9 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "SOURCE",
-            description = "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, or a GGUF file.")
+            description =
+                    "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, a GGUF file, or a file "
+                            + "of llama.cpp before GGUF.")
     @SuppressWarnings("NullAway.Init")
     Path source;
 
@@ -63,7 +71,7 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "TYPE",
             split = ",",
             description = "F32, F16, BF16, Q8_0, Q4_0, Q4_K_M … or auto, several with commas (default: auto: "
-                    + "F16 or BF16, as the checkpoint has it).")
+                    + "F16 or BF16, as the checkpoint has it; what is quantized stays as it is).")
     List<String> types = List.of("auto");
 
     @Option(
@@ -76,8 +84,9 @@ final class ConvertCommand implements Callable<Integer> {
     @Option(
             names = "--base",
             paramLabel = "DIR",
-            description = "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
-                    + " makes a GGUF of the adapter alone.")
+            description =
+                    "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
+                            + " makes a GGUF of the adapter alone.")
     @Nullable
     Path base;
 
@@ -115,17 +124,24 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    SplitOptions split;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     RunOptions run;
 
     @Override
     public Integer call() {
+        split.check(spec, vocabularyOnly);
         try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
+            // Once for all outputs: a calibration is long.
+            QuantizationOptions options =
+                    vocabularyOnly || base != null ? QuantizationOptions.NONE : typeOptions.options(opened, run);
             for (FileType type : fileTypes(opened)) {
-                OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
-                outputs.add(new Conversion.Output(plan, target(opened, type, plan)));
+                outputs.addAll(outputs(opened, type, options));
             }
-            return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
+            return Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
         }
     }
 
@@ -157,22 +173,47 @@ final class ConvertCommand implements Callable<Integer> {
         return chosen;
     }
 
-    /** The peer's: BF16 stays BF16, everything else becomes F16; an adapter is F32. */
+    /** The peer's: BF16 stays BF16, everything else becomes F16. What is quantized stays what it is; an adapter is F32. */
     private FileType automatic(Source opened) {
         if (base != null) {
             return FileType.F32;
         }
-        return opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
+        return opened.isQuantized()
+                ? opened.lossless()
+                : opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
     }
 
-    private OutputPlan plan(Source opened, FileType type) {
+    private List<Conversion.Output> outputs(Source opened, FileType type, QuantizationOptions options) {
+        if (split.keepSplit) {
+            if (opened.general().isPresent()) {
+                throw new RefusedException(
+                        source,
+                        "is a checkpoint; --keep-split keeps the parts of a split GGUF",
+                        "use --split-max-size or --split-max-tensors");
+            }
+            List<OutputPlan> kept = Quantization.planParts(opened, type, options);
+            return Split.numberedOutputs(kept, target(opened, type, kept.getFirst()));
+        }
+        OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
+        Path target = target(opened, type, plan);
+        List<OutputPlan> parts = split.split().parts(plan);
+        if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
+            run.talk().say("note: " + target + ": everything fits into one file; it is not split");
+        }
+        return Split.outputs(parts, target);
+    }
+
+    private OutputPlan plan(Source opened, FileType type, QuantizationOptions options) {
         if (base != null) {
             return Adapters.plan(opened, type);
+        }
+        if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && !typeOptions.any()) {
+            return Quantization.copy(opened, options);
         }
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
                 ? CheckpointTypes.plan(opened, type, dequantize)
-                : Quantization.plan(opened, type, typeOptions.options(run.talk()::say));
+                : Quantization.plan(opened, type, options);
     }
 
     private static OutputPlan withoutTensors(Source opened, FileType type) {
@@ -227,7 +268,44 @@ final class ConvertCommand implements Callable<Integer> {
         }
     }
 
-    static List<Path> inputs(Model model) {
-        return model.files().stream().map(MappedFile::path).toList();
+    private Inputs inputs(Source opened) {
+        List<Path> others = new ArrayList<>(typeOptions.files());
+        if (metadata != null) {
+            others.add(metadata);
+        }
+        List<Path> beside = new ArrayList<>();
+        if (opened.general().isPresent()) {
+            opened.model().files().stream()
+                    .map(file -> file.path().toAbsolutePath().getParent())
+                    .distinct()
+                    .forEach(directory -> beside.addAll(described(directory)));
+        }
+        others.addAll(beside);
+        // What else decides the values, but stands in no header: scales of adapters, how packed weights are packed.
+        String how = adapters + "\n"
+                + String.join(
+                        "\n",
+                        beside.stream()
+                                .map(FileIdentity::of)
+                                .map(FileIdentity::lasting)
+                                .toList());
+        return Inputs.of(opened.model(), others, how);
+    }
+
+    /** The files of a checkpoint that are read beside its weights. */
+    private static List<Path> described(@Nullable Path directory) {
+        if (directory == null) {
+            return List.of();
+        }
+        List<Path> files = new ArrayList<>();
+        try (DirectoryStream<Path> found =
+                Files.newDirectoryStream(directory, "{*.json,*.model,merges.txt,vocab.txt,README.md}")) {
+            found.forEach(files::add);
+            files.sort(null);
+        } catch (IOException e) {
+            throw InputException.of(directory, "cannot be read: " + e.getMessage())
+                    .withCause(e);
+        }
+        return files;
     }
 }

@@ -1,10 +1,12 @@
 package dev.quern.cli;
 
+import dev.quern.evaluation.Perplexity;
 import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.Quantization;
@@ -103,7 +105,7 @@ final class DemoCommand implements Callable<Integer> {
             run.force = true;
             long begun = System.nanoTime();
             List<Conversion.Written> written =
-                    Conversion.run(outputs, ConvertCommand.inputs(source.model()), run.conversion(Progress.SILENT));
+                    Conversion.run(outputs, Inputs.of(source.model(), List.of(), ""), run.conversion(Progress.SILENT));
             double seconds = (System.nanoTime() - begun) / 1e9;
             talk.say(String.format(
                     Locale.ROOT,
@@ -122,8 +124,8 @@ final class DemoCommand implements Callable<Integer> {
     private Row judge(String layout, OutputPlan plan, Conversion.Written written, Text text, Talk talk) {
         try (Source source = Source.open(written.file())) {
             Progress progress = talk.progress("windows");
-            Evaluation.Measured measured = Evaluation.perplexity(
-                    source.model(), text, 512, chunks, threads, PerplexityCommand.windows(progress));
+            Evaluation.Measured measured =
+                    Evaluation.perplexity(EvaluatedModel.of(source), text, 512, 0, chunks, threads, windows(progress));
             progress.end();
             return new Row(
                     layout,
@@ -134,6 +136,16 @@ final class DemoCommand implements Callable<Integer> {
                     measured.result().error(),
                     measured.result().seconds());
         }
+    }
+
+    /** Begins the bar when the number of windows is known, which is with the first of them. */
+    private static Perplexity.Listener windows(Progress progress) {
+        return done -> {
+            if (done.windowsDone() == 1) {
+                progress.begin("perplexity", done.windows());
+            }
+            progress.advance(1);
+        };
     }
 
     private static Table table(List<Row> rows) {

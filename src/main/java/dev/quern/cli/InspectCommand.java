@@ -1,6 +1,8 @@
 package dev.quern.cli;
 
+import dev.quern.checkpoint.FileSecurity;
 import dev.quern.checkpoint.onnx.OnnxFile;
+import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
@@ -54,17 +56,30 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print JSON on stdout; arrays in full.")
     boolean json;
 
+    @Option(
+            names = "--security",
+            description = "Say what each weight file could do and whether it is whole, without converting: a pickle's "
+                    + "GLOBALs and opcodes, what Quern refuses, checksums. Exit code 3 when something is refused.")
+    boolean security;
+
     @Override
     public Integer call() {
+        if (security) {
+            if (GgufFile.isGguf(path)) {
+                GgufFile.openPart(path).close();
+            }
+            return SecurityText.print(FileSecurity.of(path), json) ? 0 : 3;
+        }
         if (isGraphAlone()) {
             System.out.print(graph());
             return 0;
         }
-        try (Source source = Source.open(path)) {
+        List<String> notes = new ArrayList<>();
+        try (Source source = Source.open(path, new Source.Options(null, null, List.of(), notes::add))) {
             if (json) {
-                System.out.println(Json.pretty(map(source)));
+                System.out.println(Json.pretty(map(source, notes)));
             } else {
-                System.out.print(text(source));
+                System.out.print(text(source, notes));
             }
         }
         return 0;
@@ -109,7 +124,7 @@ final class InspectCommand implements Callable<Integer> {
         return entry;
     }
 
-    private String text(Source source) {
+    private String text(Source source, List<String> notes) {
         StringBuilder out = new StringBuilder();
         GgufMetadata metadata = source.model().metadata();
         out.append(String.format(
@@ -128,7 +143,8 @@ final class InspectCommand implements Callable<Integer> {
         metadata.asMap()
                 .forEach((key, value) ->
                         out.append(String.format("%-" + Math.max(1, width) + "s  %s%n", printable(key), shown(value))));
-        out.append(System.lineSeparator());
+        notes.forEach(note -> out.append(String.format("%nnote: %s", Quoted.plain(note))));
+        out.append(notes.isEmpty() ? "" : System.lineSeparator()).append(System.lineSeparator());
         if (tensors) {
             Table table = new Table("tensor", "shape", "type");
             for (TensorSource tensor : source.model().tensors().sources()) {
@@ -151,7 +167,7 @@ final class InspectCommand implements Callable<Integer> {
         return out.append(costs.text()).toString();
     }
 
-    private Map<String, Object> map(Source source) {
+    private Map<String, Object> map(Source source, List<String> notes) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("path", path.toString());
         map.put("kind", source.kind());
@@ -170,6 +186,7 @@ final class InspectCommand implements Callable<Integer> {
             costs.put(cost.type().name(), Map.of("bytes", cost.bytes(), "bits_per_weight", cost.bitsPerWeight()));
         }
         map.put("costs", costs);
+        map.put("notes", notes);
         return map;
     }
 

@@ -1,10 +1,9 @@
 package dev.quern.cli;
 
 import dev.quern.gguf.GgufValue;
-import dev.quern.importance.ImportanceMatrix;
-import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.pipeline.Source;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
@@ -17,39 +16,25 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** Which tensor gets which type, and what else llama-quantize is told; the options are its own. */
 final class TypeOptions {
     /** llama.h's llama_model_kv_override holds texts in 128 bytes with a zero at the end. */
-    private static final int LONGEST_OVERRIDE = 127;
+    static final int LONGEST_OVERRIDE = 127;
 
-    @Option(
-            names = "--imatrix",
-            paramLabel = "FILE",
-            description = "An importance matrix, as GGUF or .dat; some very small types need one.")
-    @Nullable
-    Path importance;
-
-    @Option(
-            names = "--include-weights",
-            paramLabel = "PART",
-            description = "Use the importance matrix only for tensors whose name contains PART; repeatable.")
-    List<String> includedWeights = new ArrayList<>();
-
-    @Option(
-            names = "--exclude-weights",
-            paramLabel = "PART",
-            description = "Do not use the importance matrix for tensors whose name contains PART; repeatable.")
-    List<String> excludedWeights = new ArrayList<>();
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    ImportanceOptions importance;
 
     @Option(
             names = "--pure",
@@ -110,29 +95,26 @@ final class TypeOptions {
 
     record KeyValue(String key, GgufValue value) {}
 
-    /** @param notices is told which weights the importance matrix knows little of */
-    QuantizationOptions options(java.util.function.Consumer<String> notices) {
+    /** The files that these options name. */
+    List<Path> files() {
+        return Stream.of(Optional.ofNullable(importance.file), Optional.ofNullable(tensorTypeFile))
+                .flatMap(Optional::stream)
+                .toList();
+    }
+
+    /**
+     * @param source what a calibration of its own runs through
+     * @throws InputException when a file that is named cannot be used
+     */
+    QuantizationOptions options(Source source, RunOptions run) {
         List<MixOptions.TypeOverride> types = new ArrayList<>(tensorTypes);
         if (tensorTypeFile != null) {
             types.addAll(readTypes(tensorTypeFile));
         }
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
         overrides.forEach(override -> keys.putLast(override.key(), override.value()));
-        Optional<ImportanceMatrix> matrix = Optional.empty();
-        if (importance != null) {
-            ImportanceMatrix read = ImportanceReader.read(importance);
-            ImportanceMatrix used = read.filtered(includedWeights, excludedWeights);
-            if (!used.entries().isEmpty()) {
-                provenance(importance, used).forEach(keys::putLast);
-                matrix = Optional.of(used);
-            }
-            used.entries().forEach((name, entry) -> {
-                if (!entry.unseen().isEmpty()) {
-                    notices.accept("note: " + importance + ": " + name + ": experts " + entry.unseen()
-                            + " saw no token; all their columns count alike");
-                }
-            });
-        }
+        Optional<ImportanceOptions.Used> used = importance.used(source, run);
+        used.ifPresent(found -> found.provenance().forEach(keys::putLast));
         return new QuantizationOptions(
                 new MixOptions(
                         pure,
@@ -141,7 +123,7 @@ final class TypeOptions {
                         Optional.ofNullable(tokenEmbeddingType),
                         types),
                 allowRequantize,
-                matrix,
+                used.map(ImportanceOptions.Used::matrix),
                 keys,
                 new TreeSet<>(prunedLayers),
                 false);
@@ -155,29 +137,9 @@ final class TypeOptions {
                 || tokenEmbeddingType != null
                 || !tensorTypes.isEmpty()
                 || tensorTypeFile != null
-                || importance != null
+                || importance.any()
                 || !prunedLayers.isEmpty()
                 || !overrides.isEmpty();
-    }
-
-    /** The keys by which llama-quantize records where the importance came from; texts are cut as there. */
-    private static Map<String, GgufValue> provenance(Path file, ImportanceMatrix matrix) {
-        LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
-        keys.put("quantize.imatrix.file", text(file.toString()));
-        if (!matrix.datasets().isEmpty()) {
-            keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
-        }
-        keys.put(
-                "quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
-        if (matrix.chunks() > 0) {
-            keys.put("quantize.imatrix.chunks_count", GgufValue.u32(matrix.chunks()));
-        }
-        return keys;
-    }
-
-    private static GgufValue text(String text) {
-        byte[] bytes = text.getBytes(java.nio.charset.StandardCharsets.UTF_8);
-        return new GgufValue.Text(Arrays.copyOf(bytes, Math.min(bytes.length, LONGEST_OVERRIDE)));
     }
 
     private static List<MixOptions.TypeOverride> readTypes(Path file) {

@@ -1,22 +1,25 @@
 package dev.quern.evaluation;
 
-import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Gemm;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
 /** From normalized states to logits, or straight to what a token's improbability is, without keeping any logits. */
 record OutputHead(WeightMatrix weights) {
-    /** All logits: row {@code i} of {@code states} gives {@code out[i · vocabulary …]}. */
-    float[] logits(Blocked states, Workers workers, Scratch[] scratch) {
+    /**
+     * Logits of {@code count} rows of {@code states}: row {@code begin + i} gives {@code out[i · vocabulary …]}.
+     *
+     * @param begin a multiple of {@link Tile#ROWS}
+     */
+    void logits(Packed states, int begin, int count, float[] out, Workers workers, Scratch[] scratch) {
         int vocabulary = weights.rows();
-        float[] out = new float[Math.multiplyExact(states.rows(), vocabulary)];
         workers.each(weights.panels(), (panel, worker) -> {
             Scratch mine = scratch[worker];
             int groups = weights.pack(panel, mine.decoded, mine.panel);
-            for (int first = 0; first < states.rows(); first += Scratch.TOKENS) {
-                int count = Math.min(Scratch.TOKENS, states.rows() - first);
-                Gemm.multiply(states, first, count, mine.panel, groups, mine.product);
-                for (int i = 0; i < count; i++) {
+            for (int first = 0; first < count; first += Scratch.TOKENS) {
+                int rows = Math.min(Scratch.TOKENS, count - first);
+                Gemm.multiply(states, begin + first, rows, mine.panel, groups, mine.product);
+                for (int i = 0; i < rows; i++) {
                     System.arraycopy(
                             mine.product,
                             i * groups * Tile.COLUMNS,
@@ -26,14 +29,13 @@ record OutputHead(WeightMatrix weights) {
                 }
             }
         });
-        return out;
     }
 
     /**
      * {@code -log softmax(logits)[target]} of each row. The vocabulary passes by in panels; each leaves its largest
      * logit and its sum of e^(logit - largest), which are joined in the panels' order, in double.
      */
-    double[] improbabilities(Blocked states, int[] targets, Workers workers, Scratch[] scratch) {
+    double[] improbabilities(Packed states, int[] targets, Workers workers, Scratch[] scratch) {
         int rows = states.rows();
         int panels = weights.panels();
         float[] largest = new float[Math.multiplyExact(panels, rows)];

@@ -85,11 +85,11 @@ record Weights(
             if (shape.rank() != 2 || shape.dim(1) != width || shape.dim(0) < 1 || shape.dim(0) > Integer.MAX_VALUE) {
                 throw refused("token_embd.weight", "expected [vocabulary, " + width + "], found " + shape);
             }
-            return new WeightMatrix(source, (int) shape.dim(0), width);
+            return WeightMatrix.of(source, (int) shape.dim(0), width);
         }
 
         private WeightMatrix matrix(String name, int rows, int columns) {
-            return new WeightMatrix(scaled(name, shaped(name, Shape.of(rows, columns))), rows, columns);
+            return WeightMatrix.of(scaled(name, shaped(name, Shape.of(rows, columns))), rows, columns);
         }
 
         /** NVFP4 files keep one factor of a whole matrix in a tensor of its own; that of its input is not needed here. */

@@ -58,7 +58,7 @@ public final class Adapters {
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             graph.sources().forEach(source -> types.put(source.info().name(), QuantType.F32));
             Model model = new Model(path.toString(), metadata, graph, adapter.files());
-            return new Source(path, "LoRA adapter", model, types, FileType.F32, Optional.of(general));
+            return new Source(path, "LoRA adapter", model, types, FileType.F32, List.of(List.copyOf(types.keySet())), Optional.of(general));
         } catch (RuntimeException e) {
             adapter.close();
             throw e;

@@ -8,7 +8,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +38,7 @@ final class Gptq {
     private record Format(int bits, long groupSize, int zeroOffset) {}
 
     /** GPTQModel's per-module exceptions: "-:" leaves a module plain, everything else changes its format. */
-    private record Exception(ModulePattern pattern, boolean plain, JsonNode fields) {}
+    private record Deviation(ModulePattern pattern, boolean plain, JsonNode fields) {}
 
     static String unpack(QuantizationConfig config, Parts parts) {
         String layout = config.text("checkpoint_format").orElse("gptq");
@@ -51,31 +50,30 @@ final class Gptq {
         }
         int bits = config.bits(BITS, "bits", "w_bit");
         Format format = new Format(bits, config.groupSize("group_size"), layout.equals("gptq") ? 1 : 0);
-        List<Exception> exceptions = exceptions(config);
+        List<Deviation> exceptions = exceptions(config);
         for (String module : parts.stems(".qweight")) {
             add(module, formatOf(module, format, exceptions, config), parts);
         }
         return "GPTQ (" + bits + "-bit" + (layout.equals("gptq_v2") ? ", v2" : "") + ")";
     }
 
-    private static List<Exception> exceptions(QuantizationConfig config) {
-        List<Exception> exceptions = new ArrayList<>();
+    private static List<Deviation> exceptions(QuantizationConfig config) {
+        List<Deviation> exceptions = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : config.entries("dynamic")) {
             String key = entry.getKey();
             boolean plain = key.startsWith("-:");
             String regex = plain || key.startsWith("+:") ? key.substring(2) : key;
-            exceptions.add(new Exception(ModulePattern.of(config.config().file(), regex), plain, entry.getValue()));
+            exceptions.add(new Deviation(ModulePattern.of(config.config().file(), regex), plain, entry.getValue()));
         }
         return exceptions;
     }
 
     private static Format formatOf(
-            String module, Format common, List<Exception> exceptions, QuantizationConfig config) {
-        for (Exception exception : exceptions) {
+            String module, Format common, List<Deviation> exceptions, QuantizationConfig config) {
+        for (Deviation exception : exceptions) {
             if (exception.pattern().matches(module)) {
                 if (exception.plain()) {
-                    throw config.refused(
-                            "dynamic", "says that " + Quoted.of(module) + " is not packed, and it is");
+                    throw config.refused("dynamic", "says that " + Quoted.of(module) + " is not packed, and it is");
                 }
                 OptionalLong bits = integer(exception.fields().path("bits"));
                 OptionalLong group = integer(exception.fields().path("group_size"));
@@ -98,8 +96,8 @@ final class Gptq {
         Part codes = parts.part(module + ".qweight").expect(DType.I32).expectMatrix();
         int bits = format.bits();
         if (codes.shape().dim(0) % bits != 0 || codes.shape().dim(0) == 0) {
-            throw codes.refused("its " + codes.shape().dim(0) + " rows are not whole runs of " + RUN + " codes of " + bits
-                    + " bits");
+            throw codes.refused("its " + codes.shape().dim(0) + " rows are not whole runs of " + RUN + " codes of "
+                    + bits + " bits");
         }
         int inputs = Math.toIntExact(codes.shape().dim(0) / bits * RUN);
         int outputs = Math.toIntExact(codes.shape().dim(1));
@@ -110,8 +108,8 @@ final class Gptq {
         long groups = Math.ceilDiv(inputs, size);
         Part zeros = parts.part(module + ".qzeros").expect(DType.I32).expectShape(groups, (long) outputs * bits / RUN);
         Part scales = parts.part(module + ".scales").expectFloat().expectShape(groups, outputs);
-        Optional<Part> index = parts.find(module + ".g_idx");
-        int @Nullable [] groupOf = index.isPresent() ? groups(index.get(), inputs, (int) groups, size) : null;
+        Part order = parts.find(module + ".g_idx").orElse(null);
+        int @Nullable [] groupOf = order == null ? null : groups(order, inputs, (int) groups, size);
         Columns columns = new Columns(codes, zeros, scales, bits, inputs, outputs, groupOf, size, format.zeroOffset());
         parts.add(module + ".weight", Shape.of(outputs, inputs), codes, columns::readRows);
     }
@@ -124,7 +122,8 @@ final class Gptq {
         for (int i = 0; i < inputs; i++) {
             long group = part.integer(i);
             if (group < 0 || group >= groups) {
-                throw part.refused("element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
+                throw part.refused(
+                        "element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
             }
             groupOf[i] = (int) group;
             inOrder &= group == i / size;

@@ -20,7 +20,8 @@ final class PackedRows {
 
     static void add(String weight, CompressedTensors.Group group, Parts parts) {
         Part codes = parts.part(weight + "_packed").expect(DType.I32).expectMatrix();
-        Part shapePart = parts.part(weight + "_shape").expect(DType.I64, DType.I32).expectElements(2);
+        Part shapePart =
+                parts.part(weight + "_shape").expect(DType.I64, DType.I32).expectElements(2);
         int bits = group.bits();
         long rows = shapePart.integer(0);
         long width = shapePart.integer(1);
@@ -37,10 +38,9 @@ final class PackedRows {
         Optional<Part> zeros = parts.find(weight + "_zero_point");
         zeros.ifPresent(part -> part.expect(DType.I32).expectShape(words(rows, bits, dense), groups));
         int size = (int) (group.groupSize() > 0 ? group.groupSize() : width);
-        Optional<Part> index = parts.find(weight + "_g_idx");
-        int @Nullable [] groupOf = index.isPresent() ? groupOf(index.get(), (int) width, groups, size) : null;
-        Reader reader = new Reader(
-                codes, scales, zeros.orElse(null), groupOf, bits, (int) width, groups, size, dense);
+        Part order = parts.find(weight + "_g_idx").orElse(null);
+        int @Nullable [] groupOf = order == null ? null : groupOf(order, (int) width, groups, size);
+        Reader reader = new Reader(codes, scales, zeros.orElse(null), groupOf, bits, (int) width, groups, size, dense);
         parts.add(weight, Shape.of(rows, width), codes, reader::readRows);
     }
 
@@ -71,7 +71,8 @@ final class PackedRows {
             long group = part.integer(i);
             unused &= group == -1;
             if (!unused && (group < 0 || group >= groups)) {
-                throw part.refused("element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
+                throw part.refused(
+                        "element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
             }
             groupOf[i] = (int) group;
             inOrder &= group == i / size;
