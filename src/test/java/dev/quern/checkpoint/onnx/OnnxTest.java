@@ -19,6 +19,8 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,13 +34,20 @@ class OnnxTest {
     @TempDir
     Path folder;
 
+    /** Of tensors that are equal torch's newer exporter keeps one, and of the others not even the name. */
+    private static final Set<String> LOST_BY_THE_NEWER_EXPORTER =
+            Set.of("model.layers.0.post_attention_layernorm.weight", "model.norm.weight");
+
     @ParameterizedTest
     @ValueSource(strings = {"traced", "exported", "external", "encoder"})
     void parametersHaveTheirOwnNamesAndValues(String name) {
         Path directory = FOLDER.resolve(name);
         try (Checkpoint checkpoint = Checkpoints.open(directory);
                 MappedFile file = MappedFile.open(FOLDER.resolve(name + ".safetensors"))) {
-            Map<String, TensorSource> expected = SafetensorsFile.read(file).tensors();
+            Map<String, TensorSource> expected = new TreeMap<>(SafetensorsFile.read(file).tensors());
+            if (name.equals("exported")) {
+                expected.keySet().removeAll(LOST_BY_THE_NEWER_EXPORTER);
+            }
             assertThat(checkpoint.tensors().keySet()).containsExactlyInAnyOrderElementsOf(expected.keySet());
             assertThat(checkpoint.files().getFirst().path()).isEqualTo(directory.resolve("model.onnx"));
             expected.forEach((tensor, right) -> {
@@ -54,10 +63,20 @@ class OnnxTest {
 
     /** The page of the family finds every tensor it wants, in the file and in the folder. */
     @ParameterizedTest
-    @ValueSource(strings = {"traced", "traced/model.onnx", "exported", "external/model.onnx"})
+    @ValueSource(strings = {"traced", "traced/model.onnx", "external/model.onnx"})
     void decodersAreModels(String name) {
         try (Checkpoint checkpoint = Checkpoints.open(FOLDER.resolve(name))) {
             assertThat(CheckpointModel.of(checkpoint).graph().size()).isEqualTo(21);
+        }
+    }
+
+    @Test
+    void aLostParameterIsNamed() {
+        try (Checkpoint checkpoint = Checkpoints.open(FOLDER.resolve("exported"))) {
+            CheckpointModel model = CheckpointModel.of(checkpoint);
+            assertThatThrownBy(model::graph)
+                    .isInstanceOf(InputException.class)
+                    .hasMessageStartingWith("test-data/onnx/exported: tensor \"model.norm.weight\": is missing");
         }
     }
 
