@@ -339,10 +339,8 @@ public final class OutputFile implements AutoCloseable {
             return;
         }
         closed = true;
-        FileChannel channel = opened.channel();
-        JournalFile journal = opened.journal();
-        try (channel;
-                journal) {
+        try (FileChannel _ = opened.channel();
+                @Nullable JournalFile _ = opened.journal()) {
             writeBack.await();
         } catch (IOException e) {
             // Of what could not be forced nothing is known any more, and nothing was published that relies on it.
