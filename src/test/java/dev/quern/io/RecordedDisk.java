@@ -40,7 +40,7 @@ public final class RecordedDisk implements FileOperations {
 
     private final Map<String, byte[]> initial = new LinkedHashMap<>();
     private final List<Step> steps = new ArrayList<>();
-    private final Map<FileChannel, Object> files = new IdentityHashMap<>();
+    private final IdentityHashMap<FileChannel, Object> files = new IdentityHashMap<>();
 
     /** @param directory with what is there, and safe, before anything is recorded */
     public RecordedDisk(Path directory) throws IOException {
@@ -65,7 +65,7 @@ public final class RecordedDisk implements FileOperations {
 
     /** Fills an empty directory with what a power cut left. */
     public void cut(int moment, Unforced unforced, Random random, Path directory) throws IOException {
-        Map<Object, byte[]> contents = contents(moment, unforced, random);
+        IdentityHashMap<Object, byte[]> contents = contents(moment, unforced, random);
         int safe = 0;
         for (Step step : steps.subList(0, moment)) {
             if (step instanceof ForceDirectory force) {
@@ -93,14 +93,14 @@ public final class RecordedDisk implements FileOperations {
         }
     }
 
-    private Map<Object, byte[]> contents(int moment, Unforced unforced, Random random) {
-        Map<Object, Integer> safe = new IdentityHashMap<>();
+    private IdentityHashMap<Object, byte[]> contents(int moment, Unforced unforced, Random random) {
+        IdentityHashMap<Object, Integer> safe = new IdentityHashMap<>();
         for (Step step : steps.subList(0, moment)) {
             if (step instanceof Force force) {
                 safe.merge(force.file, force.before, Math::max);
             }
         }
-        Map<Object, byte[]> contents = new IdentityHashMap<>();
+        IdentityHashMap<Object, byte[]> contents = new IdentityHashMap<>();
         for (int i = 0; i < moment; i++) {
             if (!(steps.get(i) instanceof Write write)) {
                 continue;
