@@ -47,7 +47,10 @@ class WriteBackTest {
             }
         }
 
-        void answer(int force) throws IOException {}
+        /** @param force 1 for the first */
+        void answer(int force) throws IOException {
+            assertThat(force).isPositive();
+        }
     }
 
     private Path write(FileOperations operations) {
