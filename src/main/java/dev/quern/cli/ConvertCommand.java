@@ -104,8 +104,7 @@ final class ConvertCommand implements Callable<Integer> {
         try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
             List<Conversion.Output> outputs = new ArrayList<>();
             // Once for all outputs: a calibration is long.
-            QuantizationOptions options =
-                    vocabularyOnly ? QuantizationOptions.NONE : typeOptions.options(opened, run);
+            QuantizationOptions options = vocabularyOnly ? QuantizationOptions.NONE : typeOptions.options(opened, run);
             for (FileType type : fileTypes(opened)) {
                 outputs.addAll(outputs(opened, type, options));
             }

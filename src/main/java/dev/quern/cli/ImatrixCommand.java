@@ -28,8 +28,9 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "imatrix",
-        description = "Gathers an importance matrix from a calibration text, as llama-imatrix does, with activations in "
-                + "float; adds up and shows importance matrices.",
+        description =
+                "Gathers an importance matrix from a calibration text, as llama-imatrix does, with activations in "
+                        + "float; adds up and shows importance matrices.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         footer = {
@@ -160,7 +161,8 @@ final class ImatrixCommand implements Callable<Integer> {
             sums.addDataset(textPath.toString());
         }
         try (EvaluatedModel evaluated = EvaluatedModel.open(modelPath)) {
-            List<Path> reading = new ArrayList<>(ConvertCommand.inputs(evaluated.source().model()));
+            List<Path> reading =
+                    new ArrayList<>(ConvertCommand.inputs(evaluated.source().model()));
             reading.add(textPath);
             Optional<Windows> windows =
                     calibration.windows(evaluated, read, options.context, done, options.mostWindows());
@@ -198,7 +200,8 @@ final class ImatrixCommand implements Callable<Integer> {
             return 0;
         }
         ActivationSums saved = ImportanceReader.readSums(out, options.context);
-        if (!inputs.isEmpty() || !saved.datasets().equals(List.of(textPath.toString()))
+        if (!inputs.isEmpty()
+                || !saved.datasets().equals(List.of(textPath.toString()))
                 || saved.window() != options.context) {
             throw new RefusedException(
                     out,
