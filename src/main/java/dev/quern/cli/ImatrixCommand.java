@@ -174,7 +174,8 @@ final class ImatrixCommand implements Callable<Integer> {
             RunningEstimate running = new RunningEstimate(talk);
             Calibration.Result result;
             try (Forward forward = evaluated.forward(options.context, options.threads(), Forward.DEFAULT_MEMORY);
-                    var interruption = Interruption.saying(() -> interrupted(latest.get(), sums, reading))) {
+                    var interruption =
+                            Interruption.saying(() -> interrupted(latest.get(), sums, before + done, reading))) {
                 result = Calibration.collect(forward, windows.get(), calibration.options(), sums, progress -> {
                     latest.set(progress);
                     long all = done + progress.windowsDone();
@@ -235,16 +236,18 @@ final class ImatrixCommand implements Callable<Integer> {
         return format == null ? ImportanceWriter.Format.of(out) : format;
     }
 
-    private void interrupted(Calibration.@Nullable Progress done, ActivationSums sums, List<Path> reading) {
+    private void interrupted(
+            Calibration.@Nullable Progress done, ActivationSums sums, long chunksBefore, List<Path> reading) {
         if (done == null) {
             return;
         }
-        write(sums.copy(), out, reading);
+        ActivationSums saved = sums.copy();
+        write(saved, out, reading);
         System.out.printf(
                 Locale.ROOT,
                 "%n%s(interrupted: %d of %d windows)%n",
                 calibration.noPerplexity ? "" : perplexity(done.perplexity(), done.error()) + " ",
-                done.windowsDone(),
+                saved.chunks() - chunksBefore,
                 done.windows());
         options.talk().say(out + ": saved; the same command with --resume goes on");
     }
