@@ -41,6 +41,10 @@ public final class OnnxFile implements AutoCloseable {
     private final ExternalData external;
     private final Map<String, Initializer> initializers = new LinkedHashMap<>();
     private final Map<String, Use> uses = new HashMap<>();
+
+    /** Parameters that are equal to an initializer, which the exporter kept in their stead. */
+    private final Map<String, String> copies = new LinkedHashMap<>();
+
     private final SequencedMap<String, TensorSource> tensors = new TreeMap<>();
     private final SequencedMap<String, String> unreadable = new TreeMap<>();
     private final List<String> notes = new ArrayList<>();
@@ -152,6 +156,7 @@ public final class OnnxFile implements AutoCloseable {
     private void readNode(Region region) {
         Message node = new Message(region, "a node");
         List<String> inputs = new ArrayList<>();
+        String output = "";
         String name = "";
         String operator = "";
         String scope = "";
@@ -159,6 +164,7 @@ public final class OnnxFile implements AutoCloseable {
         while (node.next()) {
             switch (node.field()) {
                 case 1 -> inputs.add(node.text());
+                case 2 -> output = node.text();
                 case 3 -> name = node.text();
                 case 4 -> operator = node.text();
                 case 5 -> transposed |= isTransB(node.bytes());
@@ -170,6 +176,9 @@ public final class OnnxFile implements AutoCloseable {
         if (QUANTIZED.contains(operator)) {
             throw InputException.of(file.path(), "node " + Quoted.of(name), "the model is quantized (" + operator + ")")
                     .withHint("export it in float, or give the checkpoint that it was exported from");
+        }
+        if (operator.equals("Identity") && inputs.size() == 1 && isParameter(output)) {
+            copies.putIfAbsent(output, inputs.getFirst());
         }
         boolean matmul = operator.equals("MatMul");
         String module = name.startsWith("/") && name.lastIndexOf('/') > 0
@@ -352,7 +361,7 @@ public final class OnnxFile implements AutoCloseable {
         initializers.values().forEach(initializer -> {
             String own = initializer.name();
             Use use = uses.get(own);
-            boolean named = own.endsWith(".weight") || own.endsWith(".bias");
+            boolean named = isParameter(own);
             if (named || use == null) {
                 if (named) {
                     add(own, initializer, false);
@@ -362,6 +371,12 @@ public final class OnnxFile implements AutoCloseable {
                 return;
             }
             add(use.module() + ".weight", initializer, use.transposed());
+        });
+        copies.forEach((name, original) -> {
+            Initializer initializer = initializers.get(original);
+            if (initializer != null) {
+                add(name, initializer, false);
+            }
         });
         if (!nameless.isEmpty()) {
             notes.add(file.path() + ": initializers of no named module, not used: "
@@ -373,6 +388,10 @@ public final class OnnxFile implements AutoCloseable {
                     .withHint("export the model with its parameters' names (torch.onnx.export keeps them), or give the"
                             + " checkpoint that it was exported from");
         }
+    }
+
+    private static boolean isParameter(String name) {
+        return name.endsWith(".weight") || name.endsWith(".bias");
     }
 
     private void add(String name, Initializer initializer, boolean transposed) {

@@ -37,9 +37,10 @@ class OnnxTest {
     void parametersHaveTheirOwnNamesAndValues(String name) {
         Path directory = FOLDER.resolve(name);
         try (Checkpoint checkpoint = Checkpoints.open(directory);
-                MappedFile file = MappedFile.open(directory.resolve("expected.safetensors"))) {
+                MappedFile file = MappedFile.open(FOLDER.resolve(name + ".safetensors"))) {
             Map<String, TensorSource> expected = SafetensorsFile.read(file).tensors();
             assertThat(checkpoint.tensors().keySet()).containsExactlyInAnyOrderElementsOf(expected.keySet());
+            assertThat(checkpoint.files().getFirst().path()).isEqualTo(directory.resolve("model.onnx"));
             expected.forEach((tensor, right) -> {
                 Shape shape = right.info().shape();
                 float[] values = new float[(int) shape.elements()];
