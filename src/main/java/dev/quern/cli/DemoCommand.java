@@ -1,5 +1,6 @@
 package dev.quern.cli;
 
+import dev.quern.evaluation.Perplexity;
 import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
@@ -123,7 +124,7 @@ final class DemoCommand implements Callable<Integer> {
         try (Source source = Source.open(written.file())) {
             Progress progress = talk.progress("windows");
             Evaluation.Measured measured = Evaluation.perplexity(
-                    source.model(), text, 512, chunks, threads, PerplexityCommand.windows(progress));
+                    EvaluatedModel.of(source), text, 512, 0, chunks, threads, windows(progress));
             progress.end();
             return new Row(
                     layout,
@@ -134,6 +135,16 @@ final class DemoCommand implements Callable<Integer> {
                     measured.result().error(),
                     measured.result().seconds());
         }
+    }
+
+    /** Begins the bar when the number of windows is known, which is with the first of them. */
+    private static Perplexity.Listener windows(Progress progress) {
+        return done -> {
+            if (done.windowsDone() == 1) {
+                progress.begin("perplexity", done.windows());
+            }
+            progress.advance(1);
+        };
     }
 
     private static Table table(List<Row> rows) {

@@ -2,15 +2,17 @@ package dev.quern.cli;
 
 import dev.quern.evaluation.Perplexity;
 import dev.quern.evaluation.Text;
-import dev.quern.pipeline.Progress;
-import dev.quern.pipeline.Source;
+import dev.quern.report.DivergenceReport;
 import dev.quern.report.Json;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -43,77 +45,93 @@ final class PerplexityCommand implements Callable<Integer> {
     Path text;
 
     @Option(
-            names = {"-c", "--ctx-size"},
+            names = "--ppl-stride",
             paramLabel = "N",
-            description = "Tokens in a window (default: ${DEFAULT-VALUE}).")
-    int context = 512;
+            description = "Overlapping windows, N tokens apart, each asked for its last N tokens. A window is then "
+                    + "the context plus N/2, in whole 256 tokens, as llama-perplexity has it with -b as large as -c.")
+    int stride;
 
-    @Option(names = "--chunks", paramLabel = "N", description = "Windows at most (default: all).")
-    int chunks = -1;
-
-    @Option(
-            names = {"-t", "--threads"},
-            paramLabel = "N",
-            description = "Worker threads; the result is the same for any number (default: all cores).")
-    int threads = Runtime.getRuntime().availableProcessors();
-
-    @Option(names = "--json", description = "Print the result as JSON on stdout.")
-    boolean json;
-
-    @Option(names = "--quiet", description = "Say nothing but the result and errors.")
-    boolean quiet;
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    EvaluationOptions options;
 
     @Override
     public Integer call() {
-        if (context < Perplexity.LEAST_WINDOW) {
-            throw Quern.usage(spec, "-c: expected at least " + Perplexity.LEAST_WINDOW + " tokens, found " + context);
+        options.check(spec);
+        if (stride < 0 || stride > options.context) {
+            throw Quern.usage(
+                    spec, "--ppl-stride: expected 1 to the context's " + options.context + ", found " + stride);
         }
-        if (chunks == 0) {
-            throw Quern.usage(spec, "--chunks: expected at least 1, found 0");
-        }
-        Talk talk = new Talk(quiet);
-        Text read = Text.read(text);
-        read.firstInvalid()
-                .ifPresent(at -> talk.say("note: " + text + ": byte " + at
-                        + " is not UTF-8; such bytes are tokenized as llama.cpp does"));
-        try (Source source = Source.open(model)) {
-            Progress progress = talk.progress("windows");
-            Evaluation.Measured measured = Evaluation.perplexity(
-                    source.model(), read, context, chunks, Math.max(1, threads), windows(progress));
-            progress.end();
-            print(source, measured);
+        Talk talk = options.talk();
+        Text read = EvaluationOptions.read(text, talk);
+        try (EvaluatedModel evaluated = EvaluatedModel.open(model)) {
+            AtomicReference<Perplexity.@Nullable Progress> latest = new AtomicReference<>();
+            RunningEstimate running = new RunningEstimate(talk);
+            Evaluation.Measured measured;
+            try (var interruption = Interruption.saying(() -> soFar(latest.get()))) {
+                measured = Evaluation.perplexity(
+                        evaluated, read, options.context, stride, options.chunks, options.threads(), done -> {
+                            latest.set(done);
+                            running.windowDone(
+                                    done.windowsDone(),
+                                    done.windows(),
+                                    String.format(Locale.ROOT, "PPL %.4f +/- %.5f", done.perplexity(), done.error()),
+                                    done.secondsLeft());
+                        });
+            }
+            print(evaluated, measured);
         }
         return 0;
     }
 
-    /** Begins the bar when the number of windows is known, which is with the first of them. */
-    static Perplexity.Listener windows(Progress progress) {
-        return done -> {
-            if (done.windowsDone() == 1) {
-                progress.begin("perplexity", done.windows());
-            }
-            progress.advance(1);
-        };
-    }
-
-    private void print(Source source, Evaluation.Measured measured) {
-        Perplexity.Result result = measured.result();
-        if (json) {
+    private void soFar(Perplexity.@Nullable Progress done) {
+        if (done == null) {
+            return;
+        }
+        if (options.json) {
             Map<String, Object> map = new LinkedHashMap<>();
             map.put("model", model.toString());
-            map.put("kind", source.kind());
+            map.put("text", text.toString());
+            map.put("interrupted", true);
+            map.put("perplexity", done.perplexity());
+            map.put("error", done.error());
+            map.put("windows", done.windowsDone());
+            map.put("windows_wanted", done.windows());
+            map.put("version", Version.text());
+            System.out.println(Json.pretty(map));
+        } else {
+            System.out.printf(
+                    Locale.ROOT,
+                    "%nPPL = %.4f +/- %.5f (interrupted: %d of %d windows)%n",
+                    done.perplexity(),
+                    done.error(),
+                    done.windowsDone(),
+                    done.windows());
+        }
+    }
+
+    private void print(EvaluatedModel evaluated, Evaluation.Measured measured) {
+        Perplexity.Result result = measured.result();
+        PeakMemory memory = PeakMemory.now();
+        if (options.json) {
+            Map<String, Object> map = new LinkedHashMap<>();
+            map.put("model", model.toString());
+            map.put("kind", evaluated.source().kind());
             map.put("text", text.toString());
             map.put("perplexity", result.perplexity());
             map.put("error", result.error());
+            map.put("interval_95", DivergenceReport.pair(result.interval()));
             map.put("mean_nll", result.meanImprobability());
             map.put("bits_per_byte", measured.bitsPerByte());
             map.put("context", result.window());
+            map.put("stride", stride);
             map.put("windows", result.windows());
             map.put("tokens", measured.tokens());
             map.put("tokens_scored", result.scored());
             map.put("running", result.running());
             map.put("seconds", result.seconds());
             map.put("tokens_per_second", result.tokensPerSecond());
+            map.put("peak_memory", memory.map());
             map.put("version", Version.text());
             System.out.println(Json.pretty(map));
         } else {
@@ -127,6 +145,13 @@ final class PerplexityCommand implements Callable<Integer> {
                     result.scored(),
                     measured.bitsPerByte(),
                     result.tokensPerSecond());
+            result.interval()
+                    .ifPresent(interval -> System.out.printf(
+                            Locale.ROOT,
+                            "95 %% interval %.4f to %.4f (bootstrap over windows)%n",
+                            interval.low(),
+                            interval.high()));
+            options.talk().say(memory.text());
         }
     }
 }

@@ -22,6 +22,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             ConvertCommand.class,
             QuantizeCommand.class,
             PerplexityCommand.class,
+            CompareCommand.class,
             InspectCommand.class,
             DemoCommand.class,
             picocli.AutoComplete.GenerateCompletion.class,
@@ -34,12 +35,13 @@ import picocli.CommandLine.UnmatchedArgumentException;
             "1:failed: a disk that is full, an error in Quern",
             "2:usage: the command as given cannot be carried out",
             "3:input refused: a file that is damaged, hostile or of an unknown kind",
-            "4:verification found a difference"
+            "4:verification found a difference, or a gate was not passed"
         })
 public final class Quern {
     static final int FAILED = 1;
     static final int USAGE = 2;
     static final int REFUSED = 3;
+    static final int DIFFERENCE = 4;
 
     /** @param args the command line */
     public static void main(String[] args) {

@@ -30,6 +30,18 @@ final class Talk {
         }
     }
 
+    /** Whether {@link #replaceLine} has a line to replace: a terminal, and leave to speak. */
+    boolean inPlace() {
+        return terminal && !quiet;
+    }
+
+    /** Writes over the terminal's last line; nothing leaves it empty. */
+    void replaceLine(String line) {
+        // Back to the first column, and the rest of what stood there erased (ECMA-48, EL).
+        err.print("\r" + line + "\u001b[K");
+        err.flush();
+    }
+
     /** @param unit what is counted, e.g. "values" */
     Progress progress(String unit) {
         if (quiet) {

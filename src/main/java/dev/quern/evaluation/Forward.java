@@ -135,7 +135,25 @@ public final class Forward implements AutoCloseable {
      * Logits of positions {@code from .. to - 1} of one window: {@code (to - from)} rows of {@link #vocabulary} floats.
      */
     public float[] logits(int[] tokens, int from, int to) {
-        return head.logits(states(tokens, from, to), workers, scratch);
+        Blocked states = states(tokens, from, to);
+        float[] out = new float[Math.multiplyExact(states.rows(), vocabulary())];
+        logits(states, 0, states.rows(), out);
+        return out;
+    }
+
+    /**
+     * Logits of some rows of {@link #states}, so that a caller need not hold all.
+     *
+     * @param first a multiple of {@link Scratch#TOKENS}
+     * @param out receives {@code count} rows of {@link #vocabulary} floats
+     */
+    void logits(Blocked states, int first, int count, float[] out) {
+        head.logits(states, first, count, out, workers, scratch);
+    }
+
+    /** The threads, for work on what comes out. */
+    Workers workers() {
+        return workers;
     }
 
     /**
@@ -148,8 +166,11 @@ public final class Forward implements AutoCloseable {
         return head.improbabilities(states(tokens, from, to), targets, workers, scratch);
     }
 
-    /** Normalized states of positions {@code from .. to - 1} of each window, window after window. */
-    private Blocked states(int[] tokens, int from, int to) {
+    /**
+     * Normalized states of positions {@code from .. to - 1} of each window, window after window. They lie in an array of
+     * this forward pass and last until its next use.
+     */
+    Blocked states(int[] tokens, int from, int to) {
         int count = tokens.length / window;
         if (count < 1 || count > windows || tokens.length % window != 0 || from < 0 || from >= to || to > window) {
             throw new IllegalArgumentException(tokens.length + " tokens, positions " + from + " to " + to);

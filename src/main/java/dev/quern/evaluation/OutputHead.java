@@ -6,17 +6,20 @@ import dev.quern.evaluation.gemm.Tile;
 
 /** From normalized states to logits, or straight to what a token's improbability is, without keeping any logits. */
 record OutputHead(WeightMatrix weights) {
-    /** All logits: row {@code i} of {@code states} gives {@code out[i · vocabulary …]}. */
-    float[] logits(Blocked states, Workers workers, Scratch[] scratch) {
+    /**
+     * Logits of {@code count} rows of {@code states}: row {@code begin + i} gives {@code out[i · vocabulary …]}.
+     *
+     * @param begin a multiple of {@link Tile#ROWS}
+     */
+    void logits(Blocked states, int begin, int count, float[] out, Workers workers, Scratch[] scratch) {
         int vocabulary = weights.rows();
-        float[] out = new float[Math.multiplyExact(states.rows(), vocabulary)];
         workers.each(weights.panels(), (panel, worker) -> {
             Scratch mine = scratch[worker];
             int groups = weights.pack(panel, mine.decoded, mine.panel);
-            for (int first = 0; first < states.rows(); first += Scratch.TOKENS) {
-                int count = Math.min(Scratch.TOKENS, states.rows() - first);
-                Gemm.multiply(states, first, count, mine.panel, groups, mine.product);
-                for (int i = 0; i < count; i++) {
+            for (int first = 0; first < count; first += Scratch.TOKENS) {
+                int rows = Math.min(Scratch.TOKENS, count - first);
+                Gemm.multiply(states, begin + first, rows, mine.panel, groups, mine.product);
+                for (int i = 0; i < rows; i++) {
                     System.arraycopy(
                             mine.product,
                             i * groups * Tile.COLUMNS,
@@ -26,7 +29,6 @@ record OutputHead(WeightMatrix weights) {
                 }
             }
         });
-        return out;
     }
 
     /**

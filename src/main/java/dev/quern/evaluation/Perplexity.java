@@ -2,24 +2,20 @@ package dev.quern.evaluation;
 
 import dev.quern.io.InputException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalInt;
+import java.util.Optional;
 
-/**
- * Perplexity by llama-perplexity's method (llama.cpp, tools/perplexity): the text is tokenized as a whole and cut into
- * windows that do not overlap, what is left over is dropped; the first token of each window is replaced by the
- * beginning-of-sequence token where the vocabulary adds one; from the middle of a window on, each token but the last is
- * asked for the next.
- */
+/** Perplexity by llama-perplexity's method; {@link Windows} says what is asked. */
 public final class Perplexity {
-    /** Below it no position of a window's second half has a successor in the window. */
-    public static final int LEAST_WINDOW = 3;
-
     private Perplexity() {}
 
-    /** What has been measured when a window is done. */
-    public record Progress(int windowsDone, int windows, double perplexity, double secondsLeft) {}
+    /**
+     * What has been measured when a window is done.
+     *
+     * @param perplexity so far
+     * @param error one standard error of it
+     */
+    public record Progress(int windowsDone, int windows, double perplexity, double error, double secondsLeft) {}
 
     @FunctionalInterface
     public interface Listener {
@@ -30,6 +26,7 @@ public final class Perplexity {
     /**
      * @param perplexity e^(mean improbability)
      * @param error one standard error of the perplexity, the scored tokens taken as independent
+     * @param interval of the perplexity, 95 %, with windows as what is independent ({@link Bootstrap})
      * @param meanImprobability mean of -ln p(token), nats
      * @param scored tokens scored
      * @param windows windows evaluated
@@ -40,6 +37,7 @@ public final class Perplexity {
     public record Result(
             double perplexity,
             double error,
+            Optional<Interval> interval,
             double meanImprobability,
             long scored,
             int windows,
@@ -67,111 +65,97 @@ public final class Perplexity {
     }
 
     /**
-     * @param forward made for windows of the wanted length
-     * @param origin the text's name, for messages
-     * @param tokens the whole text's, with what the tokenizer adds in front
-     * @param beginning the token that replaces each window's first, where the vocabulary adds one
-     * @param most windows to evaluate at most
-     * @throws InputException when the text makes fewer than two windows, holds a token that the model has not, or when
-     *     the model's logits are not finite
+     * @param forward made for windows of this length
+     * @throws InputException when the text holds a token that the model has not, or when the model's logits are not
+     *     finite
      */
-    public static Result measure(
-            Forward forward, String origin, int[] tokens, OptionalInt beginning, int most, Listener listener) {
-        int window = forward.window();
-        if (window < LEAST_WINDOW || most < 1) {
-            throw new IllegalArgumentException("windows of " + window + " tokens, at most " + most);
+    public static Result measure(Forward forward, Windows windows, Listener listener) {
+        if (windows.length() != forward.window()) {
+            throw new IllegalArgumentException("windows of " + windows.length() + ", not " + forward.window());
         }
-        if (tokens.length < 2L * window) {
-            throw InputException.of(
-                            origin,
-                            "text shorter than two windows: expected at least " + 2L * window + " tokens, found "
-                                    + tokens.length)
-                    .withHint("use a longer text or a smaller context");
-        }
-        for (int i = 0; i < tokens.length; i++) {
-            if (tokens[i] < 0 || tokens[i] >= forward.vocabulary()) {
-                throw InputException.of(
-                        origin,
-                        "token " + i + " of the text has id " + tokens[i] + ", the model's vocabulary ends at "
-                                + (forward.vocabulary() - 1));
-            }
-        }
-        return new Run(forward, origin, tokens, beginning, Math.min(most, tokens.length / window), listener).evaluate();
+        windows.requireVocabulary(forward.vocabulary());
+        return new Run(forward, windows, listener).evaluate();
+    }
+
+    /** The refusal of a model whose numbers overflow. */
+    static InputException notFinite(Windows windows, int window, int scored) {
+        return InputException.of(
+                        windows.origin(),
+                        "window " + (window + 1) + ", token " + (windows.first() + 1 + scored)
+                                + ": the model's logits are not finite")
+                .withHint("the weights hold NaN or infinities, or overflow in float");
     }
 
     private static final class Run {
         private final Forward forward;
-        private final String origin;
-        private final int[] tokens;
-        private final OptionalInt beginning;
-        private final int windows;
+        private final Windows windows;
         private final Listener listener;
-        private final int window;
-        private final int first;
         private final List<Double> running = new ArrayList<>();
+        private final double[] means;
         private final long start = System.nanoTime();
         private double sum;
         private double squares;
         private long scored;
 
-        Run(Forward forward, String origin, int[] tokens, OptionalInt beginning, int windows, Listener listener) {
+        Run(Forward forward, Windows windows, Listener listener) {
             this.forward = forward;
-            this.origin = origin;
-            this.tokens = tokens;
-            this.beginning = beginning;
             this.windows = windows;
             this.listener = listener;
-            this.window = forward.window();
-            this.first = window / 2;
+            this.means = new double[windows.count()];
         }
 
         Result evaluate() {
-            for (int done = 0; done < windows; ) {
-                int count = Math.min(forward.windowsInFlight(), windows - done);
-                double[] improbabilities = batch(done, count);
-                int each = window - 1 - first;
+            for (int done = 0; done < windows.count(); ) {
+                int count = Math.min(forward.windowsInFlight(), windows.count() - done);
+                double[] improbabilities = forward.improbabilities(
+                        windows.input(done, count),
+                        windows.first(),
+                        windows.length() - 1,
+                        windows.targets(done, count));
                 for (int i = 0; i < count; i++) {
-                    add(improbabilities, i * each, each, done + i);
+                    add(improbabilities, i * windows.scored(), done + i);
                 }
                 done += count;
             }
+            Optional<Interval> interval =
+                    Bootstrap.ofMean(means).map(i -> new Interval(Math.exp(i.low()), Math.exp(i.high())));
+            return new Result(
+                    perplexity(),
+                    error(),
+                    interval,
+                    sum / scored,
+                    scored,
+                    windows.count(),
+                    windows.length(),
+                    running,
+                    seconds());
+        }
+
+        private void add(double[] improbabilities, int from, int index) {
+            double before = sum;
+            for (int i = 0; i < windows.scored(); i++) {
+                double improbability = improbabilities[from + i];
+                if (!Double.isFinite(improbability)) {
+                    throw notFinite(windows, index, i);
+                }
+                sum += improbability;
+                squares += improbability * improbability;
+            }
+            scored += windows.scored();
+            means[index] = (sum - before) / windows.scored();
+            running.add(perplexity());
+            double left = seconds() / (index + 1) * (windows.count() - index - 1);
+            listener.windowDone(new Progress(index + 1, windows.count(), perplexity(), error(), left));
+        }
+
+        private double perplexity() {
+            return Math.exp(sum / scored);
+        }
+
+        private double error() {
             double mean = sum / scored;
-            double perplexity = Math.exp(mean);
             double variance = squares / scored - mean * mean;
-            double error = variance > 0 ? Math.sqrt(variance / (scored - 1)) * perplexity : 0;
-            return new Result(perplexity, error, mean, scored, windows, window, running, seconds());
-        }
-
-        private double[] batch(int from, int count) {
-            int[] input = Arrays.copyOfRange(tokens, from * window, (from + count) * window);
-            int each = window - 1 - first;
-            int[] targets = new int[count * each];
-            for (int i = 0; i < count; i++) {
-                System.arraycopy(input, i * window + first + 1, targets, i * each, each);
-                if (beginning.isPresent()) {
-                    input[i * window] = beginning.getAsInt();
-                }
-            }
-            return forward.improbabilities(input, first, window - 1, targets);
-        }
-
-        private void add(double[] improbabilities, int from, int count, int index) {
-            for (int i = from; i < from + count; i++) {
-                if (!Double.isFinite(improbabilities[i])) {
-                    throw InputException.of(
-                                    origin,
-                                    "window " + (index + 1) + ", token " + (first + 1 + i - from)
-                                            + ": the model's logits are not finite")
-                            .withHint("the weights hold NaN or infinities, or overflow in float");
-                }
-                sum += improbabilities[i];
-                squares += improbabilities[i] * improbabilities[i];
-            }
-            scored += count;
-            double perplexity = Math.exp(sum / scored);
-            running.add(perplexity);
-            double left = seconds() / (index + 1) * (windows - index - 1);
-            listener.windowDone(new Progress(index + 1, windows, perplexity, left));
+            return variance > 0 ? Math.sqrt(variance / (scored - 1)) * perplexity() : 0;
         }
 
         private double seconds() {

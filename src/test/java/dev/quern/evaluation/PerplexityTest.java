@@ -103,14 +103,20 @@ class PerplexityTest {
             replaced[0] = 1;
             replaced[64] = 1;
             Perplexity.Result with = Perplexity.measure(
-                    forward, "text", java.util.Arrays.copyOf(tokens, 128), OptionalInt.of(1), 9, p -> {});
-            Perplexity.Result byHand = Perplexity.measure(forward, "text", replaced, OptionalInt.empty(), 9, p -> {});
+                    forward,
+                    Windows.halves("text", java.util.Arrays.copyOf(tokens, 128), OptionalInt.of(1), 64, 9),
+                    p -> {});
+            Perplexity.Result byHand = Perplexity.measure(
+                    forward, Windows.halves("text", replaced, OptionalInt.empty(), 64, 9), p -> {});
             assertThat(with.running()).isEqualTo(byHand.running());
         }
     }
 
     private static Perplexity.Result measure(Forward forward, int[] tokens, int most, Perplexity.Listener listener) {
-        return Perplexity.measure(forward, "heldout.txt", tokens, OptionalInt.of(1), most, listener);
+        return Perplexity.measure(
+                forward,
+                Windows.halves("heldout.txt", tokens, OptionalInt.of(1), forward.window(), most),
+                listener);
     }
 
     private static void assertRunning(List<Double> found, JsonNode recorded, int count) {

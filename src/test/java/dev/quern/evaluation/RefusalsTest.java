@@ -189,6 +189,9 @@ class RefusalsTest {
     }
 
     private static Perplexity.Result measure(Forward forward, int[] tokens) {
-        return Perplexity.measure(forward, "text.txt", tokens, OptionalInt.empty(), Integer.MAX_VALUE, p -> {});
+        return Perplexity.measure(
+                forward,
+                Windows.halves("text.txt", tokens, OptionalInt.empty(), forward.window(), Integer.MAX_VALUE),
+                p -> {});
     }
 }

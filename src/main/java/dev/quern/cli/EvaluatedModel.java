@@ -1,0 +1,77 @@
+package dev.quern.cli;
+
+import dev.quern.architecture.Architecture;
+import dev.quern.architecture.ForwardPass;
+import dev.quern.architecture.Model;
+import dev.quern.evaluation.Forward;
+import dev.quern.evaluation.Text;
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
+import dev.quern.pipeline.Source;
+import dev.quern.tokenizer.Tokenizer;
+import java.nio.file.Path;
+import java.util.OptionalInt;
+
+/** A model that a command evaluates: opened, of a family that can be computed, with its tokenizer. */
+record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) implements AutoCloseable {
+    /** @throws InputException when the model cannot be read or its family not computed */
+    static EvaluatedModel open(Path path) {
+        Source source = Source.open(path);
+        try {
+            return of(source);
+        } catch (RuntimeException e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    static EvaluatedModel of(Source source) {
+        Model model = source.model();
+        ForwardPass pass = Architecture.of(model.metadata())
+                .orElseThrow(() -> InputException.of(
+                        model.origin(),
+                        "architecture " + Quoted.of(model.metadata().architecture()) + " cannot be evaluated"))
+                .forward();
+        return new EvaluatedModel(source, pass, Tokenizer.of(model.metadata()));
+    }
+
+    /** @param memory bytes for the arrays */
+    Forward forward(int window, int threads, long memory) {
+        return Forward.of(source.model(), pass, window, threads, memory);
+    }
+
+    /**
+     * The text as perplexity tools read it.
+     *
+     * @throws InputException when the vocabulary ends every text with a token
+     */
+    int[] tokens(Text text) {
+        refuseEnding();
+        return tokenizer.encode(text.bytes(), true);
+    }
+
+    /** @throws InputException when the vocabulary ends every text with a token */
+    void refuseEnding() {
+        if (tokenizer.addsEos()) {
+            throw InputException.of(
+                            source.model().origin(),
+                            "the vocabulary ends every text with a token, which perplexity does not allow for")
+                    .withHint("tokenizer.ggml.add_eos_token is true; llama-perplexity refuses such a model too");
+        }
+    }
+
+    /** The token that replaces each window's first. */
+    OptionalInt beginning() {
+        return tokenizer.addsBos() ? OptionalInt.of(tokenizer.bos()) : OptionalInt.empty();
+    }
+
+    /** Bytes of the files that hold the tensors. */
+    long bytes() {
+        return source.model().files().stream().mapToLong(file -> file.size()).sum();
+    }
+
+    @Override
+    public void close() {
+        source.close();
+    }
+}

@@ -1,0 +1,31 @@
+package dev.quern.cli;
+
+import java.util.Locale;
+
+/** The estimate so far, on stderr: a line that changes in place on a terminal, elsewhere a line every ten seconds. */
+final class RunningEstimate {
+    private static final long EVERY_NANOS = 10_000_000_000L;
+
+    private final Talk talk;
+    private long next = System.nanoTime() + EVERY_NANOS;
+
+    RunningEstimate(Talk talk) {
+        this.talk = talk;
+    }
+
+    /** @param estimate short, e.g. {@code PPL 47.0986 +/- 0.67618} */
+    void windowDone(int done, int windows, String estimate, double secondsLeft) {
+        boolean last = done == windows;
+        if (talk.inPlace()) {
+            talk.replaceLine(last ? "" : line(done, windows, estimate, secondsLeft));
+        } else if (!last && System.nanoTime() - next >= 0) {
+            next = System.nanoTime() + EVERY_NANOS;
+            talk.say(line(done, windows, estimate, secondsLeft));
+        }
+    }
+
+    private static String line(int done, int windows, String estimate, double secondsLeft) {
+        return String.format(
+                Locale.ROOT, "window %d of %d: %s, %s left", done, windows, estimate, Talk.time(Math.round(secondsLeft)));
+    }
+}
