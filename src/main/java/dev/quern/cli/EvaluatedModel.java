@@ -8,9 +8,14 @@ import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.pipeline.Source;
+import dev.quern.tokenizer.SpecialToken;
 import dev.quern.tokenizer.Tokenizer;
+import dev.quern.tokenizer.Vocabulary;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /** A model that a command evaluates: opened, of a family that can be computed, with its tokenizer. */
 record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) implements AutoCloseable {
@@ -63,6 +68,16 @@ record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) impl
     /** The token that replaces each window's first. */
     OptionalInt beginning() {
         return tokenizer.addsBos() ? OptionalInt.of(tokenizer.bos()) : OptionalInt.empty();
+    }
+
+    /** Tokens that end a text, a turn or a message. */
+    Set<Integer> endings() {
+        Vocabulary vocabulary = Vocabulary.of(source.model().metadata());
+        Set<Integer> endings = new HashSet<>();
+        for (SpecialToken role : List.of(SpecialToken.EOS, SpecialToken.END_OF_TURN, SpecialToken.END_OF_MESSAGE)) {
+            vocabulary.special(role).ifPresent(endings::add);
+        }
+        return endings;
     }
 
     /** Bytes of the files that hold the tensors. */

@@ -37,10 +37,10 @@ final class PerplexityCommand implements Callable<Integer> {
     Path model;
 
     @Option(
-            names = {"-f", "--file"},
+            names = {"-f", "--file", "-bf", "--binary-file"},
             paramLabel = "TEXT",
             required = true,
-            description = "A text that the model has not seen.")
+            description = "A text that the model has not seen; or the tasks of one of the flags below.")
     @SuppressWarnings("NullAway.Init")
     Path text;
 
@@ -55,12 +55,21 @@ final class PerplexityCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     EvaluationOptions options;
 
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    TaskOptions tasks;
+
     @Override
     public Integer call() {
         options.check(spec);
         if (stride < 0 || stride > options.context) {
             throw Quern.usage(
                     spec, "--ppl-stride: expected 1 to the context's " + options.context + ", found " + stride);
+        }
+        var format = tasks.format(spec);
+        if (format.isPresent()) {
+            TaskOptions.run(model, text, format.get(), tasks.most(format.get()), options);
+            return 0;
         }
         Talk talk = options.talk();
         Text read = EvaluationOptions.read(text, talk);

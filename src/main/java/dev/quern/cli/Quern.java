@@ -23,6 +23,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             QuantizeCommand.class,
             PerplexityCommand.class,
             CompareCommand.class,
+            GenerateCommand.class,
+            ScoreCommand.class,
             InspectCommand.class,
             DemoCommand.class,
             picocli.AutoComplete.GenerateCompletion.class,

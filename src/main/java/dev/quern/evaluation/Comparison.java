@@ -200,7 +200,7 @@ public final class Comparison {
     }
 
     private void shiftBase(int position, int rows) {
-        float[][] lanes = new float[workers().threads()][16];
+        float[][] lanes = new float[workers().threads()][8];
         workers().each(rows, (row, worker) -> {
             int at = row * vocabulary;
             float max = Exponential.max(baseLogits, at, vocabulary);
@@ -210,7 +210,7 @@ public final class Comparison {
         });
     }
 
-    /** The peer's: the largest logit and ln Σ e^(logit - largest), each rounded to float. */
+    /** ln Σ e^value, rounded to float as the peer does. */
     private float shift(float[] values, int at, float max, float[] lanes) {
         return max + (float) Math.log(LogProbabilities.sumOfExponentials(values, at, vocabulary, max, lanes));
     }
@@ -222,27 +222,61 @@ public final class Comparison {
     }
 
     private void compare(Scores out, int[] targets, int first, int position, int rows) {
-        float threshold = file == null ? Float.NEGATIVE_INFINITY : PEERS_THRESHOLD;
-        float[][] lanes = new float[workers().threads()][16];
+        float[][] lanes = new float[workers().threads()][8];
         workers().each(rows, (row, worker) -> {
             int at = row * vocabulary;
             float[] mine = lanes[worker];
-            float max = Exponential.max(logits, at, vocabulary);
-            float shift = shift(logits, at, max, mine);
-            requireFinite(position + row, shift);
-            float improbability = shift - logits[at + targets[first + row]];
-            out.improbability[position + row] = improbability;
-            out.divergence[position + row] = (float) LogProbabilities.divergence(
-                    baseLogits, at, baseShifts[row], logits, at, shift, vocabulary, threshold, mine);
-            if (file != null) {
-                file.requireMass(position + row, mine[0]);
+            int target = targets[first + row];
+            if (file == null) {
+                float shift = shift(logits, at, Exponential.max(logits, at, vocabulary), mine);
+                requireFinite(position + row, shift);
+                out.divergence[position + row] = (float) LogProbabilities.divergence(
+                        baseLogits, at, baseShifts[row], logits, at, shift, vocabulary, mine);
+                out.improbability[position + row] = shift - logits[at + target];
+                finish(baseLogits, baseShifts[row], logits, at, vocabulary, target, out, position + row);
+            } else {
+                float mass = compareAsPeer(baseLogits, logits, at, vocabulary, target, out, position + row);
+                requireFinite(position + row, out.improbability[position + row]);
+                file.requireMass(position + row, mass);
             }
-            out.probabilityChange[position + row] =
-                    (float) Math.exp(-improbability) - (float) Math.exp(-baseImprobability[position + row]);
-            int top = LogProbabilities.indexOfMax(logits, at, vocabulary, max);
-            float baseMax = Exponential.max(baseLogits, at, vocabulary);
-            out.sameTop[position + row] = top == LogProbabilities.indexOfMax(baseLogits, at, vocabulary, baseMax);
         });
+    }
+
+    /**
+     * One position beside a row of a base file, with the peer's operations in the peer's order.
+     *
+     * @param base log probabilities, from {@code at} on as the logits
+     * @return the probability of all tokens that count together
+     */
+    static float compareAsPeer(
+            float[] base, float[] logits, int at, int vocabulary, int target, Scores out, int position) {
+        float max = Exponential.max(logits, at, vocabulary);
+        float shift = max + (float) Math.log(LogProbabilities.peersSum(logits, at, vocabulary, max));
+        float[] mass = new float[1];
+        out.divergence[position] = (float) LogProbabilities.peersDivergence(
+                base, at, logits, at, shift, vocabulary, PEERS_THRESHOLD, mass);
+        out.improbability[position] = shift - logits[at + target];
+        finish(base, 0, logits, at, vocabulary, target, out, position);
+        return mass[0];
+    }
+
+    private static void finish(
+            float[] base,
+            float baseShift,
+            float[] logits,
+            int at,
+            int vocabulary,
+            int target,
+            Scores out,
+            int position) {
+        float baseImprobability = baseShift - base[at + target];
+        out.probabilityChange[position] =
+                (float) Math.exp(-out.improbability[position]) - (float) Math.exp(-baseImprobability);
+        out.sameTop[position] = top(logits, at, vocabulary) == top(base, at, vocabulary);
+    }
+
+    private static int top(float[] values, int at, int vocabulary) {
+        return LogProbabilities.indexOfMax(values, at, vocabulary, Exponential.max(values, at, vocabulary));
     }
 
     private void save(int position, int rows) {

@@ -49,7 +49,7 @@ final class LogProbabilities {
     /**
      * Σ e^(value - max) over {@code count} values.
      *
-     * @param lanes scratch for sixteen floats
+     * @param lanes scratch for eight floats
      */
     static double sumOfExponentials(float[] values, int at, int count, float max, float[] lanes) {
         FloatVector sums = FloatVector.zero(Exponential.LANES);
@@ -59,7 +59,7 @@ final class LogProbabilities {
                     FloatVector.fromArray(Exponential.LANES, values, at + i).sub(max)));
         }
         sums.intoArray(lanes, 0);
-        double sum = total(lanes, 0);
+        double sum = total(lanes);
         for (int i = whole; i < count; i++) {
             sum += (float) Math.exp(values[at + i] - max);
         }
@@ -67,51 +67,65 @@ final class LogProbabilities {
     }
 
     /**
-     * Σ p · (ln p - ln q) over all tokens with ln p above a threshold, where ln p = {@code base[i] - baseShift} and ln q
-     * = {@code logits[i] - shift}.
+     * Σ p · (ln p - ln q) over all tokens, where ln p = {@code base[i] - baseShift} and ln q = {@code logits[i] - shift}.
      *
-     * @param lanes scratch for sixteen floats; its first element receives Σ p over the same tokens
+     * @param lanes scratch for eight floats
      */
     static double divergence(
-            float[] base,
-            int baseAt,
-            float baseShift,
-            float[] logits,
-            int at,
-            float shift,
-            int count,
-            float threshold,
-            float[] lanes) {
+            float[] base, int baseAt, float baseShift, float[] logits, int at, float shift, int count, float[] lanes) {
         FloatVector sums = FloatVector.zero(Exponential.LANES);
-        FloatVector mass = FloatVector.zero(Exponential.LANES);
         int whole = count & -8;
         for (int i = 0; i < whole; i += 8) {
             FloatVector p = FloatVector.fromArray(Exponential.LANES, base, baseAt + i).sub(baseShift);
             FloatVector q = FloatVector.fromArray(Exponential.LANES, logits, at + i).sub(shift);
-            FloatVector probability = FloatVector.zero(Exponential.LANES)
-                    .blend(Exponential.of(p), p.compare(VectorOperators.GT, threshold));
-            mass = mass.add(probability);
-            sums = sums.add(probability.mul(p.sub(q)));
+            sums = sums.add(Exponential.of(p).mul(p.sub(q)));
         }
         sums.intoArray(lanes, 0);
-        mass.intoArray(lanes, 8);
-        double sum = total(lanes, 0);
-        double all = total(lanes, 8);
+        double sum = total(lanes);
         for (int i = whole; i < count; i++) {
             float p = base[baseAt + i] - baseShift;
-            if (p > threshold) {
-                float probability = (float) Math.exp(p);
-                all += probability;
-                sum += probability * (p - (logits[at + i] - shift));
-            }
+            sum += (float) Math.exp(p) * (p - (logits[at + i] - shift));
         }
-        lanes[0] = (float) all;
         return sum;
     }
 
-    private static double total(float[] lanes, int at) {
+    /**
+     * {@link #sumOfExponentials} as llama-perplexity has it, to the last bit: terms rounded to float, summed in double in
+     * order. Ten times slower than lanes.
+     */
+    static double peersSum(float[] values, int at, int count, float max) {
         double sum = 0;
-        for (int lane = at; lane < at + 8; lane++) {
+        for (int i = at; i < at + count; i++) {
+            sum += (float) Math.exp(values[i] - max);
+        }
+        return sum;
+    }
+
+    /**
+     * {@link #divergence} as llama-perplexity has it, to the last bit.
+     *
+     * @param base log probabilities
+     * @param mass its first element receives Σ p over the tokens that count
+     */
+    static double peersDivergence(
+            float[] base, int baseAt, float[] logits, int at, float shift, int count, float threshold, float[] mass) {
+        double sum = 0;
+        double all = 0;
+        for (int i = 0; i < count; i++) {
+            float p = base[baseAt + i];
+            if (p > threshold) {
+                float probability = (float) Math.exp(p);
+                all += probability;
+                sum += probability * (p - logits[at + i] + shift);
+            }
+        }
+        mass[0] = (float) all;
+        return sum;
+    }
+
+    private static double total(float[] lanes) {
+        double sum = 0;
+        for (int lane = 0; lane < 8; lane++) {
             sum += lanes[lane];
         }
         return sum;
@@ -134,11 +148,7 @@ final class LogProbabilities {
             min = Math.min(min, logits[at + i]);
         }
         min = Math.max(min, max - DEPTH);
-        double sum = 0;
-        for (int i = 0; i < vocabulary; i++) {
-            sum += (float) Math.exp(logits[at + i] - max);
-        }
-        float logSum = (float) Math.log(sum);
+        float logSum = (float) Math.log(peersSum(logits, at, vocabulary, max));
         float scale = (max - min) / CODES;
         row.set(FLOAT, 0, scale);
         row.set(FLOAT, Float.BYTES, min - max - logSum);
