@@ -48,8 +48,12 @@ class ArchitectureTest {
                         "tokenizer",
                         "checkpoint",
                         "architecture",
-                        "importance"));
+                        "importance",
+                        // A model to be evaluated is a source, opened; the evaluator knows neither files nor sources.
+                        "evaluation"));
         edges.put("report", List.copyOf(edges.keySet()));
+        // A run makes its report, and reads earlier ones to measure drift.
+        edges.put("batch", List.copyOf(edges.keySet()));
         edges.put("cli", List.copyOf(edges.keySet()));
         return edges;
     }

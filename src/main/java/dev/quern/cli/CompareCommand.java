@@ -8,6 +8,7 @@ import dev.quern.evaluation.Text;
 import dev.quern.evaluation.Windows;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
+import dev.quern.pipeline.EvaluatedModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

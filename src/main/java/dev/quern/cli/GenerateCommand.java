@@ -5,6 +5,7 @@ import dev.quern.evaluation.Generation;
 import dev.quern.evaluation.Sampler;
 import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.Json;
 import dev.quern.report.SideBySide;
 import java.io.PrintStream;

@@ -26,6 +26,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             GenerateCommand.class,
             ScoreCommand.class,
             InspectCommand.class,
+            RunCommand.class,
+            ReportCommand.class,
             DemoCommand.class,
             picocli.AutoComplete.GenerateCompletion.class,
             CommandLine.HelpCommand.class

@@ -4,6 +4,7 @@ import dev.quern.evaluation.CachedForward;
 import dev.quern.evaluation.ChoiceTask;
 import dev.quern.evaluation.TaskFormat;
 import dev.quern.evaluation.TaskScoring;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.Json;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -4,6 +4,7 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
+import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
@@ -17,7 +18,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -29,9 +29,6 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Which tensor gets which type, and what else llama-quantize is told; the options are its own. */
 final class TypeOptions {
-    /** llama.h's llama_model_kv_override holds texts in 128 bytes with a zero at the end. */
-    private static final int LONGEST_OVERRIDE = 127;
-
     @Option(
             names = "--imatrix",
             paramLabel = "FILE",
@@ -123,7 +120,7 @@ final class TypeOptions {
             ImportanceMatrix read = ImportanceReader.read(importance);
             ImportanceMatrix used = read.filtered(includedWeights, excludedWeights);
             if (!used.entries().isEmpty()) {
-                provenance(importance, used).forEach(keys::putLast);
+                ImportanceKeys.of(importance.toString(), used).forEach(keys::putLast);
                 matrix = Optional.of(used);
             }
             used.entries().forEach((name, entry) -> {
@@ -158,26 +155,6 @@ final class TypeOptions {
                 || importance != null
                 || !prunedLayers.isEmpty()
                 || !overrides.isEmpty();
-    }
-
-    /** The keys by which llama-quantize records where the importance came from; texts are cut as there. */
-    private static Map<String, GgufValue> provenance(Path file, ImportanceMatrix matrix) {
-        LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
-        keys.put("quantize.imatrix.file", text(file.toString()));
-        if (!matrix.datasets().isEmpty()) {
-            keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
-        }
-        keys.put(
-                "quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
-        if (matrix.chunks() > 0) {
-            keys.put("quantize.imatrix.chunks_count", GgufValue.u32(matrix.chunks()));
-        }
-        return keys;
-    }
-
-    private static GgufValue text(String text) {
-        byte[] bytes = text.getBytes(java.nio.charset.StandardCharsets.UTF_8);
-        return new GgufValue.Text(Arrays.copyOf(bytes, Math.min(bytes.length, LONGEST_OVERRIDE)));
     }
 
     private static List<MixOptions.TypeOverride> readTypes(Path file) {
@@ -272,9 +249,9 @@ final class TypeOptions {
         }
 
         private static GgufValue string(String value) {
-            if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > LONGEST_OVERRIDE) {
+            if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > ImportanceKeys.LONGEST_OVERRIDE) {
                 throw new TypeConversionException(
-                        "expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
+                        "expected at most " + ImportanceKeys.LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
             }
             return GgufValue.text(value);
         }
