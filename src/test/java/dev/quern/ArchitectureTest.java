@@ -36,8 +36,12 @@ class ArchitectureTest {
         edges.put("checkpoint", List.of("io", "tensor"));
         // A page of data says what a checkpoint's names mean, so it knows checkpoints and they do not know it.
         edges.put("architecture", List.of("io", "tensor", "gguf", "checkpoint"));
-        edges.put("importance", List.of("io", "tensor", "gguf"));
-        edges.put("evaluation", List.of("io", "tensor", "quantization", "gguf", "tokenizer", "architecture"));
+        // Sums of activations are written as a GGUF of F32 tensors, and tensor types are quantization's.
+        edges.put("importance", List.of("io", "tensor", "quantization", "gguf"));
+        // The forward pass is where activations are, so it is what fills importance's sums.
+        edges.put(
+                "evaluation",
+                List.of("io", "tensor", "quantization", "gguf", "tokenizer", "architecture", "importance"));
         edges.put(
                 "pipeline",
                 List.of(

@@ -52,8 +52,7 @@ public final class Batch {
             List<String> only,
             boolean force,
             String version,
-            List<String> command,
-            Calibrator calibrator) {}
+            List<String> command) {}
 
     /** Hears what goes on; called from several threads when several sources are worked on. */
     public interface Listener {

@@ -1,12 +1,15 @@
 package dev.quern.batch;
 
+import dev.quern.evaluation.Calibration;
 import dev.quern.evaluation.Comparison;
 import dev.quern.evaluation.DivergenceEstimates;
 import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.Text;
 import dev.quern.evaluation.Windows;
+import dev.quern.importance.ActivationSums;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
+import dev.quern.importance.ImportanceWriter;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.io.OutputException;
@@ -230,22 +233,32 @@ final class SourceRun {
         }
         refuseForeign(target);
         long begun = System.nanoTime();
-        try (EvaluatedModel model = EvaluatedModel.of(open())) {
-            options.calibrator()
-                    .collect(
-                            model,
-                            Text.read(calibration.text()),
-                            calibration.context(),
-                            calibration.chunks(),
-                            threads,
-                            target);
-        }
+        collect(source, calibration, target);
         double seconds = since(begun);
         record.put(target, new RunRecord.Collected(digest, seconds));
         record.save();
         done("calibrate", Status.DONE, seconds);
         listener.say(String.format(Locale.ROOT, "%s: importance matrix, %.1f s", input.name(), seconds));
         return Optional.of(target);
+    }
+
+    private void collect(Source source, Recipe.Calibration calibration, Path target) {
+        Text text = Text.read(calibration.text());
+        EvaluatedModel model = EvaluatedModel.of(source);
+        Windows windows = Windows.halves(
+                text.origin(), model.tokens(text), model.beginning(), calibration.context(), calibration.chunks());
+        ActivationSums sums = new ActivationSums(calibration.context());
+        // The name alone: the same files in another directory give the same bytes.
+        sums.addDataset(String.valueOf(calibration.text().getFileName()));
+        var progress = listener.progress("windows");
+        progress.begin(input.name() + " calibration", windows.count());
+        try (Forward forward = model.forward(calibration.context(), threads, Forward.DEFAULT_MEMORY)) {
+            Calibration.collect(forward, windows, new Calibration.Options(false, false), sums, d -> progress.advance(1));
+        }
+        progress.end();
+        List<Path> reading = new ArrayList<>(SourceFiles.of(source));
+        reading.add(calibration.text());
+        ImportanceWriter.write(sums, target, ImportanceWriter.Format.GGUF, reading);
     }
 
     // ---- conversion
@@ -306,7 +319,7 @@ final class SourceRun {
         Optional<ImportanceMatrix> matrix = matrixFile.map(ImportanceReader::read);
         // The name alone: the same files in another directory give the same bytes.
         matrix.ifPresent(read -> keys.putAll(
-                ImportanceKeys.of(String.valueOf(matrixFile.orElseThrow().getFileName()), read)));
+                ImportanceKeys.of(matrixFile.map(file -> String.valueOf(file.getFileName())), read)));
         return new QuantizationOptions(
                 output.mix(), output.allowRequantize(), matrix, keys, output.prunedLayers(), false);
     }

@@ -6,6 +6,7 @@ import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.quantization.FileType;
 import java.nio.file.Files;
@@ -95,8 +96,11 @@ final class ConvertCommand implements Callable<Integer> {
     public Integer call() {
         try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
             List<Conversion.Output> outputs = new ArrayList<>();
+            // Once for all outputs: a calibration is long.
+            QuantizationOptions options =
+                    vocabularyOnly ? QuantizationOptions.NONE : typeOptions.options(opened, run);
             for (FileType type : fileTypes(opened)) {
-                OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type);
+                OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
                 outputs.add(new Conversion.Output(plan, target(opened, type)));
             }
             return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
@@ -124,11 +128,11 @@ final class ConvertCommand implements Callable<Integer> {
         return opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
     }
 
-    private OutputPlan plan(Source opened, FileType type) {
+    private OutputPlan plan(Source opened, FileType type, QuantizationOptions options) {
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
                 ? CheckpointTypes.plan(opened, type)
-                : Quantization.plan(opened, type, typeOptions.options(run.talk()::say));
+                : Quantization.plan(opened, type, options);
     }
 
     private static OutputPlan withoutTensors(Source opened, FileType type) {

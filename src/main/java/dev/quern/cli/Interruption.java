@@ -1,15 +1,17 @@
 package dev.quern.cli;
 
+import dev.quern.io.Shutdown;
+
 /**
  * Last words for a command that is ended early: when Ctrl-C (or a plain kill) ends the process while one of these is
  * open, what it was given runs first, on a thread of its own, with the work still going on beside it. The exit code
  * stays the one of the signal, 130 for Ctrl-C.
  */
 final class Interruption implements AutoCloseable {
-    private final Thread hook;
+    private final Shutdown.LastWords words;
 
-    private Interruption(Thread hook) {
-        this.hook = hook;
+    private Interruption(Shutdown.LastWords words) {
+        this.words = words;
     }
 
     /**
@@ -17,22 +19,12 @@ final class Interruption implements AutoCloseable {
      *     nothing should be printed where nothing has been measured yet
      */
     static Interruption saying(Runnable lastWords) {
-        Thread hook = new Thread(lastWords, "interruption");
-        Runtime.getRuntime().addShutdownHook(hook);
-        return new Interruption(hook);
+        return new Interruption(Shutdown.lastWords(lastWords));
     }
 
     /** The work is done and speaks for itself. When the process is already ending, its last words end first. */
     @Override
     public void close() {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException ending) {
-            try {
-                hook.join();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        }
+        words.close();
     }
 }

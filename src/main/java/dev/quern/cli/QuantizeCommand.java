@@ -79,7 +79,7 @@ final class QuantizeCommand implements Callable<Integer> {
     }
 
     private OutputPlan plan(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(run.talk()::say);
+        QuantizationOptions options = typeOptions.options(source, run);
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.plan(source, fileType, options))
                 .orElseGet(() -> Quantization.copy(source, options));

@@ -21,6 +21,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         subcommands = {
             ConvertCommand.class,
             QuantizeCommand.class,
+            ImatrixCommand.class,
             PerplexityCommand.class,
             CompareCommand.class,
             GenerateCommand.class,

@@ -107,8 +107,7 @@ final class RunCommand implements Callable<Integer> {
                 only,
                 force,
                 Version.text(),
-                command(),
-                Calibration::collect);
+                command());
         RunReport report = Batch.run(read, options, listener(talk, parallel));
         System.out.print(json ? ReportFile.json(report) : Summary.text(report));
         return report.exitCode();

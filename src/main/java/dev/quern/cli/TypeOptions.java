@@ -1,11 +1,10 @@
 package dev.quern.cli;
 
 import dev.quern.gguf.GgufValue;
-import dev.quern.importance.ImportanceMatrix;
-import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.pipeline.Source;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
@@ -24,29 +23,15 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** Which tensor gets which type, and what else llama-quantize is told; the options are its own. */
 final class TypeOptions {
-    @Option(
-            names = "--imatrix",
-            paramLabel = "FILE",
-            description = "An importance matrix, as GGUF or .dat; some very small types need one.")
-    @Nullable
-    Path importance;
-
-    @Option(
-            names = "--include-weights",
-            paramLabel = "PART",
-            description = "Use the importance matrix only for tensors whose name contains PART; repeatable.")
-    List<String> includedWeights = new ArrayList<>();
-
-    @Option(
-            names = "--exclude-weights",
-            paramLabel = "PART",
-            description = "Do not use the importance matrix for tensors whose name contains PART; repeatable.")
-    List<String> excludedWeights = new ArrayList<>();
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    ImportanceOptions importance;
 
     @Option(
             names = "--pure",
@@ -107,29 +92,19 @@ final class TypeOptions {
 
     record KeyValue(String key, GgufValue value) {}
 
-    /** @param notices is told which weights the importance matrix knows little of */
-    QuantizationOptions options(java.util.function.Consumer<String> notices) {
+    /**
+     * @param source what a calibration of its own runs through
+     * @throws InputException when a file that is named cannot be used
+     */
+    QuantizationOptions options(Source source, RunOptions run) {
         List<MixOptions.TypeOverride> types = new ArrayList<>(tensorTypes);
         if (tensorTypeFile != null) {
             types.addAll(readTypes(tensorTypeFile));
         }
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
         overrides.forEach(override -> keys.putLast(override.key(), override.value()));
-        Optional<ImportanceMatrix> matrix = Optional.empty();
-        if (importance != null) {
-            ImportanceMatrix read = ImportanceReader.read(importance);
-            ImportanceMatrix used = read.filtered(includedWeights, excludedWeights);
-            if (!used.entries().isEmpty()) {
-                ImportanceKeys.of(importance.toString(), used).forEach(keys::putLast);
-                matrix = Optional.of(used);
-            }
-            used.entries().forEach((name, entry) -> {
-                if (!entry.unseen().isEmpty()) {
-                    notices.accept("note: " + importance + ": " + name + ": experts " + entry.unseen()
-                            + " saw no token; all their columns count alike");
-                }
-            });
-        }
+        Optional<ImportanceOptions.Used> used = importance.used(source, run);
+        used.ifPresent(found -> found.provenance().forEach(keys::putLast));
         return new QuantizationOptions(
                 new MixOptions(
                         pure,
@@ -138,7 +113,7 @@ final class TypeOptions {
                         Optional.ofNullable(tokenEmbeddingType),
                         types),
                 allowRequantize,
-                matrix,
+                used.map(ImportanceOptions.Used::matrix),
                 keys,
                 new TreeSet<>(prunedLayers),
                 false);
@@ -152,7 +127,7 @@ final class TypeOptions {
                 || tokenEmbeddingType != null
                 || !tensorTypes.isEmpty()
                 || tensorTypeFile != null
-                || importance != null
+                || importance.any()
                 || !prunedLayers.isEmpty()
                 || !overrides.isEmpty();
     }

@@ -1,6 +1,8 @@
 package dev.quern.evaluation;
 
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Packed;
+import dev.quern.evaluation.gemm.Packing;
 import dev.quern.evaluation.gemm.Tile;
 import java.util.Arrays;
 
@@ -23,7 +25,7 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
             int from,
             int to,
             int keyValueHead,
-            Blocked out,
+            Packed out,
             int outRow,
             Scratch scratch) {
         packKeys(key, window, to, keyValueHead, scratch);
@@ -88,25 +90,24 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
         int d = model.headDimension();
         float scale = (float) (1 / Math.sqrt(d));
         for (int i = 0; i < count; i++) {
-            query.read(window + first + i, head * d, d, scratch.queries, i * d);
-            rope.rotate(scratch.queries, i * d, first + i);
-            scale(scratch.queries, i * d, d, scale);
+            query.read(window + first + i, head * d, d, scratch.row, 0);
+            rope.rotate(scratch.row, 0, first + i);
+            scale(scratch.row, 0, d, scale);
+            Packing.spread(scratch.row, 0, d, scratch.queries, i / Tile.ROWS * Tile.ROWS * d + i % Tile.ROWS);
         }
-        Arrays.fill(scratch.queries, count * d, Blocked.padded(count) * d, 0);
     }
 
-    /** Fills rows of e^(score - max), zero beyond the query's own position, and returns each row's sum. */
+    /** Fills the weights with e^(score - max), zero beyond the query's own position, and returns each row's sum. */
     private double[] scores(int first, int count, Scratch scratch) {
         int d = model.headDimension();
         int stride = stride(first, count);
-        int rows = Blocked.padded(count);
+        int rows = Packed.padded(count);
         Arrays.fill(scratch.scores, 0, rows * stride, 0);
         for (int column = 0; column < stride; column += Tile.COLUMNS) {
             for (int i = 0; i < rows; i += Tile.ROWS) {
                 Tile.multiplyAdd(
                         scratch.queries,
                         i * d,
-                        d,
                         scratch.keys,
                         column * d,
                         d,
@@ -121,6 +122,8 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
             float max = Exponential.max(scratch.scores, i * stride, seen);
             sums[i] = Exponential.exponentiate(scratch.scores, i * stride, seen, max, scratch.lanes);
             Arrays.fill(scratch.scores, i * stride + seen, (i + 1) * stride, 0);
+            int tile = i / Tile.ROWS * Tile.ROWS;
+            Packing.spread(scratch.scores, i * stride, stride, scratch.weights, tile * stride + i - tile);
         }
         return sums;
     }
@@ -133,7 +136,7 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
     private void weighValues(int first, int count, int depth, Scratch scratch) {
         int stride = stride(first, count);
         int head = paddedHead();
-        int rows = Blocked.padded(count);
+        int rows = Packed.padded(count);
         Arrays.fill(scratch.attended, 0, rows * head, 0);
         for (int column = 0; column < head; column += Tile.COLUMNS) {
             for (int block = 0; block < stride; block += Blocked.BLOCK) {
@@ -141,9 +144,8 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
                 int at = column * depth + block * Tile.COLUMNS;
                 for (int i = 0; i < rows; i += Tile.ROWS) {
                     Tile.multiplyAdd(
-                            scratch.scores,
-                            i * stride + block,
-                            stride,
+                            scratch.weights,
+                            i * stride + block * Tile.ROWS,
                             scratch.values,
                             at,
                             run,
@@ -155,7 +157,7 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
         }
     }
 
-    private void scatter(int count, double[] sums, int head, Blocked out, int outRow, Scratch scratch) {
+    private void scatter(int count, double[] sums, int head, Packed out, int outRow, Scratch scratch) {
         int d = model.headDimension();
         int stride = paddedHead();
         for (int i = 0; i < count; i++) {

@@ -4,6 +4,7 @@ import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.evaluation.Projection.Product;
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
 import java.util.Arrays;
 import java.util.List;
@@ -110,9 +111,9 @@ public final class CachedForward implements AutoCloseable {
             states(List.of(new Run(Arrays.copyOfRange(tokens, done, done + count), 0, cells)));
             done += count;
         }
-        Blocked states = states(List.of(new Run(new int[] {tokens[tokens.length - 1]}, 0, cells)));
+        Blocked state = states(List.of(new Run(new int[] {tokens[tokens.length - 1]}, 0, cells)));
         float[] logits = new float[vocabulary()];
-        head.logits(states, 0, 1, logits, workers, scratch);
+        head.logits(norm(state, weights.outputNorm()), 0, 1, logits, workers, scratch);
         return logits;
     }
 
@@ -132,16 +133,16 @@ public final class CachedForward implements AutoCloseable {
         if (rows.length == 0) {
             return new double[0];
         }
-        Blocked wanted = new Blocked(rows.length, sizes.width(), new float[Blocked.size(rows.length, sizes.width())]);
+        Blocked wanted = blocked(rows.length, sizes.width());
         float[] row = new float[sizes.width()];
         for (int i = 0; i < rows.length; i++) {
             states.read(rows[i], 0, sizes.width(), row, 0);
             wanted.write(i, 0, sizes.width(), row, 0);
         }
-        return head.improbabilities(wanted, targets, workers, scratch);
+        return head.improbabilities(norm(wanted, weights.outputNorm()), targets, workers, scratch);
     }
 
-    /** Normalized states after each token. */
+    /** States after each token, before the last norm. */
     private Blocked states(List<Run> runs) {
         Batch batch = new Batch(runs, cells);
         for (int token : batch.tokens) {
@@ -161,7 +162,7 @@ public final class CachedForward implements AutoCloseable {
             feedForward(weights.blocks().get(block), x);
         }
         cells += batch.size;
-        return norm(x, weights.outputNorm());
+        return x;
     }
 
     /** A call's tokens, row by row. */
@@ -226,7 +227,7 @@ public final class CachedForward implements AutoCloseable {
     /** {@code x += attention(norm(x))}. */
     private void attend(int index, Batch batch, Blocked x) {
         Weights.Block block = weights.blocks().get(index);
-        Blocked input = norm(x, block.attentionNorm());
+        Packed input = norm(x, block.attentionNorm());
         Blocked query = blocked(batch.size, sizes.queryWidth());
         Blocked key = blocked(batch.size, sizes.keyValueWidth());
         Blocked value = blocked(batch.size, sizes.keyValueWidth());
@@ -242,12 +243,12 @@ public final class CachedForward implements AutoCloseable {
                 rope.rotate(keys[index], at + head * sizes.headDimension(), batch.position(i));
             }
         });
-        Blocked attended = blocked(batch.size, sizes.queryWidth());
+        Packed attended = packed(batch.size, sizes.queryWidth());
         rows(batch.size, (i, worker) -> attendRow(batch, i, query, keys[index], values[index], attended));
         multiply(attended, new Product(block.attentionOutput(), x, true));
     }
 
-    private void attendRow(Batch batch, int row, Blocked query, float[] keys, float[] values, Blocked out) {
+    private void attendRow(Batch batch, int row, Blocked query, float[] keys, float[] values, Packed out) {
         int d = sizes.headDimension();
         int width = sizes.keyValueWidth();
         int position = batch.position(row);
@@ -299,8 +300,8 @@ public final class CachedForward implements AutoCloseable {
 
     /** {@code x += down(silu(gate(norm(x))) · up(norm(x)))}. */
     private void feedForward(Weights.Block block, Blocked x) {
-        Blocked input = norm(x, block.feedForwardNorm());
-        Blocked gated = blocked(x.rows(), sizes.feedForward());
+        Packed input = norm(x, block.feedForwardNorm());
+        Packed gated = packed(x.rows(), sizes.feedForward());
         workers.each(
                 block.gate().panels(),
                 (panel, worker) ->
@@ -308,19 +309,23 @@ public final class CachedForward implements AutoCloseable {
         multiply(gated, new Product(block.down(), x, true));
     }
 
-    private Blocked norm(Blocked x, float[] weight) {
-        Blocked y = blocked(x.rows(), sizes.width());
+    private Packed norm(Blocked x, float[] weight) {
+        Packed y = packed(x.rows(), sizes.width());
         RmsNorm.apply(x, weight, sizes.normEpsilon(), 0, x.rows(), y);
         return y;
     }
 
-    private void multiply(Blocked input, Product product) {
+    private void multiply(Packed input, Product product) {
         workers.each(
                 product.weights().panels(), (panel, worker) -> Projection.panel(input, product, panel, scratch[worker]));
     }
 
     private static Blocked blocked(int rows, int width) {
         return new Blocked(rows, width, new float[Blocked.size(rows, width)]);
+    }
+
+    private static Packed packed(int rows, int width) {
+        return new Packed(rows, width, new float[Packed.size(rows, width)]);
     }
 
     private interface RowTask {

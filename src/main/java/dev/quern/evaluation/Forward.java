@@ -4,9 +4,11 @@ import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.evaluation.Projection.Product;
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The forward pass of a LLaMA-like decoder in float, over several windows of tokens at a time. Weights are decoded panel
@@ -55,8 +57,8 @@ public final class Forward implements AutoCloseable {
                         window, sizes.ropeDimensions(), sizes.ropeBase(), sizes.ropeScale(), weights.ropeFactors()));
         int rows = Math.multiplyExact(windows, window);
         this.states = new float[Blocked.size(rows, sizes.width())];
-        this.normed = new float[Blocked.size(rows, Math.max(sizes.width(), sizes.queryWidth()))];
-        this.inner = new float[Blocked.size(rows, Math.max(sizes.feedForward(), sizes.queryWidth()))];
+        this.normed = new float[Packed.size(rows, Math.max(sizes.width(), sizes.queryWidth()))];
+        this.inner = new float[Packed.size(rows, Math.max(sizes.feedForward(), sizes.queryWidth()))];
         this.keys = new float[Blocked.size(rows, sizes.keyValueWidth())];
         this.values = new float[Blocked.size(rows, sizes.keyValueWidth())];
         this.wanted = new float[Blocked.size(rows, sizes.width())];
@@ -135,7 +137,7 @@ public final class Forward implements AutoCloseable {
      * Logits of positions {@code from .. to - 1} of one window: {@code (to - from)} rows of {@link #vocabulary} floats.
      */
     public float[] logits(int[] tokens, int from, int to) {
-        Blocked states = states(tokens, from, to);
+        Packed states = states(tokens, from, to);
         float[] out = new float[Math.multiplyExact(states.rows(), vocabulary())];
         logits(states, 0, states.rows(), out);
         return out;
@@ -147,7 +149,7 @@ public final class Forward implements AutoCloseable {
      * @param first a multiple of {@link Scratch#TOKENS}
      * @param out receives {@code count} rows of {@link #vocabulary} floats
      */
-    void logits(Blocked states, int first, int count, float[] out) {
+    void logits(Packed states, int first, int count, float[] out) {
         head.logits(states, first, count, out, workers, scratch);
     }
 
@@ -166,11 +168,25 @@ public final class Forward implements AutoCloseable {
         return head.improbabilities(states(tokens, from, to), targets, workers, scratch);
     }
 
+    /** As {@link #improbabilities(int[], int, int, int[])}, observed; the results are the same bits. */
+    double[] improbabilities(int[] tokens, int from, int to, int[] targets, ActivationObserver observer) {
+        return head.improbabilities(states(tokens, from, to, observer), targets, workers, scratch);
+    }
+
     /**
      * Normalized states of positions {@code from .. to - 1} of each window, window after window. They lie in an array of
      * this forward pass and last until its next use.
      */
-    Blocked states(int[] tokens, int from, int to) {
+    Packed states(int[] tokens, int from, int to) {
+        return states(tokens, from, to, null);
+    }
+
+    /**
+     * The same, observed: all blocks are computed at all positions, since every product's input counts.
+     *
+     * @param observer is told of every product, in order, window by window, on the caller's thread
+     */
+    Packed states(int[] tokens, int from, int to, @Nullable ActivationObserver observer) {
         int count = tokens.length / window;
         if (count < 1 || count > windows || tokens.length % window != 0 || from < 0 || from >= to || to > window) {
             throw new IllegalArgumentException(tokens.length + " tokens, positions " + from + " to " + to);
@@ -182,17 +198,23 @@ public final class Forward implements AutoCloseable {
         }
         Blocked x = new Blocked(tokens.length, sizes.width(), states);
         embed(tokens, x);
-        for (int block = 0; block < sizes.blocks() - 1; block++) {
-            attend(weights.blocks().get(block), x, count, 0, window, x);
-            feedForward(weights.blocks().get(block), x);
+        int whole = observer == null ? sizes.blocks() - 1 : sizes.blocks();
+        for (int block = 0; block < whole; block++) {
+            attend(weights.blocks().get(block), x, count, 0, window, x, observer);
+            feedForward(weights.blocks().get(block), x, count, observer);
+        }
+        if (observer != null) {
+            observe(norm(x, weights.outputNorm()), count, observer, weights.output());
         }
         // The last block's results are of use only where they are asked for.
         Blocked last = new Blocked(count * (to - from), sizes.width(), wanted);
         for (int i = 0; i < count; i++) {
             gather(x, i * window + from, to - from, last, i * (to - from));
         }
-        attend(weights.blocks().getLast(), x, count, from, to, last);
-        feedForward(weights.blocks().getLast(), last);
+        if (observer == null) {
+            attend(weights.blocks().getLast(), x, count, from, to, last, null);
+            feedForward(weights.blocks().getLast(), last, count, null);
+        }
         return norm(last, weights.outputNorm());
     }
 
@@ -207,8 +229,16 @@ public final class Forward implements AutoCloseable {
     }
 
     /** {@code out += attention(norm(x))} for positions {@code from .. to - 1} of each window. */
-    private void attend(Weights.Block block, Blocked x, int count, int from, int to, Blocked out) {
-        Blocked input = norm(x, block.attentionNorm());
+    private void attend(
+            Weights.Block block,
+            Blocked x,
+            int count,
+            int from,
+            int to,
+            Blocked out,
+            @Nullable ActivationObserver observer) {
+        Packed input = norm(x, block.attentionNorm());
+        observe(input, count, observer, block.query(), block.key(), block.value());
         Blocked query = new Blocked(x.rows(), sizes.queryWidth(), inner);
         Blocked key = new Blocked(x.rows(), sizes.keyValueWidth(), keys);
         Blocked value = new Blocked(x.rows(), sizes.keyValueWidth(), values);
@@ -218,7 +248,7 @@ public final class Forward implements AutoCloseable {
                         new Product(block.query(), query, false),
                         new Product(block.key(), key, false),
                         new Product(block.value(), value, false)));
-        Blocked attended = new Blocked(out.rows(), sizes.queryWidth(), normed);
+        Packed attended = new Packed(out.rows(), sizes.queryWidth(), normed);
         workers.each(count * sizes.keyValueHeads(), (task, worker) -> {
             int which = task / sizes.keyValueHeads();
             attention.attend(
@@ -233,22 +263,53 @@ public final class Forward implements AutoCloseable {
                     which * (to - from),
                     scratch[worker]);
         });
+        observe(attended, count, observer, block.attentionOutput());
         multiply(attended, List.of(new Product(block.attentionOutput(), out, true)));
     }
 
     /** {@code x += down(silu(gate(norm(x))) · up(norm(x)))}. */
-    private void feedForward(Weights.Block block, Blocked x) {
-        Blocked input = norm(x, block.feedForwardNorm());
-        Blocked gated = new Blocked(x.rows(), sizes.feedForward(), inner);
+    private void feedForward(Weights.Block block, Blocked x, int count, @Nullable ActivationObserver observer) {
+        Packed input = norm(x, block.feedForwardNorm());
+        observe(input, count, observer, block.gate(), block.up());
+        Packed gated = new Packed(x.rows(), sizes.feedForward(), inner);
         workers.each(
                 block.gate().panels(),
                 (panel, worker) ->
                         Projection.gatedPanel(input, block.gate(), block.up(), panel, gated, scratch[worker]));
+        observe(gated, count, observer, block.down());
         multiply(gated, List.of(new Product(block.down(), x, true)));
     }
 
-    private Blocked norm(Blocked x, float[] weight) {
-        Blocked y = new Blocked(x.rows(), sizes.width(), normed);
+    /**
+     * Sums each window's squares column by column, in the order of its tokens: float over a window, which the caller adds
+     * up in double, so that neither threads nor windows in flight matter.
+     */
+    private void observe(Packed input, int count, @Nullable ActivationObserver observer, WeightMatrix... products) {
+        if (observer == null) {
+            return;
+        }
+        double[][] squares = new double[count][input.width()];
+        workers.each(count * input.blocks(), (task, worker) -> {
+            int which = task / input.blocks();
+            int block = task % input.blocks();
+            float[] sums = scratch[worker].squares;
+            Arrays.fill(sums, 0);
+            for (int row = which * window; row < (which + 1) * window; row++) {
+                input.addSquares(block, row, sums);
+            }
+            for (int i = 0; i < input.blockWidth(block); i++) {
+                squares[which][block * Blocked.BLOCK + i] = sums[i];
+            }
+        });
+        for (int which = 0; which < count; which++) {
+            for (WeightMatrix product : products) {
+                observer.seen(product.name(), which, squares[which]);
+            }
+        }
+    }
+
+    private Packed norm(Blocked x, float[] weight) {
+        Packed y = new Packed(x.rows(), sizes.width(), normed);
         rows(x.rows(), (first, count, worker) -> RmsNorm.apply(x, weight, sizes.normEpsilon(), first, count, y));
         return y;
     }
@@ -261,7 +322,7 @@ public final class Forward implements AutoCloseable {
         }
     }
 
-    private void multiply(Blocked input, List<Product> products) {
+    private void multiply(Packed input, List<Product> products) {
         int panels = products.stream().mapToInt(p -> p.weights().panels()).sum();
         workers.each(panels, (task, worker) -> {
             int panel = task;

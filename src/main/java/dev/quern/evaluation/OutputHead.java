@@ -1,7 +1,7 @@
 package dev.quern.evaluation;
 
-import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Gemm;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
 /** From normalized states to logits, or straight to what a token's improbability is, without keeping any logits. */
@@ -11,7 +11,7 @@ record OutputHead(WeightMatrix weights) {
      *
      * @param begin a multiple of {@link Tile#ROWS}
      */
-    void logits(Blocked states, int begin, int count, float[] out, Workers workers, Scratch[] scratch) {
+    void logits(Packed states, int begin, int count, float[] out, Workers workers, Scratch[] scratch) {
         int vocabulary = weights.rows();
         workers.each(weights.panels(), (panel, worker) -> {
             Scratch mine = scratch[worker];
@@ -35,7 +35,7 @@ record OutputHead(WeightMatrix weights) {
      * {@code -log softmax(logits)[target]} of each row. The vocabulary passes by in panels; each leaves its largest
      * logit and its sum of e^(logit - largest), which are joined in the panels' order, in double.
      */
-    double[] improbabilities(Blocked states, int[] targets, Workers workers, Scratch[] scratch) {
+    double[] improbabilities(Packed states, int[] targets, Workers workers, Scratch[] scratch) {
         int rows = states.rows();
         int panels = weights.panels();
         float[] largest = new float[Math.multiplyExact(panels, rows)];

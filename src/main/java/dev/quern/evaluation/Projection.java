@@ -2,6 +2,7 @@ package dev.quern.evaluation;
 
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Gemm;
+import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
 /** Activations times weight matrices. Each task decodes one panel of weights once and meets all tokens with it. */
@@ -12,7 +13,7 @@ final class Projection {
     record Product(WeightMatrix weights, Blocked out, boolean add) {}
 
     /** One panel of a product. */
-    static void panel(Blocked in, Product product, int panel, Scratch scratch) {
+    static void panel(Packed in, Product product, int panel, Scratch scratch) {
         int groups = product.weights().pack(panel, scratch.decoded, scratch.panel);
         int columns = product.weights().panelRows(panel);
         for (int first = 0; first < in.rows(); first += Scratch.TOKENS) {
@@ -23,7 +24,7 @@ final class Projection {
     }
 
     /** One panel of {@code out = silu(in · gateᵀ) · (in · upᵀ)}. */
-    static void gatedPanel(Blocked in, WeightMatrix gate, WeightMatrix up, int panel, Blocked out, Scratch scratch) {
+    static void gatedPanel(Packed in, WeightMatrix gate, WeightMatrix up, int panel, Packed out, Scratch scratch) {
         int groups = gate.pack(panel, scratch.decoded, scratch.panel);
         up.pack(panel, scratch.decoded, scratch.secondPanel);
         int columns = gate.panelRows(panel);
@@ -32,8 +33,11 @@ final class Projection {
             Gemm.multiply(in, first, count, scratch.panel, groups, scratch.product);
             Gemm.multiply(in, first, count, scratch.secondPanel, groups, scratch.secondProduct);
             Exponential.siluTimes(
-                    scratch.product, scratch.secondProduct, Blocked.padded(count) * groups * Tile.COLUMNS);
-            store(scratch.product, groups, first, count, panel, columns, out, false);
+                    scratch.product, scratch.secondProduct, Packed.padded(count) * groups * Tile.COLUMNS);
+            int stride = groups * Tile.COLUMNS;
+            for (int i = 0; i < count; i++) {
+                out.write(first + i, panel * WeightMatrix.PANEL, columns, scratch.product, i * stride);
+            }
         }
     }
 

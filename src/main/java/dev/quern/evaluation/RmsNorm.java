@@ -1,13 +1,22 @@
 package dev.quern.evaluation;
 
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Packed;
+import dev.quern.evaluation.gemm.Tile;
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /** y = x / sqrt(mean(x²) + epsilon) · weight, row by row. */
 final class RmsNorm {
+    private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_128;
+    private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_256;
+
     private RmsNorm() {}
 
     /** Normalizes rows {@code first .. first + count - 1} of {@code x} into the same rows of {@code y}. */
-    static void apply(Blocked x, float[] weight, float epsilon, int first, int count, Blocked y) {
+    static void apply(Blocked x, float[] weight, float epsilon, int first, int count, Packed y) {
         for (int row = first; row < first + count; row++) {
             double sum = 0;
             for (int block = 0; block < x.blocks(); block++) {
@@ -28,29 +37,29 @@ final class RmsNorm {
         }
     }
 
-    /** Four double sums, because one would wait for its own last addition. */
     private static double squares(float[] x, int at, int count) {
-        double s0 = 0;
-        double s1 = 0;
-        double s2 = 0;
-        double s3 = 0;
-        int i = at;
-        for (; i <= at + count - 4; i += 4) {
-            s0 += (double) x[i] * x[i];
-            s1 += (double) x[i + 1] * x[i + 1];
-            s2 += (double) x[i + 2] * x[i + 2];
-            s3 += (double) x[i + 3] * x[i + 3];
+        DoubleVector even = DoubleVector.zero(DOUBLES);
+        DoubleVector odd = DoubleVector.zero(DOUBLES);
+        int i = 0;
+        for (; i <= count - 8; i += 8) {
+            DoubleVector a =
+                    (DoubleVector) FloatVector.fromArray(FLOATS, x, at + i).convertShape(VectorOperators.F2D, DOUBLES, 0);
+            DoubleVector b = (DoubleVector)
+                    FloatVector.fromArray(FLOATS, x, at + i + 4).convertShape(VectorOperators.F2D, DOUBLES, 0);
+            even = a.fma(a, even);
+            odd = b.fma(b, odd);
         }
-        for (; i < at + count; i++) {
-            s0 += (double) x[i] * x[i];
+        double sum = even.add(odd).reduceLanes(VectorOperators.ADD);
+        for (; i < count; i++) {
+            sum += (double) x[at + i] * x[at + i];
         }
-        return (s0 + s1) + (s2 + s3);
+        return sum;
     }
 
     private static void scale(
             float[] x, int xAt, int count, float scale, float[] weight, int weightAt, float[] y, int yAt) {
         for (int i = 0; i < count; i++) {
-            y[yAt + i] = x[xAt + i] * scale * weight[weightAt + i];
+            y[yAt + i * Tile.ROWS] = x[xAt + i] * scale * weight[weightAt + i];
         }
     }
 }

@@ -1,12 +1,13 @@
 package dev.quern.evaluation;
 
+import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Tile;
 
 /** One worker's arrays, made once for a model and a window length. */
 final class Scratch {
-    /** Tokens of one pass through the tile loops: whole tiles, whose 256-column block (258 kB) fits the
+    /** Tokens of one pass through the tile loops: whole tiles, whose 256-column block (256 kB) fits the
      * second-level cache. */
-    static final int TOKENS = 252;
+    static final int TOKENS = 256;
 
     /** Queries that attend together; a block of keys is read from cache once for all of them. */
     static final int QUERIES = 36;
@@ -18,10 +19,12 @@ final class Scratch {
     final float[] secondProduct = new float[TOKENS * WeightMatrix.PANEL];
     final float[] row;
     final float[] lanes = new float[8];
+    final float[] squares = new float[Blocked.BLOCK];
     final float[] keys;
     final float[] values;
     final float[] queries;
     final float[] scores;
+    final float[] weights;
     final float[] attended;
 
     Scratch(Hyperparameters model, int window) {
@@ -36,6 +39,7 @@ final class Scratch {
         this.values = new float[Math.multiplyExact(positions, head)];
         this.queries = new float[QUERIES * model.headDimension()];
         this.scores = new float[Math.multiplyExact(QUERIES, positions)];
+        this.weights = new float[scores.length];
         this.attended = new float[QUERIES * head];
     }
 
@@ -48,6 +52,6 @@ final class Scratch {
                 + (long) WeightMatrix.PANEL * model.width()
                 + 2L * TOKENS * WeightMatrix.PANEL
                 + 2 * positions * head
-                + QUERIES * (positions + 2 * head);
+                + QUERIES * (2 * positions + 2 * head);
     }
 }

@@ -2,6 +2,10 @@ package dev.quern.evaluation;
 
 import dev.quern.evaluation.gemm.Packing;
 import dev.quern.evaluation.gemm.Tile;
+import dev.quern.quantization.Codecs;
+import dev.quern.quantization.Kernel;
+import dev.quern.quantization.QuantType;
+import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.TensorSource;
 
 /**
@@ -11,6 +15,26 @@ import dev.quern.tensor.TensorSource;
 record WeightMatrix(TensorSource source, int rows, int columns) {
     /** Rows of a panel: four groups of 16, so that a panel's share of the product stays in the second-level cache. */
     static final int PANEL = 64;
+
+    /** The matrix with the fastest decoder of its type: a batch decodes a model's every value again. */
+    static WeightMatrix of(TensorSource source, int rows, int columns) {
+        TensorSource fast = source instanceof Dequantized blocks
+                ? QuantType.fromName(blocks.encoding())
+                        .<TensorSource>map(type -> new Dequantized(
+                                blocks.info(),
+                                blocks.region(),
+                                blocks.encoding(),
+                                blocks.rowBytes(),
+                                Codecs.decoder(type, Kernel.SIMD)))
+                        .orElse(source)
+                : source;
+        return new WeightMatrix(fast, rows, columns);
+    }
+
+    /** The tensor's name. */
+    String name() {
+        return source.info().name();
+    }
 
     int panels() {
         return Math.ceilDiv(rows, PANEL);

@@ -84,11 +84,11 @@ record Weights(
             if (shape.rank() != 2 || shape.dim(1) != width || shape.dim(0) < 1 || shape.dim(0) > Integer.MAX_VALUE) {
                 throw refused("token_embd.weight", "expected [vocabulary, " + width + "], found " + shape);
             }
-            return new WeightMatrix(source, (int) shape.dim(0), width);
+            return WeightMatrix.of(source, (int) shape.dim(0), width);
         }
 
         private WeightMatrix matrix(String name, int rows, int columns) {
-            return new WeightMatrix(shaped(name, Shape.of(rows, columns)), rows, columns);
+            return WeightMatrix.of(shaped(name, Shape.of(rows, columns)), rows, columns);
         }
 
         private float[] vector(String name, int length) {

@@ -11,10 +11,6 @@ import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorSource;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.SequencedMap;
 
 /** Reads llama-imatrix's files: GGUF, and the .dat that came before it. */
@@ -24,17 +20,43 @@ public final class ImportanceReader {
 
     private static final int LONGEST_NAME = 1024;
 
-    private static final String SUMS = ".in_sum2";
-    private static final String COUNTS = ".counts";
+    /** A float beyond it holds no exact count any more by far; no calibration is a trillion tokens long. */
+    private static final float MOST_TOKENS = 1e12f;
+
+    static final String SUMS = ".in_sum2";
+    static final String COUNTS = ".counts";
+
+    /** Sums of the activations themselves, which newer files have beside those of their squares. */
+    private static final String PLAIN_SUMS = ".in_sum";
 
     private ImportanceReader() {}
 
+    /**
+     * @param chunks windows of text, as the file says it
+     */
+    private record Contents(ActivationSums sums, long chunks) {}
+
     /** @throws InputException when the file is neither, or damaged, or holds a value that no weight can be */
     public static ImportanceMatrix read(Path path) {
-        return GgufFile.isGguf(path) ? readGguf(path) : readLegacy(path);
+        Contents contents = contents(path, 1);
+        return contents.sums().matrix(contents.chunks());
     }
 
-    private static ImportanceMatrix readGguf(Path path) {
+    /**
+     * The sums themselves, to go on from.
+     *
+     * @param window tokens in a chunk, for a file that does not say it
+     * @throws InputException as {@link #read}
+     */
+    public static ActivationSums readSums(Path path, int window) {
+        return contents(path, window).sums();
+    }
+
+    private static Contents contents(Path path, int window) {
+        return GgufFile.isGguf(path) ? readGguf(path, window) : readLegacy(path, window);
+    }
+
+    private static Contents readGguf(Path path, int window) {
         try (GgufFile file = GgufFile.open(path)) {
             GgufMetadata metadata = file.metadata();
             if (!metadata.text("general.type").equals(java.util.Optional.of("imatrix"))) {
@@ -45,26 +67,30 @@ public final class ImportanceReader {
                                 metadata.text("general.type").map(Quoted::of).orElse("none"))
                         .withHint("this GGUF is no importance matrix; llama-imatrix and quern imatrix write one");
             }
-            LinkedHashMap<String, ImportanceMatrix.Entry> entries = new LinkedHashMap<>();
+            long said = metadata.integer("imatrix.chunk_size").orElse(window);
+            if (said < 1 || said > Integer.MAX_VALUE) {
+                throw InputException.expected(
+                        path, "key \"imatrix.chunk_size\"", "a number of tokens", String.valueOf(said));
+            }
+            ActivationSums sums = new ActivationSums((int) said);
             SequencedMap<String, TensorSource> tensors = file.graph().asMap();
             for (String name : tensors.keySet()) {
                 if (name.endsWith(SUMS)) {
                     String weight = name.substring(0, name.length() - SUMS.length());
-                    entries.put(
+                    sums.add(
+                            path.toString(),
                             weight,
                             entry(path, weight, source(path, tensors, name), source(path, tensors, weight + COUNTS)));
-                } else if (!name.endsWith(COUNTS)) {
+                } else if (!name.endsWith(COUNTS) && !name.endsWith(PLAIN_SUMS)) {
                     throw InputException.of(path, "tensor " + Quoted.of(name), "is no part of an importance matrix");
                 }
             }
-            List<String> datasets = new ArrayList<>();
             if (metadata.get("imatrix.datasets").orElse(null) instanceof GgufValue.Texts texts) {
                 for (int i = 0; i < texts.size(); i++) {
-                    datasets.add(texts.text(i));
+                    sums.addDataset(texts.text(i));
                 }
             }
-            return new ImportanceMatrix(
-                    entries, datasets, metadata.integer("imatrix.chunk_count").orElse(0));
+            return new Contents(sums, metadata.integer("imatrix.chunk_count").orElse(0));
         }
     }
 
@@ -76,7 +102,7 @@ public final class ImportanceReader {
         return source;
     }
 
-    private static ImportanceMatrix.Entry entry(Path path, String weight, TensorSource sums, TensorSource counts) {
+    private static ActivationSums.Entry entry(Path path, String weight, TensorSource sums, TensorSource counts) {
         Shape shape = sums.info().shape();
         int columns = Math.toIntExact(shape.rowLength());
         int matrices = Math.toIntExact(shape.rows());
@@ -89,24 +115,23 @@ public final class ImportanceReader {
         }
         float[] count = new float[matrices];
         counts.readRows(0, Math.toIntExact(counts.info().shape().rows()), count, 0);
-        float[][] values = new float[matrices][columns];
-        List<Integer> unseen = new ArrayList<>();
+        float[] row = new float[columns];
+        double[][] values = new double[matrices][];
+        long[] tokens = new long[matrices];
         for (int matrix = 0; matrix < matrices; matrix++) {
-            sums.readRows(matrix, 1, values[matrix], 0);
-            if (count[matrix] > 0) {
-                for (int column = 0; column < columns; column++) {
-                    values[matrix][column] /= count[matrix];
-                }
-            } else {
-                Arrays.fill(values[matrix], 1);
-                unseen.add(matrix);
+            sums.readRows(matrix, 1, row, 0);
+            values[matrix] = checked(path, weight, row, 1);
+            tokens[matrix] = Math.round((double) count[matrix]);
+            if (!(count[matrix] >= 0 && count[matrix] <= MOST_TOKENS)) {
+                throw InputException.expected(
+                        path, "tensor " + Quoted.of(weight + COUNTS), "numbers of tokens", String.valueOf(count[matrix]));
             }
-            check(path, weight, values[matrix]);
         }
-        return new ImportanceMatrix.Entry(values, unseen);
+        return new ActivationSums.Entry(values, tokens);
     }
 
-    private static void check(Path path, String weight, float[] values) {
+    private static double[] checked(Path path, String weight, float[] values, int factor) {
+        double[] checked = new double[values.length];
         for (int column = 0; column < values.length; column++) {
             if (!Float.isFinite(values[column]) || values[column] < 0) {
                 throw InputException.expected(
@@ -115,38 +140,40 @@ public final class ImportanceReader {
                         "a finite value of at least 0",
                         String.valueOf(values[column]));
             }
+            checked[column] = (double) values[column] * factor;
         }
+        return checked;
     }
 
     /**
      * The older form: a number of entries; for each its name, the number of calls, and (sum / count) · calls for every
      * column of every expert in one run; then the number of chunks and the calibration text's name.
      */
-    private static ImportanceMatrix readLegacy(Path path) {
+    private static Contents readLegacy(Path path, int window) {
         try (MappedFile file = MappedFile.open(path)) {
             Cursor in = new Cursor(file.region());
             int count = in.size("number of entries", MOST_ENTRIES);
             if (count == 0) {
                 throw InputException.of(path, "is no importance matrix: it has no entries");
             }
-            LinkedHashMap<String, ImportanceMatrix.Entry> entries = new LinkedHashMap<>();
+            ActivationSums sums = new ActivationSums(window);
             for (int i = 0; i < count; i++) {
                 String name = in.text();
-                int calls = in.integer();
+                // The reference divides by the calls only where there are any.
+                long calls = Math.max(1, in.integer());
                 int length = in.size("values of " + Quoted.of(name), Integer.MAX_VALUE / Float.BYTES);
-                float[] values = in.floats(length);
-                for (int column = 0; calls > 0 && column < length; column++) {
-                    values[column] /= calls;
-                }
-                check(path, name, values);
-                if (entries.put(name, new ImportanceMatrix.Entry(new float[][] {values}, List.of())) != null) {
+                double[] values = checked(path, name, in.floats(length), window);
+                if (sums.entries().containsKey(name)) {
                     throw InputException.of(path, "entry " + Quoted.of(name), "stands there twice");
                 }
+                sums.add(name, values, calls * window);
             }
             // Files from before 2024 end here.
             long chunks = in.left() >= 4 ? in.integer() : 0;
-            List<String> datasets = in.left() >= 4 ? List.of(in.text()) : List.of();
-            return new ImportanceMatrix(entries, datasets, Math.max(0, chunks));
+            if (in.left() >= 4) {
+                sums.addDataset(in.text());
+            }
+            return new Contents(sums, Math.max(0, chunks));
         }
     }
 

@@ -7,15 +7,15 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * The temporary files this process has open. SIGTERM and SIGINT end a JVM through its shutdown hooks, and the one hook
- * here deletes them. The set is static because shutdown is the process's, not an object's; it holds a path only while
+ * The temporary files this process has open. SIGTERM and SIGINT end a JVM through its shutdown hooks, and
+ * {@link Shutdown} deletes them there. The set is static because shutdown is the process's, not an object's; it holds a path only while
  * its {@link OutputFile} is open.
  */
 final class Temporaries {
     private static final Temporaries PROCESS = new Temporaries();
 
     static {
-        Runtime.getRuntime().addShutdownHook(new Thread(PROCESS::deleteAll, "delete-partial-output"));
+        Shutdown.expect();
     }
 
     private final Set<Path> open = new HashSet<>();
@@ -43,7 +43,7 @@ final class Temporaries {
         return open.contains(path);
     }
 
-    private synchronized void deleteAll() {
+    synchronized void deleteAll() {
         shutDown = true;
         for (Path path : open) {
             try {

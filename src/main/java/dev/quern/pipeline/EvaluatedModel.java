@@ -70,7 +70,7 @@ public record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenize
     }
 
     /** Tokens that end a text, a turn or a message. */
-    Set<Integer> endings() {
+    public Set<Integer> endings() {
         Vocabulary vocabulary = Vocabulary.of(source.model().metadata());
         Set<Integer> endings = new HashSet<>();
         for (SpecialToken role : List.of(SpecialToken.EOS, SpecialToken.END_OF_TURN, SpecialToken.END_OF_MESSAGE)) {

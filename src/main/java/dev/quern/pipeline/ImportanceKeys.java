@@ -5,6 +5,7 @@ import dev.quern.importance.ImportanceMatrix;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /** The keys by which llama-quantize records where the importance came from; texts are cut as there. */
@@ -14,10 +15,10 @@ public final class ImportanceKeys {
 
     private ImportanceKeys() {}
 
-    /** @param file the matrix's name as it shall be recorded */
-    public static SequencedMap<String, GgufValue> of(String file, ImportanceMatrix matrix) {
+    /** @param file the matrix's name as it shall be recorded; a matrix that was never a file has none */
+    public static SequencedMap<String, GgufValue> of(Optional<String> file, ImportanceMatrix matrix) {
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
-        keys.put("quantize.imatrix.file", text(file));
+        file.ifPresent(name -> keys.put("quantize.imatrix.file", text(name)));
         if (!matrix.datasets().isEmpty()) {
             keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
         }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What llama.cpp makes of a vocabulary's tokens when it loads them (llama-vocab.cpp, {@code llama_vocab::impl::load}):
@@ -108,16 +109,41 @@ final class LoadedTokens {
 
     /** The ids of the tokens that are found in text before anything else. */
     static List<Integer> userDefined(Vocabulary vocabulary, byte[][] texts) {
-        Map<String, Integer> named = new HashMap<>();
         List<Integer> candidates = new ArrayList<>();
         for (int id = 0; id < texts.length; id++) {
             String name = new String(texts[id], StandardCharsets.UTF_8);
-            named.put(name, id);
             if (vocabulary.types()[id] == TokenType.USER_DEFINED || SHOWN.contains(name)) {
                 candidates.add(id);
             }
         }
         candidates.removeIf(id -> ENDS.contains(new String(texts[id], StandardCharsets.UTF_8)));
+        candidates.removeAll(infill(vocabulary, texts));
+        return candidates;
+    }
+
+    /** The ids of the tokens that are found where text is also searched for control tokens. */
+    static List<Integer> special(Vocabulary vocabulary, byte[][] texts) {
+        Set<Integer> found = new TreeSet<>(infill(vocabulary, texts));
+        for (int id = 0; id < texts.length; id++) {
+            String name = new String(texts[id], StandardCharsets.UTF_8);
+            boolean byType =
+                    switch (vocabulary.types()[id]) {
+                        case CONTROL, UNKNOWN, USER_DEFINED -> true;
+                        case NORMAL, UNUSED, BYTE, UNDEFINED -> false;
+                    };
+            if (byType || SHOWN.contains(name) || ENDS.contains(name)) {
+                found.add(id);
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    private static List<Integer> infill(Vocabulary vocabulary, byte[][] texts) {
+        Map<String, Integer> named = new HashMap<>();
+        for (int id = 0; id < texts.length; id++) {
+            named.put(new String(texts[id], StandardCharsets.UTF_8), id);
+        }
+        List<Integer> found = new ArrayList<>();
         for (int role = 0; role < INFILL.size(); role++) {
             if (INFILL_KEYS.get(role).stream()
                     .noneMatch(key -> vocabulary.settings().get(key).isPresent())) {
@@ -125,9 +151,9 @@ final class LoadedTokens {
                         .map(named::get)
                         .filter(Objects::nonNull)
                         .findFirst()
-                        .ifPresent(candidates::remove);
+                        .ifPresent(found::add);
             }
         }
-        return candidates;
+        return found;
     }
 }

@@ -23,6 +23,7 @@ final class SentencePieceTokenizer implements Tokenizer {
     private final TokenTable table;
     private final MergeBoundaries boundaries;
     private final UserTokens userTokens;
+    private final UserTokens specialTokens;
     /** The token of every byte value, or {@link #NONE}. */
     private final int[] byteTokens;
 
@@ -41,6 +42,7 @@ final class SentencePieceTokenizer implements Tokenizer {
         }
         boundaries = new MergeBoundaries(texts);
         userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
+        specialTokens = new UserTokens(texts, LoadedTokens.special(vocabulary, texts));
         byteTokens = new int[256];
         unknown = vocabulary.special(SpecialToken.UNKNOWN).orElseThrow();
         for (int value = 0; value < 256; value++) {
@@ -50,12 +52,12 @@ final class SentencePieceTokenizer implements Tokenizer {
     }
 
     @Override
-    public int[] encode(byte[] text, boolean addSpecial) {
+    public int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial) {
         IntList out = new IntList();
         if (addSpecial && addsBos()) {
             out.add(bos());
         }
-        List<UserTokens.Part> parts = userTokens.split(text);
+        List<UserTokens.Part> parts = (parseSpecial ? specialTokens : userTokens).split(text);
         BigramMerging merging = new BigramMerging(table, vocabulary.scores(), boundaries, byteTokens, unknown);
         boolean afterSpecial = true;
         for (UserTokens.Part part : parts) {

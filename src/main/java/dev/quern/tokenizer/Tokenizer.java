@@ -27,7 +27,12 @@ public interface Tokenizer {
      * @param addSpecial whether to begin with {@link #bos} and end with {@link #eos} where the vocabulary says so
      * @return token ids; none for an empty text without special tokens
      */
-    int[] encode(byte[] text, boolean addSpecial);
+    default int[] encode(byte[] text, boolean addSpecial) {
+        return encode(text, addSpecial, false);
+    }
+
+    /** @param parseSpecial whether text that spells a control token (or the unknown one) is taken for that token */
+    int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial);
 
     /** As {@link #encode(byte[], boolean)} for the text's UTF-8 (a lone surrogate counts as a question mark). */
     default int[] encode(String text, boolean addSpecial) {

@@ -97,6 +97,17 @@ record Llama(
         MethodHandle freeContext,
 
         @NativeSignature(
+                name = "llama_get_memory",
+                returns = POINTER,
+                takes = {POINTER})
+        MethodHandle memory,
+
+        @NativeSignature(
+                name = "llama_memory_clear",
+                takes = {POINTER, BOOL})
+        MethodHandle clearMemory,
+
+        @NativeSignature(
                 name = "llama_decode",
                 returns = INT,
                 takes = {POINTER, BATCH})

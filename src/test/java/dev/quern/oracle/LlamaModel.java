@@ -101,27 +101,69 @@ public final class LlamaModel implements AutoCloseable {
         for (int token : tokens) {
             LlamaCpp.require(token >= 0 && token < vocabularySize(), token + " is not in the vocabulary");
         }
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment params = contextParams(arena, tokens.length, options);
+        try (Arena arena = Arena.ofConfined();
+                Context context = new Context(arena, tokens.length, options)) {
+            context.decode(batch(arena, tokens, 0, tokens.length));
+            MemorySegment logits = context.logits();
+            long bytes = Math.multiplyExact((long) tokens.length * vocabularySize(), Float.BYTES);
+            return logits.reinterpret(bytes).toArray(JAVA_FLOAT);
+        }
+    }
+
+    /**
+     * Seconds that one llama_decode of a whole text takes, in a context that has decoded it before.
+     *
+     * @param from the first of the positions whose logits are computed
+     * @param to the first after them
+     */
+    public double decodeSeconds(int[] tokens, int from, int to, ContextOptions options) {
+        try (Arena arena = Arena.ofConfined();
+                Context context = new Context(arena, tokens.length, options)) {
+            MemorySegment batch = batch(arena, tokens, from, to);
+            context.decode(batch);
+            context.forget();
+            long start = System.nanoTime();
+            context.decode(batch);
+            return (System.nanoTime() - start) * 1e-9;
+        }
+    }
+
+    /** The cache of a text that has been seen, and the buffers beside it. */
+    private final class Context implements AutoCloseable {
+        private final MemorySegment context;
+
+        Context(Arena arena, int tokens, ContextOptions options) {
+            MemorySegment params = contextParams(arena, tokens, options);
             library.log().drain();
-            MemorySegment context =
-                    call(() -> (MemorySegment) llama.newContext().invokeExact(model, params));
+            context = call(() -> (MemorySegment) llama.newContext().invokeExact(model, params));
             LlamaCpp.require(
                     !context.equals(MemorySegment.NULL),
                     "no context: " + library.log().drain());
-            try {
-                MemorySegment batch = batch(arena, tokens);
-                int failed = call(() -> (int) llama.decode().invokeExact(context, batch));
-                LlamaCpp.require(
-                        failed == 0, "decoding failed: " + library.log().drain());
-                MemorySegment logits = call(() -> (MemorySegment) llama.logits().invokeExact(context));
-                long bytes = Math.multiplyExact((long) tokens.length * vocabularySize(), Float.BYTES);
-                return logits.reinterpret(bytes).toArray(JAVA_FLOAT);
-            } finally {
-                run(() -> {
-                    llama.freeContext().invokeExact(context);
-                });
-            }
+        }
+
+        /** Returns when the logits are there. */
+        void decode(MemorySegment batch) {
+            int failed = call(() -> (int) llama.decode().invokeExact(context, batch));
+            LlamaCpp.require(failed == 0, "decoding failed: " + library.log().drain());
+            logits();
+        }
+
+        MemorySegment logits() {
+            return call(() -> (MemorySegment) llama.logits().invokeExact(context));
+        }
+
+        void forget() {
+            run(() -> {
+                MemorySegment memory = (MemorySegment) llama.memory().invokeExact(context);
+                llama.clearMemory().invokeExact(memory, true);
+            });
+        }
+
+        @Override
+        public void close() {
+            run(() -> {
+                llama.freeContext().invokeExact(context);
+            });
         }
     }
 
@@ -139,7 +181,7 @@ public final class LlamaModel implements AutoCloseable {
         return params;
     }
 
-    private static MemorySegment batch(Arena arena, int[] tokens) {
+    private static MemorySegment batch(Arena arena, int[] tokens, int from, int to) {
         int count = tokens.length;
         MemorySegment sequence = arena.allocateFrom(JAVA_INT, 0);
         MemorySegment sequences = arena.allocate(ADDRESS, count);
@@ -147,7 +189,7 @@ public final class LlamaModel implements AutoCloseable {
             sequences.setAtIndex(ADDRESS, i, sequence);
         }
         MemorySegment wanted = arena.allocate(count);
-        wanted.fill((byte) 1);
+        wanted.asSlice(from, to - from).fill((byte) 1);
         MemorySegment batch = arena.allocate(BATCH);
         set(BATCH, batch, "n_tokens", count);
         set(BATCH, batch, "token", arena.allocateFrom(JAVA_INT, tokens));

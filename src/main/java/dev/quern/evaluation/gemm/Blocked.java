@@ -1,13 +1,12 @@
 package dev.quern.evaluation.gemm;
 
 /**
- * Activations, one row for each token, cut into blocks of {@link #BLOCK} columns: all rows of the first block, then all
- * rows of the second. A tile then reads four neighbouring runs whatever the width; row-major rows of a power-of-two
- * width would fall on the same few cache sets.
+ * What products are added to, one row for each token, cut into blocks of {@link #BLOCK} columns: all rows of the first
+ * block, then all rows of the second. Row-major rows of a power-of-two width would fall on the same few cache sets.
  *
  * @param rows rows in use
  * @param width columns
- * @param values at least {@link #size} floats; rows up to the next multiple of {@link Tile#ROWS} are there and are noise
+ * @param values at least {@link #size} floats
  */
 public record Blocked(int rows, int width, float[] values) {
     /** Columns of a block; 16 of its columns of weights (16 kB) fit the first-level cache beside the tile's rows. */
@@ -19,13 +18,9 @@ public record Blocked(int rows, int width, float[] values) {
         }
     }
 
-    /** Floats that {@code rows} times {@code width} take, with the rows rounded up to whole tiles. */
+    /** Floats that {@code rows} times {@code width} take. */
     public static int size(int rows, int width) {
-        return Math.multiplyExact(padded(rows), width);
-    }
-
-    public static int padded(int rows) {
-        return Math.ceilDiv(rows, Tile.ROWS) * Tile.ROWS;
+        return Math.multiplyExact(rows, width);
     }
 
     public int blocks() {
@@ -38,7 +33,7 @@ public record Blocked(int rows, int width, float[] values) {
 
     /** Index of the first value of a row within a block. */
     public int at(int block, int row) {
-        return block * BLOCK * padded(rows) + row * blockWidth(block);
+        return block * BLOCK * rows + row * blockWidth(block);
     }
 
     /** Copies {@code count} values of a row, from a column on, to a plain array. */

@@ -14,9 +14,9 @@ public final class Gemm {
      * @param panel {@code groups} runs of {@code a.width()} times 16 floats
      * @param c receives {@code count} rows of {@code 16 groups} floats; whole tiles are written
      */
-    public static void multiply(Blocked a, int first, int count, float[] panel, int groups, float[] c) {
+    public static void multiply(Packed a, int first, int count, float[] panel, int groups, float[] c) {
         int stride = groups * Tile.COLUMNS;
-        Arrays.fill(c, 0, Blocked.padded(count) * stride, 0);
+        Arrays.fill(c, 0, Packed.padded(count) * stride, 0);
         for (int block = 0; block < a.blocks(); block++) {
             int depth = a.blockWidth(block);
             for (int group = 0; group < groups; group++) {
@@ -29,7 +29,7 @@ public final class Gemm {
     private static void column(
             float[] a, int aAt, int depth, int count, float[] b, int bAt, float[] c, int cAt, int cStride) {
         for (int row = 0; row < count; row += Tile.ROWS) {
-            Tile.multiplyAdd(a, aAt + row * depth, depth, b, bAt, depth, c, cAt + row * cStride, cStride);
+            Tile.multiplyAdd(a, aAt + row * depth, b, bAt, depth, c, cAt + row * cStride, cStride);
         }
     }
 }

@@ -31,13 +31,13 @@ class GemmTest {
         Random random = new Random(rows * 1_000_003L + columns * 1009L + depth);
         float[] left = gaussians(random, rows * depth);
         float[] right = gaussians(random, columns * depth);
-        Blocked a = new Blocked(rows, depth, new float[Blocked.size(rows, depth)]);
+        Packed a = new Packed(rows, depth, new float[Packed.size(rows, depth)]);
         for (int row = 0; row < rows; row++) {
             a.write(row, 0, depth, left, row * depth);
         }
         int groups = Math.ceilDiv(columns, Tile.COLUMNS);
         float[] panel = pack(right, columns, depth, groups);
-        float[] c = gaussians(random, Blocked.padded(rows) * groups * Tile.COLUMNS);
+        float[] c = gaussians(random, Packed.padded(rows) * groups * Tile.COLUMNS);
 
         Gemm.multiply(a, 0, rows, panel, groups, c);
 
@@ -65,15 +65,15 @@ class GemmTest {
         float[] left = gaussians(random, rows * depth);
         int groups = Math.ceilDiv(columns, Tile.COLUMNS);
         float[] panel = pack(gaussians(random, columns * depth), columns, depth, groups);
-        Blocked all = new Blocked(rows, depth, new float[Blocked.size(rows, depth)]);
+        Packed all = new Packed(rows, depth, new float[Packed.size(rows, depth)]);
         for (int row = 0; row < rows; row++) {
             all.write(row, 0, depth, left, row * depth);
         }
-        float[] together = new float[Blocked.padded(rows) * groups * Tile.COLUMNS];
+        float[] together = new float[Packed.padded(rows) * groups * Tile.COLUMNS];
         Gemm.multiply(all, 0, rows, panel, groups, together);
 
         int row = rows - 1;
-        Blocked one = new Blocked(1, depth, new float[Blocked.size(1, depth)]);
+        Packed one = new Packed(1, depth, new float[Packed.size(1, depth)]);
         one.write(0, 0, depth, left, row * depth);
         float[] alone = new float[Tile.ROWS * groups * Tile.COLUMNS];
         Gemm.multiply(one, 0, 1, panel, groups, alone);

@@ -11,15 +11,15 @@ class KernelAllocationTest {
     @Test
     void theTileAllocatesNothingOnceCompiled() {
         int depth = 256;
-        float[] a = new float[66 * depth];
+        float[] a = new float[64 * depth];
         float[] b = new float[depth * Tile.COLUMNS];
-        float[] c = new float[66 * Tile.COLUMNS];
+        float[] c = new float[64 * Tile.COLUMNS];
         long least = Long.MAX_VALUE;
         for (int round = 0; round < 100; round++) {
             long before = allocated();
             for (int repeat = 0; repeat < 50; repeat++) {
-                for (int row = 0; row < 66; row += Tile.ROWS) {
-                    Tile.multiplyAdd(a, row * depth, depth, b, 0, depth, c, row * Tile.COLUMNS, Tile.COLUMNS);
+                for (int row = 0; row < 64; row += Tile.ROWS) {
+                    Tile.multiplyAdd(a, row * depth, b, 0, depth, c, row * Tile.COLUMNS, Tile.COLUMNS);
                 }
             }
             least = Math.min(least, allocated() - before);

@@ -1,0 +1,12 @@
+package dev.quern.evaluation;
+
+/** Is told what goes into a forward pass's products. */
+@FunctionalInterface
+interface ActivationObserver {
+    /**
+     * @param tensor the weight's name
+     * @param window which of the call's windows, in order
+     * @param squares for each input column the sum of x² over the window's tokens; shared by weights of one input
+     */
+    void seen(String tensor, int window, double[] squares);
+}
