@@ -20,7 +20,7 @@ record GateJudge(Recipe recipe, Optional<RunReport> baseline) {
             RunReport.OutputResult result,
             List<RunReport.Measurement> measurements) {
         List<RunReport.GateResult> verdicts = new ArrayList<>();
-        for (BatchGate gate : recipe.gates().getOrDefault(output, List.of())) {
+        for (BatchGate gate : recipe.gates().getOrDefault(Recipe.key(source, output), List.of())) {
             if (gate.quantity() == Quantity.SIZE) {
                 Optional<Double> bytes = Optional.ofNullable(result.file()).map(file -> (double) file.bytes());
                 verdicts.add(judge(gate, source, output, null, bytes));

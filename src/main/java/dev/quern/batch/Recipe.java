@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  * @param file the recipe
  * @param sha256 of the file
  * @param directory that outputs go to
- * @param gates of each output, by its name
+ * @param gates of each output of each source, by {@link #key}
  * @param threads all sources together; empty for all cores
  */
 public record Recipe(
@@ -117,6 +117,11 @@ public record Recipe(
         return directory.resolve(source.name() + ".imatrix.gguf");
     }
 
+    /** An output of a source, in maps and messages. */
+    static String key(String source, String output) {
+        return source + "/" + output;
+    }
+
     /** Whether a source and an output match a pattern of {@code --only}: one of their names, or both with a slash. */
     static boolean matches(String pattern, String source, String output) {
         String regex = java.util.Arrays.stream(pattern.toLowerCase(Locale.ROOT).split("(?=[*?])|(?<=[*?])"))
@@ -128,6 +133,6 @@ public record Recipe(
                 .collect(Collectors.joining());
         String left = source.toLowerCase(Locale.ROOT);
         String right = output.toLowerCase(Locale.ROOT);
-        return left.matches(regex) || right.matches(regex) || (left + "/" + right).matches(regex);
+        return left.matches(regex) || right.matches(regex) || key(left, right).matches(regex);
     }
 }

@@ -8,6 +8,7 @@ import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
 import dev.quern.quantization.QuantType;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,6 +23,8 @@ import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -68,7 +71,7 @@ public final class RecipeReader {
                 outputs,
                 calibration(root.get("calibration")),
                 evaluation,
-                gates(root.get("gates"), outputs, evaluation, baseline.isPresent()),
+                gates(root.get("gates"), sources, outputs, evaluation, baseline.isPresent()),
                 baseline,
                 reports(root.get("reports"), directory),
                 integer(root, "threads"),
@@ -228,36 +231,49 @@ public final class RecipeReader {
 
     private Map<String, List<BatchGate>> gates(
             @Nullable JsonNode node,
+            List<Recipe.Input> sources,
             List<Recipe.Output> outputs,
             Optional<Recipe.Evaluation> evaluation,
             boolean baseline) {
-        String base = evaluation.flatMap(Recipe.Evaluation::base).orElse("");
         Map<String, List<BatchGate>> gates = new LinkedHashMap<>();
-        outputs.forEach(output -> gates.put(output.name(), new ArrayList<>()));
         if (node == null) {
             return gates;
         }
+        String base = evaluation.flatMap(Recipe.Evaluation::base).orElse("");
         for (Map.Entry<String, JsonNode> entry : node.properties()) {
             String pointer = "/gates/" + JsonSchema.escaped(entry.getKey());
             List<BatchGate> read = gates(entry.getValue(), pointer, evaluation.isPresent(), baseline);
-            if (entry.getKey().equals("all")) {
-                // The base is compared with nothing, so that its size alone can be judged.
-                gates.forEach((name, list) -> read.stream()
-                        .filter(gate -> !name.equals(base) || gate.quantity() == Quantity.SIZE)
-                        .forEach(list::add));
-            } else if (entry.getKey().equals(base)
-                    && read.stream().anyMatch(gate -> gate.quantity() != Quantity.SIZE)) {
-                throw document.refuse(pointer, base + " is what others are compared with: only its size can be judged");
-            } else if (gates.containsKey(entry.getKey())) {
-                Objects.requireNonNull(gates.get(entry.getKey())).addAll(read);
-            } else {
+            String pattern = entry.getKey().equals("all") ? "*" : entry.getKey();
+            boolean used = false;
+            for (Recipe.Input source : sources) {
+                for (Recipe.Output output : outputs) {
+                    if (!Recipe.matches(pattern, source.name(), output.name())) {
+                        continue;
+                    }
+                    used = true;
+                    // The base is compared with nothing, so that its size alone can be judged.
+                    gates.computeIfAbsent(Recipe.key(source.name(), output.name()), key -> new ArrayList<>())
+                            .addAll(read.stream()
+                                    .filter(gate -> !output.name().equals(base) || gate.quantity() == Quantity.SIZE)
+                                    .toList());
+                }
+            }
+            if (!used) {
                 throw document.refuse(
                         pointer,
-                        "expected all or the name of an output (" + String.join(", ", gates.keySet()) + "), found '"
+                        "expected all, an output (" + names(outputs.stream().map(Recipe.Output::name)) + "), a source ("
+                                + names(sources.stream().map(Recipe.Input::name)) + ") or SOURCE/OUTPUT, found '"
                                 + entry.getKey() + "'");
+            }
+            if (entry.getKey().equals(base) && read.stream().anyMatch(gate -> gate.quantity() != Quantity.SIZE)) {
+                throw document.refuse(pointer, base + " is what others are compared with: only its size can be judged");
             }
         }
         return gates;
+    }
+
+    private static String names(Stream<String> names) {
+        return names.collect(Collectors.joining(", "));
     }
 
     private List<BatchGate> gates(JsonNode node, String pointer, boolean evaluated, boolean baseline) {
@@ -266,7 +282,7 @@ public final class RecipeReader {
             String at = pointer + "/" + entry.getKey();
             if (!entry.getKey().equals("drift")) {
                 Quantity quantity = measurable(at, entry.getKey(), evaluated);
-                gates.add(new BatchGate.Absolute(gate(at, quantity, entry.getValue().asString())));
+                gates.add(new BatchGate.Absolute(gate(at, quantity, written(entry.getValue()))));
                 continue;
             }
             if (!baseline) {
@@ -276,7 +292,7 @@ public final class RecipeReader {
                 String place = at + "/" + drift.getKey();
                 gates.add(new BatchGate.Drift(
                         measurable(place, drift.getKey(), evaluated),
-                        share(place, drift.getValue().asString())));
+                        share(place, written(drift.getValue()))));
             }
         }
         return gates;
@@ -301,6 +317,14 @@ public final class RecipeReader {
         } catch (Gate.Unreadable e) {
             throw document.refuse(pointer, String.valueOf(e.getMessage()));
         }
+    }
+
+    /** A number as people write it, without an exponent unless it is a very large or small one. */
+    private static String written(JsonNode node) {
+        double value = node.isNumber() ? Math.abs(node.asDouble()) : 0;
+        return node.isNumber() && (value == 0 || (value > 1e-12 && value < 1e15))
+                ? BigDecimal.valueOf(node.asDouble()).stripTrailingZeros().toPlainString()
+                : node.asString();
     }
 
     private double share(String pointer, String text) {

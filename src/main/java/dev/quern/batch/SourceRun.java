@@ -86,6 +86,9 @@ final class SourceRun {
             }
             return null;
         });
+        if (status == Status.REFUSED || status == Status.FAILED) {
+            results.replaceAll((name, result) -> result.status() == Status.NOT_RUN ? result.with(status) : result);
+        }
         List<RunReport.OutputResult> judged = new ArrayList<>();
         for (Recipe.Output output : outputs) {
             RunReport.OutputResult result = java.util.Objects.requireNonNull(results.get(output.name()));

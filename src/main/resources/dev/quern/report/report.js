@@ -99,6 +99,8 @@
       ctx.clip();
       ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
       const low = u.scales.y.min;
+      const line = 14 * devicePixelRatio;
+      const labels = [];
       points.forEach(p => {
         if (!u.series[p.series + 1].show) return;
         const x = u.valToPos(p.x, 'x', true);
@@ -112,7 +114,15 @@
         const right = x > u.bbox.left + 0.75 * u.bbox.width;
         ctx.textAlign = right ? 'right' : 'left';
         ctx.fillStyle = css('--ink');
-        ctx.fillText(p.name, x + (right ? -7 : 7) * devicePixelRatio, at(p.value) - 5 * devicePixelRatio);
+        // A name that would cover another stands above it; the same name in the same place stands there once.
+        const width = ctx.measureText(p.name).width;
+        const left = right ? x - width : x;
+        let y = at(p.value) - 5 * devicePixelRatio;
+        const covers = l => l.left < left + width && left < l.left + l.width && Math.abs(l.y - y) < line;
+        if (labels.some(l => covers(l) && l.name === p.name)) return;
+        while (labels.some(covers) && y > u.bbox.top + line) y -= line;
+        labels.push({ left, width, y, name: p.name });
+        ctx.fillText(p.name, x + (right ? -7 : 7) * devicePixelRatio, y);
       });
       ctx.restore();
     };
@@ -175,7 +185,8 @@
       name: output.name, values: m.kld_percentiles.map(p => log && p.value <= 0 ? null : p.value) }));
     const named = axes('share of positions at or below (%)', 'KL divergence (nats)');
     const shown = i => shares[i] === undefined ? '' : short(100 * shares[i]);
-    named[0].values = (_, ticks) => ticks.map(shown);
+    const narrow = parent.clientWidth < 500;
+    named[0].values = (_, ticks) => ticks.map(i => narrow && i % 2 === 1 ? '' : shown(i));
     named[0].splits = () => x;
     plot(parent, {
       scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
