@@ -98,9 +98,17 @@ public final class Batch {
                     recipe.file(),
                     "no source and output match --only " + String.join(", ", only),
                     "sources: "
-                            + String.join(", ", recipe.sources().stream().map(Recipe.Input::name).toList())
+                            + String.join(
+                                    ", ",
+                                    recipe.sources().stream()
+                                            .map(Recipe.Input::name)
+                                            .toList())
                             + "; outputs: "
-                            + String.join(", ", recipe.outputs().stream().map(Recipe.Output::name).toList()));
+                            + String.join(
+                                    ", ",
+                                    recipe.outputs().stream()
+                                            .map(Recipe.Output::name)
+                                            .toList()));
         }
         return selected;
     }
@@ -216,11 +224,13 @@ public final class Batch {
     private static int exitCode(List<RunReport.SourceResult> sources) {
         int worst = 0;
         for (RunReport.SourceResult source : sources) {
-            worst = worse(worst, switch (source.status()) {
-                case FAILED -> 1;
-                case REFUSED -> 3;
-                case DONE, UP_TO_DATE, NOT_RUN -> 0;
-            });
+            worst = worse(
+                    worst,
+                    switch (source.status()) {
+                        case FAILED -> 1;
+                        case REFUSED -> 3;
+                        case DONE, UP_TO_DATE, NOT_RUN -> 0;
+                    });
             boolean failed = source.outputs().stream()
                     .flatMap(output -> output.gates().stream())
                     .anyMatch(gate -> gate.verdict() == Verdict.FAILED);
@@ -237,8 +247,8 @@ public final class Batch {
         List<RunReport.TextFile> texts = new ArrayList<>();
         recipe.calibration().ifPresent(calibration -> texts.add(text(record, calibration.text(), "calibration")));
         recipe.evaluation()
-                .ifPresent(evaluation ->
-                        evaluation.texts().forEach(path -> texts.add(text(record, path, "evaluation"))));
+                .ifPresent(
+                        evaluation -> evaluation.texts().forEach(path -> texts.add(text(record, path, "evaluation"))));
         return texts;
     }
 

@@ -1,7 +1,6 @@
 package dev.quern.batch;
 
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Source;
 import dev.quern.report.Table;
@@ -136,9 +135,7 @@ public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
                         "%n%.2f GB to write in %s%s%n",
                         toWrite() / 1e9,
                         directory,
-                        free.isPresent()
-                                ? String.format(Locale.ROOT, ", %.2f GB free", free.getAsLong() / 1e9)
-                                : "");
+                        free.isPresent() ? String.format(Locale.ROOT, ", %.2f GB free", free.getAsLong() / 1e9) : "");
     }
 
     public Map<String, Object> map() {

@@ -15,10 +15,7 @@ import org.jspecify.annotations.Nullable;
 record GateJudge(Recipe recipe, Optional<RunReport> baseline) {
     /** A verdict for each gate of an output; for those about a text, one for each text. */
     List<RunReport.GateResult> judge(
-            String source,
-            String output,
-            RunReport.OutputResult result,
-            List<RunReport.Measurement> measurements) {
+            String source, String output, RunReport.OutputResult result, List<RunReport.Measurement> measurements) {
         List<RunReport.GateResult> verdicts = new ArrayList<>();
         for (BatchGate gate : recipe.gates().getOrDefault(Recipe.key(source, output), List.of())) {
             if (gate.quantity() == Quantity.SIZE) {

@@ -100,12 +100,10 @@ public record Recipe(
      * @param chunks windows at most
      * @param base the name of the output that others are compared with; empty for the source itself
      */
-    public record Evaluation(
-            List<Path> texts, int context, int chunks, Optional<String> base, boolean tensorErrors) {}
+    public record Evaluation(List<Path> texts, int context, int chunks, Optional<String> base, boolean tensorErrors) {}
 
     /** Where reports go. */
-    public record Reports(
-            Optional<Path> html, Optional<Path> json, Optional<Path> markdown, Optional<Path> junit) {}
+    public record Reports(Optional<Path> html, Optional<Path> json, Optional<Path> markdown, Optional<Path> junit) {}
 
     /** {@code out/llama-7b-Q4_K_M.gguf}. */
     Path target(Input source, Output output) {

@@ -53,7 +53,9 @@ record RecipePaths(Path directory, Map<String, String> environment) {
         // The part before the first wildcard's directory is taken as it is, whatever characters it holds.
         int wildcard = firstWildcard(filled);
         int slash = filled.lastIndexOf('/', wildcard);
-        Path base = directory.resolve(slash < 0 ? "" : filled.substring(0, slash + 1)).normalize();
+        Path base = directory
+                .resolve(slash < 0 ? "" : filled.substring(0, slash + 1))
+                .normalize();
         String pattern = filled.substring(slash + 1);
         int depth = pattern.contains("**") ? Integer.MAX_VALUE : pattern.split("/").length;
         PathMatcher matcher = FileSystems.getDefault().getPathMatcher("glob:" + pattern);

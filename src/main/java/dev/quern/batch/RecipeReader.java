@@ -91,7 +91,8 @@ public final class RecipeReader {
         if (problems.size() > 1) {
             List<String> others = problems.stream()
                     .skip(1)
-                    .map(other -> "line " + document.line(other.pointer()) + ": " + other.path() + ": " + other.problem())
+                    .map(other ->
+                            "line " + document.line(other.pointer()) + ": " + other.path() + ": " + other.problem())
                     .toList();
             throw refusal.withHint("and " + String.join("; ", others));
         }
@@ -108,7 +109,8 @@ public final class RecipeReader {
             Optional<String> name = node.isObject() ? text(node, "name") : Optional.empty();
             if (name.isPresent() && found.size() > 1) {
                 throw document.refuse(
-                        "/sources/" + i + "/name", "one name cannot stand for the " + found.size() + " matches of path");
+                        "/sources/" + i + "/name",
+                        "one name cannot stand for the " + found.size() + " matches of path");
             }
             for (Path path : found) {
                 Recipe.Input source = new Recipe.Input(name.orElseGet(() -> nameOf(path)), path);
@@ -181,8 +183,8 @@ public final class RecipeReader {
     private QuantType tensorType(String pointer, String text) {
         return QuantType.fromName(text)
                 .filter(Codecs::canQuantize)
-                .orElseThrow(() ->
-                        document.refuse(pointer, "expected a tensor type such as Q6_K, found '" + text + "'"));
+                .orElseThrow(
+                        () -> document.refuse(pointer, "expected a tensor type such as Q6_K, found '" + text + "'"));
     }
 
     private Pattern pattern(String pointer, String text) {
@@ -212,14 +214,17 @@ public final class RecipeReader {
             Path text = file("/evaluation/texts/" + i, node.get("texts").get(i).asString());
             // Reports and gates know a text by its name.
             if (texts.stream().anyMatch(other -> Objects.equals(other.getFileName(), text.getFileName()))) {
-                throw document.refuse("/evaluation/texts/" + i, "expected texts of different names, found a second "
-                        + text.getFileName());
+                throw document.refuse(
+                        "/evaluation/texts/" + i,
+                        "expected texts of different names, found a second " + text.getFileName());
             }
             texts.add(text);
         }
         Optional<String> base = text(node, "base").filter(name -> !name.equals("source"));
-        if (base.isPresent() && outputs.stream().noneMatch(output -> output.name().equals(base.get()))) {
-            throw document.refuse("/evaluation/base", "expected source or the name of an output, found '" + base.get() + "'");
+        if (base.isPresent()
+                && outputs.stream().noneMatch(output -> output.name().equals(base.get()))) {
+            throw document.refuse(
+                    "/evaluation/base", "expected source or the name of an output, found '" + base.get() + "'");
         }
         return Optional.of(new Recipe.Evaluation(
                 List.copyOf(texts),
@@ -291,8 +296,7 @@ public final class RecipeReader {
             for (Map.Entry<String, JsonNode> drift : entry.getValue().properties()) {
                 String place = at + "/" + drift.getKey();
                 gates.add(new BatchGate.Drift(
-                        measurable(place, drift.getKey(), evaluated),
-                        share(place, written(drift.getValue()))));
+                        measurable(place, drift.getKey(), evaluated), share(place, written(drift.getValue()))));
             }
         }
         return gates;

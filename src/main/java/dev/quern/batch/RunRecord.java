@@ -69,8 +69,7 @@ final class RunRecord implements AutoCloseable {
         FileChannel lock;
         try {
             Files.createDirectories(directory);
-            lock = FileChannel.open(
-                    directory.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            lock = FileChannel.open(directory.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         } catch (IOException e) {
             throw OutputException.of(directory, "cannot be written to", e);
         }
@@ -158,7 +157,9 @@ final class RunRecord implements AutoCloseable {
     /** An output that was made from this digest's inputs and is there as it was made. */
     synchronized Optional<RunReport.OutputResult> output(Path file, String digest) {
         Made made = contents.outputs().get(name(file));
-        if (made == null || !made.digest().equals(digest) || !isThere(file, made.result().file())) {
+        if (made == null
+                || !made.digest().equals(digest)
+                || !isThere(file, made.result().file())) {
             return Optional.empty();
         }
         return Optional.of(made.result());
@@ -166,7 +167,8 @@ final class RunRecord implements AutoCloseable {
 
     /** Whether an earlier run made a file of this name, so that it may be replaced. */
     synchronized boolean isOwn(Path file) {
-        return contents.outputs().containsKey(name(file)) || contents.collected().containsKey(name(file));
+        return contents.outputs().containsKey(name(file))
+                || contents.collected().containsKey(name(file));
     }
 
     private boolean isThere(Path file, RunReport.@Nullable FileIdentity expected) {
@@ -182,9 +184,7 @@ final class RunRecord implements AutoCloseable {
 
     synchronized Optional<RunReport.Measurement> measurement(String key, String digest) {
         Measured measured = contents.measurements().get(key);
-        return measured != null && measured.digest().equals(digest)
-                ? Optional.of(measured.result())
-                : Optional.empty();
+        return measured != null && measured.digest().equals(digest) ? Optional.of(measured.result()) : Optional.empty();
     }
 
     /** A file that was collected from this digest's inputs and is there. */

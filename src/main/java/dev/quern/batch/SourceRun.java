@@ -157,8 +157,8 @@ final class SourceRun {
                 .mapToLong(tensor -> tensor.info().shape().elements())
                 .sum();
         files = SourceFiles.of(source).stream()
-                .map(file -> new RunReport.FileIdentity(
-                        String.valueOf(file.getFileName()), size(file), record.sha256(file)))
+                .map(file ->
+                        new RunReport.FileIdentity(String.valueOf(file.getFileName()), size(file), record.sha256(file)))
                 .toList();
         sourceDigest = StepDigests.source(record, source);
         record.save();
@@ -228,8 +228,7 @@ final class SourceRun {
                 record.sha256(calibration.text()),
                 calibration.context(),
                 calibration.chunks());
-        Optional<RunRecord.Collected> known =
-                options.force() ? Optional.empty() : record.collected(target, digest);
+        Optional<RunRecord.Collected> known = options.force() ? Optional.empty() : record.collected(target, digest);
         if (known.isPresent()) {
             done("calibrate", Status.UP_TO_DATE, known.get().seconds());
             return Optional.of(target);
@@ -256,7 +255,8 @@ final class SourceRun {
         var progress = listener.progress("windows");
         progress.begin(input.name() + " calibration", windows.count());
         try (Forward forward = model.forward(calibration.context(), threads, Forward.DEFAULT_MEMORY)) {
-            Calibration.collect(forward, windows, new Calibration.Options(false, false), sums, d -> progress.advance(1));
+            Calibration.collect(
+                    forward, windows, new Calibration.Options(false, false), sums, d -> progress.advance(1));
         }
         progress.end();
         List<Path> reading = new ArrayList<>(SourceFiles.of(source));
@@ -266,7 +266,12 @@ final class SourceRun {
 
     // ---- conversion
 
-    private record Planned(Recipe.Output output, OutputPlan plan, Path target, String digest, @Nullable String matrix) {}
+    private record Planned(
+            Recipe.Output output,
+            OutputPlan plan,
+            Path target,
+            String digest,
+            @Nullable String matrix) {}
 
     private void convert(Source source, Optional<Path> collected) {
         List<Planned> stale = new ArrayList<>();
@@ -276,18 +281,20 @@ final class SourceRun {
             if (StepDigests.takesCollected(output) && recipe.calibration().isPresent() && collected.isEmpty()) {
                 continue; // Its importance matrix could not be made, which has been said.
             }
-            attempt("convert " + output.name(), () -> plan(source, output, matrix)).ifPresentOrElse(
-                    planned -> {
-                        all.put(output.name(), planned);
-                        Optional<RunReport.OutputResult> known = options.force()
-                                ? Optional.empty()
-                                : record.output(planned.target(), planned.digest());
-                        known.ifPresentOrElse(
-                                result -> results.put(output.name(), result.with(Status.UP_TO_DATE)),
-                                () -> stale.add(planned));
-                    },
-                    () -> results.put(
-                            output.name(), nothing(output, steps.getLast().status())));
+            attempt("convert " + output.name(), () -> plan(source, output, matrix))
+                    .ifPresentOrElse(
+                            planned -> {
+                                all.put(output.name(), planned);
+                                Optional<RunReport.OutputResult> known = options.force()
+                                        ? Optional.empty()
+                                        : record.output(planned.target(), planned.digest());
+                                known.ifPresentOrElse(
+                                        result -> results.put(output.name(), result.with(Status.UP_TO_DATE)),
+                                        () -> stale.add(planned));
+                            },
+                            () -> results.put(
+                                    output.name(),
+                                    nothing(output, steps.getLast().status())));
         }
         stale.removeIf(planned -> attempt("convert " + planned.output().name(), () -> {
                     refuseForeign(planned.target());
@@ -321,8 +328,8 @@ final class SourceRun {
         LinkedHashMap<String, dev.quern.gguf.GgufValue> keys = new LinkedHashMap<>();
         Optional<ImportanceMatrix> matrix = matrixFile.map(ImportanceReader::read);
         // The name alone: the same files in another directory give the same bytes.
-        matrix.ifPresent(read -> keys.putAll(
-                ImportanceKeys.of(matrixFile.map(file -> String.valueOf(file.getFileName())), read)));
+        matrix.ifPresent(read ->
+                keys.putAll(ImportanceKeys.of(matrixFile.map(file -> String.valueOf(file.getFileName())), read)));
         return new QuantizationOptions(
                 output.mix(), output.allowRequantize(), matrix, keys, output.prunedLayers(), false);
     }
@@ -405,8 +412,8 @@ final class SourceRun {
         }
         attempt("tensors " + planned.output().name(), () -> {
             try (Source written = Source.open(planned.target())) {
-                List<RunReport.TensorError> errors = TensorErrors.measure(
-                        planned.plan(), written.model(), threads, listener.progress("values"));
+                List<RunReport.TensorError> errors =
+                        TensorErrors.measure(planned.plan(), written.model(), threads, listener.progress("values"));
                 RunReport.OutputResult complete = new RunReport.OutputResult(
                         result.name(),
                         result.type(),
@@ -438,7 +445,8 @@ final class SourceRun {
             return;
         }
         String base = evaluation.base().orElse("source");
-        String baseDigest = evaluation.base().map(name -> requireFile(name).sha256()).orElse(sourceDigest);
+        String baseDigest =
+                evaluation.base().map(name -> requireFile(name).sha256()).orElse(sourceDigest);
         for (Path text : evaluation.texts()) {
             String name = String.valueOf(text.getFileName());
             List<Candidate> stale = new ArrayList<>();
@@ -511,10 +519,11 @@ final class SourceRun {
                 List<List<DivergenceEstimates>> running = new ArrayList<>();
                 var progress = listener.progress("windows");
                 progress.begin(input.name(), windows.count());
-                Comparison.Result result = Comparison.of(windows, reference, forwards).run(done -> {
-                    running.add(done.estimates());
-                    progress.advance(1);
-                });
+                Comparison.Result result = Comparison.of(windows, reference, forwards)
+                        .run(done -> {
+                            running.add(done.estimates());
+                            progress.advance(1);
+                        });
                 progress.end();
                 double seconds = since(begun);
                 keep(evaluation, candidates, windows, result, running, seconds);

@@ -23,8 +23,9 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "run",
-        description = "Carries a recipe out: many sources, types, gates and reports in one run. What is done and has not "
-                + "changed is not done again, so the same command goes on where an interrupted one stopped.",
+        description =
+                "Carries a recipe out: many sources, types, gates and reports in one run. What is done and has not "
+                        + "changed is not done again, so the same command goes on where an interrupted one stopped.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         exitCodeListHeading = "%nExit codes (of several the worst: 1, then 3, then 4):%n",
@@ -73,11 +74,17 @@ final class RunCommand implements Callable<Integer> {
     @Option(names = "--continue-on-error", description = "Go on with other sources when one fails (as in the recipe).")
     boolean continueOnError;
 
-    @Option(names = "--concurrency", paramLabel = "N", description = "Sources worked on at once (default: the recipe's).")
+    @Option(
+            names = "--concurrency",
+            paramLabel = "N",
+            description = "Sources worked on at once (default: the recipe's).")
     @Nullable
     Integer concurrency;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Worker threads (default: the recipe's, or all cores).")
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Worker threads (default: the recipe's, or all cores).")
     @Nullable
     Integer threads;
 
@@ -100,7 +107,9 @@ final class RunCommand implements Callable<Integer> {
         Talk talk = new Talk(quiet);
         int parallel = concurrency == null ? read.concurrency() : concurrency;
         Batch.Options options = new Batch.Options(
-                threads != null ? threads : read.threads().orElse(Runtime.getRuntime().availableProcessors()),
+                threads != null
+                        ? threads
+                        : read.threads().orElse(Runtime.getRuntime().availableProcessors()),
                 parallel,
                 continueOnError || read.continueOnError(),
                 Kernel.SIMD,

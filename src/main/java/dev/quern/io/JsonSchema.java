@@ -91,7 +91,13 @@ public final class JsonSchema {
             case "additionalProperties" -> unknownKey(error);
             case "required" -> "expected a key '" + error.getProperty() + "', found none";
             case "type" -> "expected " + types(Objects.requireNonNull(rule)) + ", found " + shown;
-            case "enum" -> oneOf(Objects.requireNonNull(rule).valueStream().map(JsonNode::asString).toList(), shown);
+            case "enum" ->
+                oneOf(
+                        Objects.requireNonNull(rule)
+                                .valueStream()
+                                .map(JsonNode::asString)
+                                .toList(),
+                        shown);
             case "minimum" -> "expected at least " + rule + ", found " + shown;
             case "maximum" -> "expected at most " + rule + ", found " + shown;
             case "minItems", "minProperties", "minLength" -> "expected something, found nothing";

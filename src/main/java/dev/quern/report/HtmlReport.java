@@ -28,8 +28,9 @@ public final class HtmlReport {
         String script = resource("report.js");
         Map<String, String> parts = Map.of(
                 "title", escaped(report.name()),
-                "policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '" + digest(plots)
-                        + "' '" + digest(script) + "'",
+                "policy",
+                        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '" + digest(plots)
+                                + "' '" + digest(script) + "'",
                 "styles", resource("uPlot.min.css") + resource("report.css"),
                 "verdict", verdict(report),
                 "summary", summary(report),
@@ -58,7 +59,8 @@ public final class HtmlReport {
 
     private static String summary(RunReport report) {
         StringBuilder out = new StringBuilder("<table><thead><tr>");
-        Summary.header(report).forEach(name -> out.append("<th>").append(escaped(name)).append("</th>"));
+        Summary.header(report)
+                .forEach(name -> out.append("<th>").append(escaped(name)).append("</th>"));
         out.append("</tr></thead><tbody>");
         for (Summary.Line line : Summary.lines(report)) {
             out.append("<tr class=\"").append(kind(line)).append("\">");
@@ -105,8 +107,8 @@ public final class HtmlReport {
             file(out, "recipe", recipe);
         }
         report.texts()
-                .forEach(text -> file(
-                        out, text.role(), new RunReport.FileIdentity(text.name(), text.bytes(), text.sha256())));
+                .forEach(text ->
+                        file(out, text.role(), new RunReport.FileIdentity(text.name(), text.bytes(), text.sha256())));
         for (RunReport.SourceResult source : report.sources()) {
             source.files().forEach(file -> file(out, "source " + source.name(), file));
             source.outputs().stream()
@@ -118,7 +120,11 @@ public final class HtmlReport {
     }
 
     private static void entry(StringBuilder out, String name, String value) {
-        out.append("<dt>").append(escaped(name)).append("</dt><dd>").append(escaped(value)).append("</dd>");
+        out.append("<dt>")
+                .append(escaped(name))
+                .append("</dt><dd>")
+                .append(escaped(value))
+                .append("</dd>");
     }
 
     private static void file(StringBuilder out, String role, RunReport.FileIdentity file) {

@@ -35,8 +35,7 @@ public final class JunitReport {
 
     private static void suite(XMLStreamWriter out, RunReport.SourceResult source, String started)
             throws XMLStreamException {
-        boolean broken =
-                source.status() == RunReport.Status.REFUSED || source.status() == RunReport.Status.FAILED;
+        boolean broken = source.status() == RunReport.Status.REFUSED || source.status() == RunReport.Status.FAILED;
         List<RunReport.GateResult> gates = source.outputs().stream()
                 .flatMap(output -> output.gates().stream())
                 .toList();
@@ -51,7 +50,9 @@ public final class JunitReport {
                 "time",
                 Summary.format(
                         "%.3f",
-                        source.steps().stream().mapToDouble(RunReport.Step::seconds).sum()));
+                        source.steps().stream()
+                                .mapToDouble(RunReport.Step::seconds)
+                                .sum()));
         attribute(out, "timestamp", started.replace("Z", ""));
         if (broken) {
             testcase(out, source.name(), "source", "error", String.valueOf(source.message()));

@@ -8,7 +8,8 @@ public final class MarkdownReport {
     private MarkdownReport() {}
 
     public static String text(RunReport report) {
-        StringBuilder out = new StringBuilder("## ").append(escaped(report.name())).append("\n\n");
+        StringBuilder out =
+                new StringBuilder("## ").append(escaped(report.name())).append("\n\n");
         out.append(report.exitCode() == 0 ? "**Done.** " : "**Not all is well.** ")
                 .append(escaped(Summary.verdict(report)))
                 .append("\n\n");
@@ -45,7 +46,8 @@ public final class MarkdownReport {
                 case '<' -> out.append("&lt;");
                 case '>' -> out.append("&gt;");
                 case '@' -> out.append("&#64;");
-                case '|', '*', '_', '`', '[', ']', '\\', '#', '~', '!' -> out.append('\\').append(c);
+                case '|', '*', '_', '`', '[', ']', '\\', '#', '~', '!' ->
+                    out.append('\\').append(c);
                 default -> out.append(Character.isISOControl(c) ? ' ' : c);
             }
         }

@@ -12,7 +12,12 @@ public final class RunComparison {
     private static final double CERTAIN = 2;
 
     /** An output on a text in both runs; a side that lacks it is null. */
-    private record Pair(String source, String output, @Nullable String text, @Nullable Side first, @Nullable Side second) {}
+    private record Pair(
+            String source,
+            String output,
+            @Nullable String text,
+            @Nullable Side first,
+            @Nullable Side second) {}
 
     private record Side(RunReport.OutputResult output, RunReport.@Nullable Measurement measurement) {}
 

@@ -85,8 +85,7 @@ public record RunReport(
      * @param system name and architecture
      * @param kernel that quantized
      */
-    public record Tool(
-            String version, String java, String system, String kernel, int threads, List<String> command) {}
+    public record Tool(String version, String java, String system, String kernel, int threads, List<String> command) {}
 
     /** A file's name without its directory, its size and contents. */
     public record FileIdentity(String name, long bytes, String sha256) {}
@@ -114,7 +113,11 @@ public record RunReport(
 
     /** @param seconds that it took, in this run or the earlier one that did it */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    public record Step(String name, Status status, double seconds, @Nullable String message) {}
+    public record Step(
+            String name,
+            Status status,
+            double seconds,
+            @Nullable String message) {}
 
     /**
      * @param name unlike its neighbours'; usually the type
@@ -155,7 +158,18 @@ public record RunReport(
 
         public OutputResult with(List<Measurement> measured, List<GateResult> judged) {
             return new OutputResult(
-                    name, type, status, options, file, importance, bitsPerWeight, seconds, mix, tensorErrors, measured, judged);
+                    name,
+                    type,
+                    status,
+                    options,
+                    file,
+                    importance,
+                    bitsPerWeight,
+                    seconds,
+                    mix,
+                    tensorErrors,
+                    measured,
+                    judged);
         }
 
         /** Whether no gate speaks against it. */

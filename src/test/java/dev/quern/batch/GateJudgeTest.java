@@ -10,7 +10,8 @@ class GateJudgeTest {
     void driftIsRelativeForNumbersAndInPointsForShares() {
         assertThat(new BatchGate.Drift(Quantity.KLD, 0.1).worse(0.033, 0.03)).isCloseTo(0.1, within());
         assertThat(new BatchGate.Drift(Quantity.KLD, 0.1).worse(0.027, 0.03)).isCloseTo(-0.1, within());
-        assertThat(new BatchGate.Drift(Quantity.SAME_TOP, 0.1).worse(0.91, 0.93)).isCloseTo(0.02, within());
+        assertThat(new BatchGate.Drift(Quantity.SAME_TOP, 0.1).worse(0.91, 0.93))
+                .isCloseTo(0.02, within());
         assertThat(new BatchGate.Drift(Quantity.SIZE, 0).worse(100, 100)).isZero();
     }
 

@@ -53,16 +53,16 @@ class RunCommandTest {
                         .code())
                 .isZero();
         write("""
-                version: 1
-                name: Five <b>sources</b>
-                sources: [models/*]
-                outputs: [Q8_0, {type: Q4_0, name: small}]
-                evaluation: {texts: [text.txt], context: 64, chunks: 2}
-                gates:
-                  all: {size: 8MB, kld: 0.5}
-                  b-strict/small: {kld: 0.0000001}
-                continue_on_error: true
-                """);
+            version: 1
+            name: Five <b>sources</b>
+            sources: [models/*]
+            outputs: [Q8_0, {type: Q4_0, name: small}]
+            evaluation: {texts: [text.txt], context: 64, chunks: 2}
+            gates:
+              all: {size: 8MB, kld: 0.5}
+              b-strict/small: {kld: 0.0000001}
+            continue_on_error: true
+            """);
     }
 
     private void write(String text) throws IOException {
@@ -113,8 +113,7 @@ class RunCommandTest {
         assertThat(status(interrupted, "b-strict")).isEqualTo(Status.NOT_RUN);
         Map<String, FileTime> first = outputs();
         assertThat(first)
-                .containsOnlyKeys(
-                        "a-meta-Q8_0.gguf", "a-meta-small.gguf", "b-strict-Q8_0.gguf", "b-strict-small.gguf");
+                .containsOnlyKeys("a-meta-Q8_0.gguf", "a-meta-small.gguf", "b-strict-Q8_0.gguf", "b-strict-small.gguf");
 
         // The same command goes on: what is there is not made again.
         Cli.Run second = Cli.run("run", recipe);
@@ -145,15 +144,16 @@ class RunCommandTest {
         Cli.Run only = Cli.run("run", recipe, "--only", "b-*", "--only", "e", "--quiet");
         assertThat(only.code()).isEqualTo(4);
         assertThat(report().sources()).extracting(RunReport.SourceResult::name).containsExactly("b-strict", "e");
-        assertThat(Cli.run("run", recipe, "--only", "d-plain/Q8_0", "--quiet").code()).isZero();
+        assertThat(Cli.run("run", recipe, "--only", "d-plain/Q8_0", "--quiet").code())
+                .isZero();
     }
 
     private void oneSource(String more) throws IOException {
         write("""
-                version: 1
-                sources: [models/one]
-                outputs: [Q4_0]
-                """ + more);
+            version: 1
+            sources: [models/one]
+            outputs: [Q4_0]
+            """ + more);
     }
 
     @Test
@@ -215,10 +215,10 @@ class RunCommandTest {
         Files.delete(folder.resolve("models/a/config.json"));
         source("b", Tampered.HUGGING_FACE);
         write("""
-                version: 1
-                sources: [models/a, models/b]
-                outputs: [Q4_0]
-                """);
+            version: 1
+            sources: [models/a, models/b]
+            outputs: [Q4_0]
+            """);
         assertThat(Cli.run("run", recipe, "--quiet").code()).isEqualTo(3);
         assertThat(status(report(), "b")).isEqualTo(Status.NOT_RUN);
         assertThat(Cli.run("run", recipe, "--quiet", "--continue-on-error", "--concurrency", "2")
@@ -231,13 +231,13 @@ class RunCommandTest {
     void calibrationBaseAndDrift() throws Exception {
         source("one", Tampered.HUGGING_FACE);
         String text = """
-                version: 1
-                sources: [models/one]
-                outputs: [F16, Q2_K, {type: Q2_K, name: plain, calibrate: false}]
-                calibration: {text: text.txt, context: 64, chunks: 2}
-                evaluation: {texts: [text.txt], context: 64, chunks: 2, base: F16, tensor_errors: false}
-                reports: {json: report.json}
-                """;
+            version: 1
+            sources: [models/one]
+            outputs: [F16, Q2_K, {type: Q2_K, name: plain, calibrate: false}]
+            calibration: {text: text.txt, context: 64, chunks: 2}
+            evaluation: {texts: [text.txt], context: 64, chunks: 2, base: F16, tensor_errors: false}
+            reports: {json: report.json}
+            """;
         write(text);
         Cli.Run first = Cli.run("run", recipe);
         assertThat(first.code()).as(first.err()).isZero();
@@ -246,7 +246,8 @@ class RunCommandTest {
         assertThat(before.outputs().get(0).measurements()).isEmpty();
         assertThat(before.outputs().get(1).importance()).isNotNull();
         assertThat(before.outputs().get(2).importance()).isNull();
-        assertThat(before.outputs().get(1).file()).isNotEqualTo(before.outputs().get(2).file());
+        assertThat(before.outputs().get(1).file())
+                .isNotEqualTo(before.outputs().get(2).file());
         assertThat(before.outputs().get(1).tensorErrors()).isEmpty();
 
         Files.move(folder.resolve("report.json"), folder.resolve("baseline.json"));
