@@ -33,7 +33,8 @@ class ArchitectureTest {
         edges.put("quantization", List.of("tensor", "io"));
         edges.put("gguf", List.of("io", "tensor", "quantization"));
         edges.put("tokenizer", List.of("io", "gguf"));
-        edges.put("checkpoint", List.of("io", "tensor"));
+        // Files of llama.cpp before GGUF hold its block types.
+        edges.put("checkpoint", List.of("io", "tensor", "quantization"));
         // A page of data says what a checkpoint's names mean, so it knows checkpoints and they do not know it.
         edges.put("architecture", List.of("io", "tensor", "gguf", "checkpoint"));
         // Sums of activations are written as a GGUF of F32 tensors, and tensor types are quantization's.
@@ -55,6 +56,9 @@ class ArchitectureTest {
                         "importance",
                         // A model to be evaluated is a source, opened; the evaluator knows neither files nor sources.
                         "evaluation"));
+        edges.put(
+                "verification",
+                List.of("io", "tensor", "quantization", "gguf", "architecture", "importance", "pipeline"));
         edges.put("report", List.copyOf(edges.keySet()));
         // A run makes its report, and reads earlier ones to measure drift.
         edges.put("batch", List.copyOf(edges.keySet()));

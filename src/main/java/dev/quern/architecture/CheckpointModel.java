@@ -172,13 +172,44 @@ public final class CheckpointModel {
         return graph;
     }
 
+    private boolean isHuggingFace() {
+        return checkpoint.layout() == Layout.HUGGING_FACE;
+    }
+
+    /**
+     * What a checkpoint's tensor is called in a GGUF.
+     *
+     * @param shape the shape that the configuration calls for
+     * @param ropeHeads for rows that are put back from Hugging Face's rotary order, the heads; otherwise 0
+     */
+    public record Place(String name, Shape shape, long ropeHeads) {
+        /** The rows of a matrix that has as many as the tensor, in the GGUF's order. */
+        public TensorSource inOrder(TensorSource rows) {
+            return ropeHeads == 0 ? rows : RopeRows.undoHuggingFace(rows, ropeHeads);
+        }
+    }
+
+    /** Every tensor that the family's page knows, by its name in the checkpoint's layout. */
+    public Map<String, Place> places() {
+        Map<String, Place> places = new LinkedHashMap<>();
+        expectedTensors().forEach((name, named) -> {
+            Architecture.Transforms transforms = named.rule().transform();
+            Architecture.Transform transform = transforms == null
+                    ? null
+                    : checkpoint.layout() == Layout.META ? transforms.meta() : transforms.huggingface();
+            long heads = transform == null ? 0 : sizes.get(transform.permuteRope());
+            places.put(name, new Place(named.ggufName(), shapeOf(named.rule()), heads));
+        });
+        return places;
+    }
+
     /** A rule with the layer's number put in. */
     private record Named(TensorRule rule, String ggufName, String huggingFaceName) {}
 
     private Map<String, Named> expectedTensors() {
         Map<String, Named> expected = new LinkedHashMap<>();
         for (TensorRule rule : page.tensors()) {
-            String pattern = checkpoint.layout() == Layout.META ? rule.meta() : rule.huggingface();
+            String pattern = isHuggingFace() ? rule.huggingface() : rule.meta();
             if (pattern == null) {
                 continue;
             }
@@ -205,7 +236,7 @@ public final class CheckpointModel {
     }
 
     private Collection<Map.Entry<String, Named>> inPeersOrder(Map<String, Named> found) {
-        if (checkpoint.layout() == Layout.HUGGING_FACE) {
+        if (isHuggingFace()) {
             return found.entrySet();
         }
         TreeMap<String, Map.Entry<String, Named>> sorted = new TreeMap<>();
@@ -219,7 +250,7 @@ public final class CheckpointModel {
         Architecture.Transforms transforms = rule.transform();
         if (transforms != null) {
             Architecture.Transform transform =
-                    checkpoint.layout() == Layout.META ? transforms.meta() : transforms.huggingface();
+                    isHuggingFace() ? transforms.huggingface() : transforms.meta();
             if (transform != null) {
                 source = RopeRows.undoHuggingFace(source, sizes.get(transform.permuteRope()));
             }

@@ -3,6 +3,7 @@ package dev.quern.architecture;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.io.MappedFile;
 import dev.quern.tensor.TensorGraph;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -16,6 +17,11 @@ public record Model(String origin, GgufMetadata metadata, TensorGraph tensors, L
         implements AutoCloseable {
     public Model {
         files = List.copyOf(files);
+    }
+
+    /** Where the weights are read from. */
+    public List<Path> paths() {
+        return files.stream().map(MappedFile::path).toList();
     }
 
     @Override

@@ -7,11 +7,17 @@ import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /** A checkpoint on disk, opened: headers and pickles parsed, no weight read. Safe for several threads. */
 public interface Checkpoint extends AutoCloseable {
     Layout layout();
+
+    /** How another tool has packed the weights, for people, e.g. "GPTQ (4-bit)"; empty for plain weights. */
+    default Optional<String> packing() {
+        return Optional.empty();
+    }
 
     /** Where tokenizer files and the model card lie. */
     Path directory();

@@ -1,5 +1,7 @@
 package dev.quern.checkpoint;
 
+import dev.quern.checkpoint.ggml.GgmlVersion;
+import dev.quern.checkpoint.packed.PackedCheckpoint;
 import dev.quern.checkpoint.torch.TorchContainer;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
@@ -21,7 +23,11 @@ public final class Checkpoints {
     private static final String CONFIG = "config.json";
     private static final String PARAMS = "params.json";
     private static final String SAFETENSORS_INDEX = "model.safetensors.index.json";
+    private static final String MISTRAL_INDEX = "consolidated.safetensors.index.json";
     private static final String TORCH_INDEX = "pytorch_model.bin.index.json";
+
+    /** What PEFT calls an adapter's configuration. */
+    public static final String ADAPTER_CONFIG = "adapter_config.json";
 
     private Checkpoints() {}
 
@@ -47,6 +53,34 @@ public final class Checkpoints {
         }
     }
 
+    /**
+     * The tensors of a PEFT adapter's folder; the configuration is adapter_config.json.
+     *
+     * @throws InputException when it is no adapter
+     */
+    public static Checkpoint openAdapter(Path directory) {
+        Path config = directory.resolve(ADAPTER_CONFIG);
+        if (!Files.isRegularFile(config)) {
+            throw InputException.of(directory, "no adapter_config.json in it")
+                    .withHint("an adapter is a folder with adapter_config.json and adapter_model.safetensors");
+        }
+        Path file = Stream.of("adapter_model.safetensors", "adapter_model.bin")
+                .map(directory::resolve)
+                .filter(Files::exists)
+                .findFirst()
+                .orElseThrow(() -> InputException.of(
+                                directory, "no adapter_model.safetensors or adapter_model.bin beside adapter_config.json")
+                        .withHint("the download is not complete"));
+        ModelConfig read = ModelConfig.read(config);
+        List<Weights> weights = Weights.open(List.of(file));
+        try {
+            return new WholeTensors(Layout.HUGGING_FACE, directory, read, weights, List.of());
+        } catch (RuntimeException | Error e) {
+            weights.forEach(Weights::close);
+            throw e;
+        }
+    }
+
     static Path directoryOf(Path file) {
         return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
     }
@@ -55,6 +89,9 @@ public final class Checkpoints {
         List<String> names = names(directory);
         Parts parts = Parts.of(directory, names);
         List<Path> metaShards = MetaShards.find(directory, names);
+        if (names.contains(PARAMS) && parts.isMistral()) {
+            return mistral(directory, parts);
+        }
         boolean config = names.contains(CONFIG);
         if (config && !parts.files().isEmpty()) {
             return huggingFace(directory, parts);
@@ -69,25 +106,33 @@ public final class Checkpoints {
         String name = String.valueOf(file.getFileName());
         Path directory = directoryOf(file);
         if (name.endsWith(".index.json")) {
-            return huggingFace(directory, Parts.indexed(file));
+            Parts listed = Parts.indexed(file);
+            return listed.isMistral() ? mistral(directory, listed) : huggingFace(directory, listed);
         }
         if (name.endsWith(".json")) {
             throw InputException.of(file, "is no weight file").withHint("give the directory: " + directory);
         }
-        refuseGguf(file);
+        if (isGgml(file)) {
+            return GgmlCheckpoint.open(file);
+        }
         List<String> names = names(directory);
         // One shard alone is half a model: with its siblings it is the whole one.
         if (MetaShards.isShard(name)) {
             return meta(directory, MetaShards.find(directory, names));
         }
         Parts all = Parts.of(directory, names);
-        if (all.files().size() > 1 && Parts.isShard(name) && all.contains(name)) {
+        boolean together = all.files().size() > 1 && Parts.isShard(name) && all.contains(name);
+        Parts one = new Parts(List.of(file), Optional.empty(), List.of());
+        if (names.contains(PARAMS) && one.isMistral()) {
+            return mistral(directory, together ? all : one);
+        }
+        if (together) {
             return huggingFace(directory, all);
         }
         if (!names.contains(CONFIG) && names.contains(PARAMS)) {
             return meta(directory, List.of(file));
         }
-        return huggingFace(directory, new Parts(List.of(file), Optional.empty(), List.of()));
+        return huggingFace(directory, one);
     }
 
     private static Checkpoint huggingFace(Path directory, Parts parts) {
@@ -101,7 +146,30 @@ public final class Checkpoints {
         try {
             List<String> notes = new ArrayList<>(parts.notes());
             parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
-            return new HuggingFaceCheckpoint(directory, config, weights, notes);
+            return PackedCheckpoint.of(new WholeTensors(Layout.HUGGING_FACE, directory, config, weights, notes));
+        } catch (RuntimeException | Error e) {
+            weights.forEach(Weights::close);
+            throw e;
+        }
+    }
+
+    /** Mistral's own layout: Meta's names and params.json, but every tensor whole and in safetensors. */
+    private static Checkpoint mistral(Path directory, Parts parts) {
+        Path params = directory.resolve(PARAMS);
+        if (!Files.exists(params)) {
+            throw InputException.of(directory, "no params.json beside the consolidated*.safetensors files")
+                    .withHint("get params.json and the tokenizer from where the weights came from");
+        }
+        List<Weights> weights = Weights.open(parts.files());
+        try {
+            List<String> notes = new ArrayList<>(parts.notes());
+            parts.index().ifPresent(index -> notes.addAll(index.check(weights)));
+            List<String> unused = MetaParameters.unused(params);
+            if (!unused.isEmpty()) {
+                notes.add(params + ": not used: " + quoted(unused));
+            }
+            return new WholeTensors(
+                    Layout.META, directory, MetaParameters.translateWhole(params, weights), weights, notes);
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;
@@ -129,11 +197,13 @@ public final class Checkpoints {
         }
     }
 
-    private static void refuseGguf(Path path) {
+    /** Whether it is a file of llama.cpp before GGUF; one of GGUF is no checkpoint. */
+    private static boolean isGgml(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             if (TorchContainer.of(file) == TorchContainer.GGUF) {
                 throw InputException.of(path, "is a GGUF file, not a checkpoint");
             }
+            return GgmlVersion.looksLike(file);
         }
     }
 
@@ -163,9 +233,10 @@ public final class Checkpoints {
                 directory,
                 "no weight files (safetensors, pytorch_model.bin or " + "consolidated.*.pth) in it; found "
                         + (names.isEmpty() ? "nothing" : quoted(names)));
-        if (names.contains("adapter_config.json")) {
+        if (names.contains(ADAPTER_CONFIG)) {
             return InputException.of(directory, "is a LoRA adapter, not a model")
-                    .withHint("merge it into its base model first (peft: merge_and_unload)");
+                    .withHint("quern convert BASE --lora ADAPTER merges it; quern convert ADAPTER --base BASE makes it a GGUF of"
+                            + " its own");
         }
         if (any(names, name -> name.endsWith(".gguf"))) {
             return none.withHint("give the GGUF file itself as the source");
@@ -198,7 +269,10 @@ public final class Checkpoints {
                 return indexed(directory.resolve(SAFETENSORS_INDEX)).notingOthers(names, "model.*\\.safetensors");
             }
             List<String> chosen = matching(names, "model.*\\.safetensors");
-            if (chosen.isEmpty() && !names.contains("adapter_config.json")) {
+            if (chosen.isEmpty() && names.contains(MISTRAL_INDEX)) {
+                return indexed(directory.resolve(MISTRAL_INDEX));
+            }
+            if (chosen.isEmpty() && !names.contains(ADAPTER_CONFIG)) {
                 chosen = matching(names, ".*\\.safetensors");
             }
             if (chosen.isEmpty() && names.contains(TORCH_INDEX)) {
@@ -228,6 +302,14 @@ public final class Checkpoints {
 
         static boolean isShard(String name) {
             return name.matches(SHARD);
+        }
+
+        /** Names decide only whose words the configuration is in. */
+        boolean isMistral() {
+            return !files.isEmpty()
+                    && files.stream()
+                            .allMatch(file -> String.valueOf(file.getFileName())
+                                    .matches("consolidated.*\\.safetensors"));
         }
 
         boolean contains(String name) {

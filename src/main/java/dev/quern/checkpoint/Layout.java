@@ -5,5 +5,7 @@ public enum Layout {
     /** config.json with safetensors or pytorch_model.bin files. */
     HUGGING_FACE,
     /** params.json with consolidated.NN.pth files, as Meta publishes LLaMA. */
-    META
+    META,
+    /** One file of llama.cpp before GGUF: Meta's names and head order. */
+    GGML
 }

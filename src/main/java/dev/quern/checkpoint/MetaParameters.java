@@ -30,6 +30,8 @@ final class MetaParameters {
             "rope_theta",
             "use_scaled_rope",
             "rope_scaling_factor",
+            "head_dim",
+            "max_position_embeddings",
             "max_batch_size",
             "max_seq_len");
 
@@ -37,13 +39,24 @@ final class MetaParameters {
     private final List<Weights> shards;
     private final ObjectNode out = JsonNodeFactory.instance.objectNode();
 
-    private MetaParameters(ModelConfig params, List<Weights> shards) {
+    /** Whether every tensor lies whole in one of the files, as Mistral has it, and is not cut over all of them. */
+    private final boolean whole;
+
+    private MetaParameters(ModelConfig params, List<Weights> shards, boolean whole) {
         this.params = params;
         this.shards = shards;
+        this.whole = whole;
     }
 
     static ModelConfig translate(Path file, List<Weights> shards) {
-        ModelConfig config = new ModelConfig(file, new MetaParameters(ModelConfig.read(file), shards).translated());
+        ModelConfig config = new ModelConfig(file, new MetaParameters(ModelConfig.read(file), shards, false).translated());
+        config.checkHeads();
+        return config;
+    }
+
+    /** Mistral's params.json, which uses Meta's words. */
+    static ModelConfig translateWhole(Path file, List<Weights> parts) {
+        ModelConfig config = new ModelConfig(file, new MetaParameters(ModelConfig.read(file), parts, true).translated());
         config.checkHeads();
         return config;
     }
@@ -61,7 +74,8 @@ final class MetaParameters {
         out.put("model_type", "llama");
         long width = params.requireInteger("dim");
         long heads = params.requireInteger("n_heads");
-        if (width % heads != 0) {
+        params.integer("head_dim").ifPresent(size -> out.put("head_dim", size));
+        if (!out.has("head_dim") && width % heads != 0) {
             throw params.refused("n_heads", heads + " does not divide dim " + width);
         }
         out.put("hidden_size", width);
@@ -71,7 +85,7 @@ final class MetaParameters {
         out.put("intermediate_size", params.integer("hidden_dim").orElseGet(() -> feedForwardWidth(width)));
         out.put("rms_norm_eps", params.requireReal("norm_eps"));
         out.put("vocab_size", vocabulary(width));
-        out.put("tie_word_embeddings", !shards.getFirst().holds("output.weight"));
+        out.put("tie_word_embeddings", shards.stream().noneMatch(shard -> shard.holds("output.weight")));
         putRope(width);
         out.put("torch_dtype", dtype());
         return out;
@@ -117,6 +131,11 @@ final class MetaParameters {
         if (!given.isMissingNode() && !given.isNull() && !(given.isIntegralNumber() && given.longValue() == -1)) {
             return params.requireInteger("vocab_size");
         }
+        if (whole) {
+            return tensor("tok_embeddings.weight").info().shape().dims().length == 2
+                    ? tensor("tok_embeddings.weight").info().shape().dim(0)
+                    : 0;
+        }
         TensorSource output = shards.getFirst().tensors().get("output.weight");
         if (output != null) {
             return output.info().shape().dims().length == 2
@@ -133,7 +152,7 @@ final class MetaParameters {
         double theta = params.real("rope_theta").orElse(10_000);
         out.put("rope_theta", theta);
         boolean scaled = params.bool("use_scaled_rope").orElse(false);
-        out.put("max_position_embeddings", scaled ? 131_072 : context(theta));
+        out.put("max_position_embeddings", scaled ? 131_072 : whole ? mistralContext() : context(theta));
         if (scaled) {
             out.putObject("rope_scaling")
                     .put("rope_type", "llama3")
@@ -142,6 +161,13 @@ final class MetaParameters {
                     .put("high_freq_factor", 4.0)
                     .put("original_max_position_embeddings", 8192);
         }
+    }
+
+    /** Where Mistral's file does not say: 32768, as the config.json of each 7B has. */
+    private long mistralContext() {
+        long written = params.integer("max_position_embeddings")
+                .orElseGet(() -> params.integer("max_seq_len").orElse(0L));
+        return written > 0 ? written : 32_768;
     }
 
     /**
@@ -167,8 +193,16 @@ final class MetaParameters {
         return params.requireReal("norm_eps") == 1e-6 ? 2048 : 4096;
     }
 
+    private TensorSource tensor(String name) {
+        return shards.stream()
+                .filter(shard -> shard.holds(name))
+                .findFirst()
+                .orElse(shards.getFirst())
+                .tensor(name);
+    }
+
     private String dtype() {
-        DType dtype = shards.getFirst().tensor("tok_embeddings.weight").info().dtype();
+        DType dtype = tensor("tok_embeddings.weight").info().dtype();
         return switch (dtype) {
             case F16 -> "float16";
             case BF16 -> "bfloat16";

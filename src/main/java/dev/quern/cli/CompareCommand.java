@@ -170,8 +170,8 @@ final class CompareCommand implements Callable<Integer> {
             if (target == null) {
                 return report.run(comparison, windows, opened);
             }
-            List<Path> inputs = new ArrayList<>(ConvertCommand.inputs(reference.source().model()));
-            opened.forEach(candidate -> inputs.addAll(ConvertCommand.inputs(candidate.source().model())));
+            List<Path> inputs = new ArrayList<>(reference.source().model().paths());
+            opened.forEach(candidate -> inputs.addAll(candidate.source().model().paths()));
             inputs.add(java.util.Objects.requireNonNull(text));
             long size = Comparison.baseFileSize(windows, model.vocabulary());
             try (OutputFile output = OutputFile.create(target, size, inputs, force)) {

@@ -1,14 +1,20 @@
 package dev.quern.cli;
 
-import dev.quern.architecture.Model;
-import dev.quern.io.MappedFile;
+import dev.quern.io.FileIdentity;
+import dev.quern.io.InputException;
+import dev.quern.io.RefusedException;
+import dev.quern.pipeline.Adapters;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,11 +23,13 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 @Command(
         name = "convert",
@@ -33,7 +41,9 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  quern convert llama-7b/                     to the checkpoint's own precision",
             "  quern convert llama-7b/ -t Q4_0             to 4 bits, one pass",
-            "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/"
+            "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/",
+            "  quern convert llama-7b/ --lora style/:0.8   with an adapter merged into it",
+            "  quern convert style/ --base llama-7b/       the adapter alone"
         })
 final class ConvertCommand implements Callable<Integer> {
     @Spec
@@ -42,7 +52,9 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "SOURCE",
-            description = "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, or a GGUF file.")
+            description =
+                    "A Hugging Face directory, a directory with Meta's consolidated.NN.pth, a GGUF file, or a file "
+                            + "of llama.cpp before GGUF.")
     @SuppressWarnings("NullAway.Init")
     Path source;
 
@@ -59,8 +71,24 @@ final class ConvertCommand implements Callable<Integer> {
             paramLabel = "TYPE",
             split = ",",
             description = "F32, F16, BF16, Q8_0, Q4_0, Q4_K_M … or auto, several with commas (default: auto: "
-                    + "F16 or BF16, as the checkpoint has it).")
+                    + "F16 or BF16, as the checkpoint has it; what is quantized stays as it is).")
     List<String> types = List.of("auto");
+
+    @Option(
+            names = "--lora",
+            paramLabel = "DIR[:SCALE]",
+            converter = Loras.class,
+            description = "Merge this LoRA adapter (PEFT's folder), or so much of it; repeatable.")
+    List<Source.Lora> adapters = new ArrayList<>();
+
+    @Option(
+            names = "--base",
+            paramLabel = "DIR",
+            description =
+                    "For a SOURCE that is a LoRA adapter: the model it was trained on (its config.json is enough);"
+                            + " makes a GGUF of the adapter alone.")
+    @Nullable
+    Path base;
 
     @Option(names = "--model-name", paramLabel = "NAME", description = "The model's name (general.name).")
     @Nullable
@@ -72,6 +100,12 @@ final class ConvertCommand implements Callable<Integer> {
             description = "A JSON object of general.* keys that go before what the model card says.")
     @Nullable
     Path metadata;
+
+    @Option(
+            names = "--dequantize",
+            description = "Unpack MXFP4 and NVFP4 weights to the output type too. Without it they keep their blocks in"
+                    + " F32, F16, BF16 and Q8_0 files; all other packed weights are always unpacked.")
+    boolean dequantize;
 
     @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors.")
     boolean vocabularyOnly;
@@ -90,21 +124,37 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    SplitOptions split;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     RunOptions run;
 
     @Override
     public Integer call() {
-        try (Source opened = Source.open(source, new Source.Options(metadata, modelName, run.talk()::say))) {
+        split.check(spec, vocabularyOnly);
+        try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
             // Once for all outputs: a calibration is long.
             QuantizationOptions options =
-                    vocabularyOnly ? QuantizationOptions.NONE : typeOptions.options(opened, run);
+                    vocabularyOnly || base != null ? QuantizationOptions.NONE : typeOptions.options(opened, run);
             for (FileType type : fileTypes(opened)) {
-                OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
-                outputs.add(new Conversion.Output(plan, target(opened, type)));
+                outputs.addAll(outputs(opened, type, options));
             }
-            return Execution.run(opened, outputs, inputs(opened.model()), run, dryRun, json);
+            return Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
         }
+    }
+
+    private Source open() {
+        Source.Options options = new Source.Options(metadata, modelName, adapters, run.talk()::say);
+        Path trainedOn = base;
+        if (trainedOn == null) {
+            return Source.open(source, options);
+        }
+        if (!adapters.isEmpty()) {
+            throw Quern.usage(spec, "--base makes a GGUF of an adapter, --lora merges one: give one of them");
+        }
+        return Adapters.open(source, trainedOn, options);
     }
 
     private List<FileType> fileTypes(Source opened) {
@@ -123,15 +173,46 @@ final class ConvertCommand implements Callable<Integer> {
         return chosen;
     }
 
-    /** The peer's: BF16 stays BF16, everything else becomes F16. */
-    private static FileType automatic(Source opened) {
-        return opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
+    /** The peer's: BF16 stays BF16, everything else becomes F16. What is quantized stays what it is; an adapter is F32. */
+    private FileType automatic(Source opened) {
+        if (base != null) {
+            return FileType.F32;
+        }
+        return opened.isQuantized()
+                ? opened.lossless()
+                : opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
+    }
+
+    private List<Conversion.Output> outputs(Source opened, FileType type, QuantizationOptions options) {
+        if (split.keepSplit) {
+            if (opened.general().isPresent()) {
+                throw new RefusedException(
+                        source,
+                        "is a checkpoint; --keep-split keeps the parts of a split GGUF",
+                        "use --split-max-size or --split-max-tensors");
+            }
+            List<OutputPlan> kept = Quantization.planParts(opened, type, options);
+            return Split.numberedOutputs(kept, target(opened, type, kept.getFirst()));
+        }
+        OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
+        Path target = target(opened, type, plan);
+        List<OutputPlan> parts = split.split().parts(plan);
+        if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
+            run.talk().say("note: " + target + ": everything fits into one file; it is not split");
+        }
+        return Split.outputs(parts, target);
     }
 
     private OutputPlan plan(Source opened, FileType type, QuantizationOptions options) {
+        if (base != null) {
+            return Adapters.plan(opened, type);
+        }
+        if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && !typeOptions.any()) {
+            return Quantization.copy(opened, options);
+        }
         boolean checkpoint = opened.general().isPresent();
         return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
-                ? CheckpointTypes.plan(opened, type)
+                ? CheckpointTypes.plan(opened, type, dequantize)
                 : Quantization.plan(opened, type, options);
     }
 
@@ -139,9 +220,11 @@ final class ConvertCommand implements Callable<Integer> {
         return new OutputPlan(type.name(), CheckpointTypes.plan(opened, type).metadata(), List.of());
     }
 
-    private Path target(Source opened, FileType type) {
+    private Path target(Source opened, FileType type, OutputPlan plan) {
+        // A file of packed blocks is named for them; of several, each for what the user called it.
+        String named = types.size() > 1 ? type.name() : plan.type();
         String name = opened.general()
-                .map(general -> general.fileName(vocabularyOnly ? "vocab" : type.name()))
+                .map(general -> general.fileName(vocabularyOnly ? "vocab" : base == null ? named : named + "-LoRA"))
                 .orElse("ggml-model-" + type.name() + ".gguf");
         Path given = out;
         if (given == null) {
@@ -165,7 +248,64 @@ final class ConvertCommand implements Callable<Integer> {
         return Path.of(filled);
     }
 
-    static List<Path> inputs(Model model) {
-        return model.files().stream().map(MappedFile::path).toList();
+    /** A folder, and behind its last colon a number. */
+    static final class Loras implements ITypeConverter<Source.Lora> {
+        @Override
+        public Source.Lora convert(String text) {
+            int colon = text.lastIndexOf(':');
+            if (colon > 0) {
+                try {
+                    float factor = Float.parseFloat(text.substring(colon + 1));
+                    if (!Float.isFinite(factor)) {
+                        throw new TypeConversionException("expected a finite scale, found '" + text + "'");
+                    }
+                    return new Source.Lora(Path.of(text.substring(0, colon)), factor);
+                } catch (NumberFormatException e) {
+                    return new Source.Lora(Path.of(text), 1); // A colon of the path's own.
+                }
+            }
+            return new Source.Lora(Path.of(text), 1);
+        }
+    }
+
+    private Inputs inputs(Source opened) {
+        List<Path> others = new ArrayList<>(typeOptions.files());
+        if (metadata != null) {
+            others.add(metadata);
+        }
+        List<Path> beside = new ArrayList<>();
+        if (opened.general().isPresent()) {
+            opened.model().files().stream()
+                    .map(file -> file.path().toAbsolutePath().getParent())
+                    .distinct()
+                    .forEach(directory -> beside.addAll(described(directory)));
+        }
+        others.addAll(beside);
+        // What else decides the values, but stands in no header: scales of adapters, how packed weights are packed.
+        String how = adapters + "\n"
+                + String.join(
+                        "\n",
+                        beside.stream()
+                                .map(FileIdentity::of)
+                                .map(FileIdentity::lasting)
+                                .toList());
+        return Inputs.of(opened.model(), others, how);
+    }
+
+    /** The files of a checkpoint that are read beside its weights. */
+    private static List<Path> described(@Nullable Path directory) {
+        if (directory == null) {
+            return List.of();
+        }
+        List<Path> files = new ArrayList<>();
+        try (DirectoryStream<Path> found =
+                Files.newDirectoryStream(directory, "{*.json,*.model,merges.txt,vocab.txt,README.md}")) {
+            found.forEach(files::add);
+            files.sort(null);
+        } catch (IOException e) {
+            throw InputException.of(directory, "cannot be read: " + e.getMessage())
+                    .withCause(e);
+        }
+        return files;
     }
 }

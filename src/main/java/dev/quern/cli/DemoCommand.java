@@ -7,6 +7,7 @@ import dev.quern.io.OutputFile;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.EvaluatedModel;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.Quantization;
@@ -105,7 +106,7 @@ final class DemoCommand implements Callable<Integer> {
             run.force = true;
             long begun = System.nanoTime();
             List<Conversion.Written> written =
-                    Conversion.run(outputs, ConvertCommand.inputs(source.model()), run.conversion(Progress.SILENT));
+                    Conversion.run(outputs, Inputs.of(source.model(), List.of(), ""), run.conversion(Progress.SILENT));
             double seconds = (System.nanoTime() - begun) / 1e9;
             talk.say(String.format(
                     Locale.ROOT,
@@ -124,8 +125,8 @@ final class DemoCommand implements Callable<Integer> {
     private Row judge(String layout, OutputPlan plan, Conversion.Written written, Text text, Talk talk) {
         try (Source source = Source.open(written.file())) {
             Progress progress = talk.progress("windows");
-            Evaluation.Measured measured = Evaluation.perplexity(
-                    EvaluatedModel.of(source), text, 512, 0, chunks, threads, windows(progress));
+            Evaluation.Measured measured =
+                    Evaluation.perplexity(EvaluatedModel.of(source), text, 512, 0, chunks, threads, windows(progress));
             progress.end();
             return new Row(
                     layout,

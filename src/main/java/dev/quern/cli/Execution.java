@@ -1,6 +1,9 @@
 package dev.quern.cli;
 
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
+import dev.quern.pipeline.Manifest;
+import dev.quern.pipeline.Sha256Sums;
 import dev.quern.pipeline.Source;
 import dev.quern.report.Json;
 import dev.quern.report.PlanReport;
@@ -17,7 +20,7 @@ final class Execution {
     static int run(
             Source source,
             List<Conversion.Output> outputs,
-            List<Path> inputs,
+            Inputs inputs,
             RunOptions run,
             boolean dryRun,
             boolean json) {
@@ -32,8 +35,16 @@ final class Execution {
             return 0;
         }
         Talk talk = run.talk();
+        Path manifest = run.manifest;
+        if (manifest != null) {
+            Manifest.check(manifest, outputs, inputs, run.force);
+        }
         long begun = System.nanoTime();
         List<Conversion.Written> written = Conversion.run(outputs, inputs, run.conversion(talk.progress("values")));
+        if (manifest != null) {
+            Manifest.write(manifest, written, run.force);
+        }
+        List<String> sums = run.sums ? Sha256Sums.write(written) : List.of();
         double seconds = (System.nanoTime() - begun) / 1e9;
         for (int i = 0; i < written.size(); i++) {
             Conversion.Written file = written.get(i);
@@ -43,6 +54,9 @@ final class Execution {
                 result.put("type", outputs.get(i).plan().type());
                 result.put("bytes", file.bytes());
                 result.put("bits_per_weight", outputs.get(i).plan().bitsPerWeight());
+                if (run.sums) {
+                    result.put("sha256", sums.get(i));
+                }
                 result.put("seconds", seconds);
                 System.out.println(Json.line(result));
             }

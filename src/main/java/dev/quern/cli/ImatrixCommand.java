@@ -161,7 +161,7 @@ final class ImatrixCommand implements Callable<Integer> {
             sums.addDataset(textPath.toString());
         }
         try (EvaluatedModel evaluated = EvaluatedModel.open(modelPath)) {
-            List<Path> reading = new ArrayList<>(ConvertCommand.inputs(evaluated.source().model()));
+            List<Path> reading = new ArrayList<>(evaluated.source().model().paths());
             reading.add(textPath);
             Optional<Windows> windows =
                     calibration.windows(evaluated, read, options.context, done, options.mostWindows());

@@ -132,7 +132,7 @@ final class ImportanceOptions {
                     result.seconds()));
         }
         if (file != null) {
-            List<Path> reading = new ArrayList<>(ConvertCommand.inputs(source.model()));
+            List<Path> reading = new ArrayList<>(source.model().paths());
             reading.add(from);
             ImportanceWriter.write(sums, file, ImportanceWriter.Format.of(file), reading);
         }

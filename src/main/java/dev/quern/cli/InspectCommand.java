@@ -1,5 +1,7 @@
 package dev.quern.cli;
 
+import dev.quern.checkpoint.FileSecurity;
+import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
@@ -50,19 +52,32 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print JSON on stdout; arrays in full.")
     boolean json;
 
+    @Option(
+            names = "--security",
+            description = "Say what each weight file could do and whether it is whole, without converting: a pickle's "
+                    + "GLOBALs and opcodes, what Quern refuses, checksums. Exit code 3 when something is refused.")
+    boolean security;
+
     @Override
     public Integer call() {
-        try (Source source = Source.open(path)) {
+        if (security) {
+            if (GgufFile.isGguf(path)) {
+                GgufFile.openPart(path).close();
+            }
+            return SecurityText.print(FileSecurity.of(path), json) ? 0 : 3;
+        }
+        List<String> notes = new ArrayList<>();
+        try (Source source = Source.open(path, new Source.Options(null, null, List.of(), notes::add))) {
             if (json) {
-                System.out.println(Json.pretty(map(source)));
+                System.out.println(Json.pretty(map(source, notes)));
             } else {
-                System.out.print(text(source));
+                System.out.print(text(source, notes));
             }
         }
         return 0;
     }
 
-    private String text(Source source) {
+    private String text(Source source, List<String> notes) {
         StringBuilder out = new StringBuilder();
         GgufMetadata metadata = source.model().metadata();
         out.append(String.format(
@@ -81,7 +96,8 @@ final class InspectCommand implements Callable<Integer> {
         metadata.asMap()
                 .forEach((key, value) ->
                         out.append(String.format("%-" + Math.max(1, width) + "s  %s%n", printable(key), shown(value))));
-        out.append(System.lineSeparator());
+        notes.forEach(note -> out.append(String.format("%nnote: %s", Quoted.plain(note))));
+        out.append(notes.isEmpty() ? "" : System.lineSeparator()).append(System.lineSeparator());
         if (tensors) {
             Table table = new Table("tensor", "shape", "type");
             for (TensorSource tensor : source.model().tensors().sources()) {
@@ -104,7 +120,7 @@ final class InspectCommand implements Callable<Integer> {
         return out.append(costs.text()).toString();
     }
 
-    private Map<String, Object> map(Source source) {
+    private Map<String, Object> map(Source source, List<String> notes) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("path", path.toString());
         map.put("kind", source.kind());
@@ -127,6 +143,7 @@ final class InspectCommand implements Callable<Integer> {
             costs.put(cost.type().name(), Map.of("bytes", cost.bytes(), "bits_per_weight", cost.bitsPerWeight()));
         }
         map.put("costs", costs);
+        map.put("notes", notes);
         return map;
     }
 

@@ -1,10 +1,13 @@
 package dev.quern.cli;
 
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.Split;
+import dev.quern.quantization.FileType;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -33,6 +36,11 @@ final class QuantizeCommand implements Callable<Integer> {
                     + "number; worker threads.")
     @SuppressWarnings("NullAway.Init")
     List<String> arguments;
+
+    @Option(
+            names = "--keep-split",
+            description = "Write as many files as the input has, OUT-00001-of-0000N.gguf and so on.")
+    boolean keepSplit;
 
     @Option(names = "--dry-run", description = "Print each tensor's type and why, and the size. Write nothing.")
     boolean dryRun;
@@ -67,10 +75,14 @@ final class QuantizeCommand implements Callable<Integer> {
             run.threads = threads(rest.get(1));
         }
         try (Source source = Source.open(in)) {
-            OutputPlan plan = plan(source, rest.getFirst());
-            Path beside = in.resolveSibling("ggml-model-" + plan.type() + ".gguf");
-            Conversion.Output output = new Conversion.Output(plan, named ? Path.of(arguments.get(1)) : beside);
-            return Execution.run(source, List.of(output), ConvertCommand.inputs(source.model()), run, dryRun, json);
+            String type = rest.getFirst();
+            String label = TypeOptions.fileType(type).map(FileType::name).orElse("COPY");
+            Path target = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");
+            List<Conversion.Output> outputs = keepSplit
+                    ? Split.numberedOutputs(parts(source, type), target)
+                    : List.of(new Conversion.Output(whole(source, type), target));
+            Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
+            return Execution.run(source, outputs, inputs, run, dryRun, json);
         }
     }
 
@@ -78,11 +90,18 @@ final class QuantizeCommand implements Callable<Integer> {
         return text.equalsIgnoreCase("COPY") || TypeOptions.fileType(text).isPresent();
     }
 
-    private OutputPlan plan(Source source, String type) {
+    private OutputPlan whole(Source source, String type) {
         QuantizationOptions options = typeOptions.options(source, run);
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.plan(source, fileType, options))
                 .orElseGet(() -> Quantization.copy(source, options));
+    }
+
+    private List<OutputPlan> parts(Source source, String type) {
+        QuantizationOptions options = typeOptions.options(source, run);
+        return TypeOptions.fileType(type)
+                .map(fileType -> Quantization.planParts(source, fileType, options))
+                .orElseGet(() -> Quantization.copyParts(source, options));
     }
 
     private int threads(String text) {

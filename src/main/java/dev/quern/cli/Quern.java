@@ -23,6 +23,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             QuantizeCommand.class,
             ImatrixCommand.class,
             PerplexityCommand.class,
+            VerifyCommand.class,
+            HashCommand.class,
             CompareCommand.class,
             GenerateCommand.class,
             ScoreCommand.class,

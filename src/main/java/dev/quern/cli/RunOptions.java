@@ -1,8 +1,11 @@
 package dev.quern.cli;
 
+import dev.quern.io.FileOperations;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.Progress;
 import dev.quern.quantization.Kernel;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** How a command works, as opposed to what it makes. */
@@ -31,6 +34,30 @@ final class RunOptions {
     boolean noSync;
 
     @Option(
+            names = "--resume",
+            negatable = true,
+            description = {
+                "Go on where an interrupted run of the same command stopped, and keep what is done when this one is "
+                        + "interrupted (default: when the outputs have 256 MiB or more together). The kept files are "
+                        + ".OUT.*.partial and .OUT.*.journal beside OUT; --no-resume removes them and starts over."
+            })
+    @Nullable
+    Boolean resume;
+
+    @Option(
+            names = "--manifest",
+            paramLabel = "FILE",
+            description = "Write each tensor's SHA-256, in the form that llama-gguf-hash --check reads.")
+    @Nullable
+    Path manifest;
+
+    @Option(
+            names = "--sha256sums",
+            description = "Write each output's SHA-256 to SHA256SUMS beside it, for sha256sum -c; the lines of other "
+                    + "files stay. Every output is read once more for that.")
+    boolean sums;
+
+    @Option(
             names = "--kernel",
             paramLabel = "KIND",
             description = "scalar or simd; both give the same bytes (default: simd).")
@@ -44,6 +71,12 @@ final class RunOptions {
     }
 
     Conversion.Options conversion(Progress progress) {
-        return new Conversion.Options(Math.max(1, threads), kernel, force, allowNonFinite, !noSync, progress);
+        Boolean wanted = resume;
+        Conversion.Resume when =
+                wanted == null ? Conversion.Resume.LARGE : wanted ? Conversion.Resume.ALWAYS : Conversion.Resume.NEVER;
+        return new Conversion.Options(Math.max(1, threads), kernel, force, allowNonFinite, progress)
+                .with(noSync ? FileOperations.UNFORCED : FileOperations.REAL)
+                .with(when, Version.text(), talk()::say)
+                .withHashes(manifest != null);
     }
 }

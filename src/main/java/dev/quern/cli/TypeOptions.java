@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
@@ -91,6 +92,13 @@ final class TypeOptions {
     List<KeyValue> overrides = new ArrayList<>();
 
     record KeyValue(String key, GgufValue value) {}
+
+    /** The files that these options name. */
+    List<Path> files() {
+        return Stream.of(Optional.ofNullable(importance.file), Optional.ofNullable(tensorTypeFile))
+                .flatMap(Optional::stream)
+                .toList();
+    }
 
     /**
      * @param source what a calibration of its own runs through

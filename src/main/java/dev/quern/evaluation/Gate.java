@@ -14,8 +14,8 @@ import java.util.regex.Pattern;
  * @param text the expression as it was written
  */
 public record Gate(Quantity quantity, Relation relation, double limit, String text) {
-    private static final Pattern EXPRESSION =
-            Pattern.compile("\\s*([A-Za-z0-9_]+)\\s*(<=|>=|<|>)\\s*([^\\s%A-Za-z]+(?:[eE][+-]?[0-9]+)?)\\s*(%|[A-Za-z]+)?\\s*");
+    private static final Pattern EXPRESSION = Pattern.compile(
+            "\\s*([A-Za-z0-9_]+)\\s*(<=|>=|<|>)\\s*([^\\s%A-Za-z<>=]+(?:[eE][+-]?[0-9]+)?)\\s*(%|[A-Za-z]+)?\\s*");
 
     private static final Map<String, Double> BYTES = Map.of(
             "B", 1.0, "KB", 1e3, "MB", 1e6, "GB", 1e9, "TB", 1e12, "KIB", 0x1p10, "MIB", 0x1p20, "GIB", 0x1p30, "TIB",
@@ -120,7 +120,8 @@ public record Gate(Quantity quantity, Relation relation, double limit, String te
             case BYTES -> {
                 Double bytes = unit.isEmpty() ? Double.valueOf(1) : BYTES.get(unit.toUpperCase(Locale.ROOT));
                 if (bytes == null) {
-                    throw new Unreadable(text, quantity.word() + " takes bytes, KB to TB or KiB to TiB, found '" + unit + "'");
+                    throw new Unreadable(
+                            text, quantity.word() + " takes bytes, KB to TB or KiB to TiB, found '" + unit + "'");
                 }
                 yield bytes;
             }

@@ -27,6 +27,9 @@ final class LogProbabilities {
     /** Adding 1.5 · 2^23 rounds to an integer, half to even, and leaves it in the low bits. */
     private static final float ROUNDER = 12582912f;
 
+    /** Values that float lanes add up before their sum goes on in double. */
+    private static final int BLOCK = 512;
+
     private LogProbabilities() {}
 
     /** Index of the first of the largest of {@code count} values, which must hold no NaN. */
@@ -34,8 +37,8 @@ final class LogProbabilities {
         FloatVector wanted = FloatVector.broadcast(Exponential.LANES, max);
         int i = 0;
         for (; i <= count - 8; i += 8) {
-            VectorMask<Float> equal = FloatVector.fromArray(Exponential.LANES, values, at + i)
-                    .compare(VectorOperators.EQ, wanted);
+            VectorMask<Float> equal =
+                    FloatVector.fromArray(Exponential.LANES, values, at + i).compare(VectorOperators.EQ, wanted);
             if (equal.anyTrue()) {
                 return i + equal.firstTrue();
             }
@@ -52,14 +55,18 @@ final class LogProbabilities {
      * @param lanes scratch for eight floats
      */
     static double sumOfExponentials(float[] values, int at, int count, float max, float[] lanes) {
-        FloatVector sums = FloatVector.zero(Exponential.LANES);
+        double sum = 0;
         int whole = count & -8;
-        for (int i = 0; i < whole; i += 8) {
-            sums = sums.add(Exponential.of(
-                    FloatVector.fromArray(Exponential.LANES, values, at + i).sub(max)));
+        for (int from = 0; from < whole; from += BLOCK) {
+            int to = Math.min(whole, from + BLOCK);
+            FloatVector sums = FloatVector.zero(Exponential.LANES);
+            for (int i = from; i < to; i += 8) {
+                sums = sums.add(Exponential.of(
+                        FloatVector.fromArray(Exponential.LANES, values, at + i).sub(max)));
+            }
+            sums.intoArray(lanes, 0);
+            sum += total(lanes);
         }
-        sums.intoArray(lanes, 0);
-        double sum = total(lanes);
         for (int i = whole; i < count; i++) {
             sum += (float) Math.exp(values[at + i] - max);
         }
@@ -73,15 +80,21 @@ final class LogProbabilities {
      */
     static double divergence(
             float[] base, int baseAt, float baseShift, float[] logits, int at, float shift, int count, float[] lanes) {
-        FloatVector sums = FloatVector.zero(Exponential.LANES);
+        double sum = 0;
         int whole = count & -8;
-        for (int i = 0; i < whole; i += 8) {
-            FloatVector p = FloatVector.fromArray(Exponential.LANES, base, baseAt + i).sub(baseShift);
-            FloatVector q = FloatVector.fromArray(Exponential.LANES, logits, at + i).sub(shift);
-            sums = sums.add(Exponential.of(p).mul(p.sub(q)));
+        for (int from = 0; from < whole; from += BLOCK) {
+            int to = Math.min(whole, from + BLOCK);
+            FloatVector sums = FloatVector.zero(Exponential.LANES);
+            for (int i = from; i < to; i += 8) {
+                FloatVector p = FloatVector.fromArray(Exponential.LANES, base, baseAt + i)
+                        .sub(baseShift);
+                FloatVector q =
+                        FloatVector.fromArray(Exponential.LANES, logits, at + i).sub(shift);
+                sums = sums.add(Exponential.of(p).mul(p.sub(q)));
+            }
+            sums.intoArray(lanes, 0);
+            sum += total(lanes);
         }
-        sums.intoArray(lanes, 0);
-        double sum = total(lanes);
         for (int i = whole; i < count; i++) {
             float p = base[baseAt + i] - baseShift;
             sum += (float) Math.exp(p) * (p - (logits[at + i] - shift));

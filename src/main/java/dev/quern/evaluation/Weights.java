@@ -3,6 +3,7 @@ package dev.quern.evaluation;
 import dev.quern.architecture.Model;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
+import dev.quern.tensor.Scaled;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayList;
@@ -88,7 +89,17 @@ record Weights(
         }
 
         private WeightMatrix matrix(String name, int rows, int columns) {
-            return WeightMatrix.of(shaped(name, Shape.of(rows, columns)), rows, columns);
+            return WeightMatrix.of(scaled(name, shaped(name, Shape.of(rows, columns))), rows, columns);
+        }
+
+        /** NVFP4 files keep one factor of a whole matrix in a tensor of its own; that of its input is not needed here. */
+        private TensorSource scaled(String name, TensorSource matrix) {
+            String stem = name.substring(0, name.length() - ".weight".length());
+            used.add(stem + ".input_scale");
+            if (model.tensors().get(stem + ".scale").isEmpty()) {
+                return matrix;
+            }
+            return new Scaled(matrix.info(), matrix, vector(stem + ".scale", 1)[0]);
         }
 
         private float[] vector(String name, int length) {

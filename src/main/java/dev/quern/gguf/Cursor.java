@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 final class Cursor {
     private final Region file;
     private String subject = "header";
+    private boolean swapped;
     private long at;
 
     Cursor(Region file) {
@@ -22,6 +23,11 @@ final class Cursor {
     /** What the following bytes are about: {@code key "general.name"}. */
     void about(String newSubject) {
         subject = newSubject;
+    }
+
+    /** Numbers from here on are big-endian. */
+    void swap() {
+        swapped = true;
     }
 
     long position() {
@@ -41,19 +47,22 @@ final class Cursor {
     }
 
     int u16(String what) {
-        return file.u16(take(2, what));
+        int value = file.u16(take(2, what));
+        return swapped ? Short.toUnsignedInt(Short.reverseBytes((short) value)) : value;
     }
 
     int i32(String what) {
-        return file.i32(take(4, what));
+        int value = file.i32(take(4, what));
+        return swapped ? Integer.reverseBytes(value) : value;
     }
 
     long u32(String what) {
-        return file.u32(take(4, what));
+        return Integer.toUnsignedLong(i32(what));
     }
 
     long i64(String what) {
-        return file.i64(take(8, what));
+        long value = file.i64(take(8, what));
+        return swapped ? Long.reverseBytes(value) : value;
     }
 
     /** An unsigned 64-bit count that must not exceed a limit, nor what {@code least} bytes for each leave room for. */

@@ -16,6 +16,7 @@ import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,7 +28,7 @@ import java.util.OptionalLong;
 import java.util.SequencedMap;
 
 /**
- * An opened GGUF file of version 2 or 3, little-endian. Everything the header claims has been checked against the bytes
+ * An opened GGUF file of version 2 or 3, of either byte order. Everything the header claims has been checked against the bytes
  * that are there; tensors are read through the mapping when somebody asks for rows. Thread-safe until closed.
  */
 public final class GgufFile implements AutoCloseable {
@@ -146,6 +147,11 @@ public final class GgufFile implements AutoCloseable {
         return header.version();
     }
 
+    /** Of every number in the file. */
+    public ByteOrder order() {
+        return header.order();
+    }
+
     /** Keys and values in the file's order; a copy. */
     public GgufMetadata metadata() {
         return new GgufMetadata(header.metadata());
@@ -198,7 +204,8 @@ public final class GgufFile implements AutoCloseable {
      * Every tensor as a promise of rows, in the file's order: {@link Stored} for plain numbers, {@link Dequantized} for
      * blocks.
      *
-     * @throws InputException for a type that nothing decodes (Q8_1 and Q8_K, which no model file has)
+     * @throws InputException for a type that nothing decodes (Q8_1 and Q8_K, which no model file has), and for one whose
+     *     big-endian form is not defined
      */
     public TensorGraph graph() {
         TensorGraph graph = new TensorGraph();
@@ -211,7 +218,8 @@ public final class GgufFile implements AutoCloseable {
     private TensorSource source(GgufTensor tensor) {
         return plain(tensor.type())
                 .<TensorSource>map(
-                        dtype -> new Stored(new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor)))
+                        dtype -> new Stored(
+                                new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor), header.order()))
                 .orElseGet(() -> blocks(tensor));
     }
 
@@ -227,12 +235,19 @@ public final class GgufFile implements AutoCloseable {
                     .withCause(e);
         }
         Shape shape = tensor.shape();
+        TensorInfo info = new TensorInfo(tensor.name(), DType.F32, shape);
+        long rowBytes = tensor.type().bytesFor(shape.rowLength());
+        if (header.order() == ByteOrder.LITTLE_ENDIAN) {
+            return new Dequantized(info, region(tensor), tensor.type().name(), rowBytes, decoder);
+        }
+        BigEndianBlocks blocks = BigEndianBlocks.of(tensor.type(), rowBytes)
+                .orElseThrow(() -> InputException.of(
+                                file().path(),
+                                "tensor " + Quoted.of(tensor.name()),
+                                "what " + tensor.type() + " is in a big-endian file is not defined")
+                        .withHint("quantize the original model on a little-endian machine"));
         return new Dequantized(
-                new TensorInfo(tensor.name(), DType.F32, shape),
-                region(tensor),
-                tensor.type().name(),
-                tensor.type().bytesFor(shape.rowLength()),
-                decoder);
+                info, region(tensor), tensor.type().name(), rowBytes, blocks.over(decoder), Optional.of(blocks));
     }
 
     /** The element type of an unquantized tensor; empty for blocks. */

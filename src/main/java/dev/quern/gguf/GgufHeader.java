@@ -5,6 +5,7 @@ import dev.quern.io.Quoted;
 import dev.quern.io.Region;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Shape;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
@@ -13,11 +14,13 @@ import java.util.SequencedMap;
  * A GGUF header, read strictly: gguf.cpp's rules as of 2026-08, the overflows it lets through closed, and the limits of
  * {@link GgufLimits}.
  *
+ * @param order of the bytes of every number in the file, data included
  * @param dataStart where the data section begins in the file
  * @param dataBytes what the data section takes with the padding behind its last tensor
  */
 record GgufHeader(
         int version,
+        ByteOrder order,
         GgufMetadata metadata,
         SequencedMap<String, GgufTensor> tensors,
         int alignment,
@@ -37,6 +40,7 @@ record GgufHeader(
         private final GgufMetadata metadata = new GgufMetadata();
         private final LinkedHashMap<String, Long> keyBytes = new LinkedHashMap<>();
         private final LinkedHashMap<String, GgufTensor> tensors = new LinkedHashMap<>();
+        private ByteOrder order = ByteOrder.LITTLE_ENDIAN;
         private int alignment = GgufLimits.DEFAULT_ALIGNMENT;
 
         Reader(Region file) {
@@ -62,7 +66,7 @@ record GgufHeader(
             // No padding without tensors: gguf-py's vocabulary files end with their last key.
             long end = in.position();
             long dataStart = tensorCount == 0 ? end : GgufLimits.pad(end, alignment);
-            return new GgufHeader(version, metadata, tensors, alignment, dataStart, dataBytes);
+            return new GgufHeader(version, order, metadata, tensors, alignment, dataStart, dataBytes);
         }
 
         private int preamble() {
@@ -71,10 +75,11 @@ record GgufHeader(
                 throw in.expected(0, "the magic bytes GGUF", Quoted.of(ascii(magic)));
             }
             int version = in.i32("a version");
-            int swapped = Integer.reverseBytes(version);
-            if (swapped >= 1 && swapped <= GgufLimits.VERSION) {
-                throw in.expected(4, "a little-endian file", "a big-endian one")
-                        .withHint("convert it with gguf-py's gguf-convert-endian FILE little");
+            // As gguf.cpp does: no version is so high that its low half is zero.
+            if ((version & 0xffff) == 0 && version != 0) {
+                order = ByteOrder.BIG_ENDIAN;
+                in.swap();
+                version = Integer.reverseBytes(version);
             }
             if (version == 1) {
                 throw in.expected(4, "GGUF version 2 or 3", "1")

@@ -14,7 +14,8 @@ import java.util.SequencedMap;
 /**
  * Every byte's place in a GGUF v3 little-endian file, before one is written: header, zeros up to the alignment, then
  * each tensor in order with zeros up to the alignment behind it, behind the last one too (as gguf-py and
- * {@code gguf_write_to_file} do). A file without tensors ends where its header ends, as gguf-py's vocabulary files do.
+ * {@code gguf_write_to_file} do). A file without tensors ends where its header ends, as gguf-py's vocabulary files do,
+ * unless it is a part of a split model, which is padded as all its parts are.
  */
 public final class GgufLayout {
     /** A tensor to be placed; dimensions outermost first. */
@@ -93,7 +94,8 @@ public final class GgufLayout {
 
     private static byte[] header(GgufMetadata metadata, List<GgufTensor> tensors, int alignment) {
         long length = GgufEncoding.headerBytes(metadata, tensors);
-        long padded = tensors.isEmpty() ? length : GgufLimits.pad(length, alignment);
+        boolean vocabulary = tensors.isEmpty() && metadata.get("split.count").isEmpty();
+        long padded = vocabulary ? length : GgufLimits.pad(length, alignment);
         byte[] header = new byte[Math.toIntExact(padded)];
         GgufEncoding.putHeader(ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN), metadata, tensors);
         return header;

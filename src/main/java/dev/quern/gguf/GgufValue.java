@@ -48,6 +48,10 @@ public sealed interface GgufValue {
                 values.stream().map(v -> v.getBytes(StandardCharsets.UTF_8)).toArray(byte[][]::new));
     }
 
+    static GgufValue u32s(int... values) {
+        return new Ints(GgufType.UINT32, Arrays.stream(values).asLongStream().toArray());
+    }
+
     static GgufValue i32s(int... values) {
         return new Ints(GgufType.INT32, Arrays.stream(values).asLongStream().toArray());
     }

@@ -124,7 +124,10 @@ public final class ImportanceReader {
             tokens[matrix] = Math.round((double) count[matrix]);
             if (!(count[matrix] >= 0 && count[matrix] <= MOST_TOKENS)) {
                 throw InputException.expected(
-                        path, "tensor " + Quoted.of(weight + COUNTS), "numbers of tokens", String.valueOf(count[matrix]));
+                        path,
+                        "tensor " + Quoted.of(weight + COUNTS) + ", matrix " + matrix,
+                        "a finite count of at least 0",
+                        String.valueOf(count[matrix]));
             }
         }
         return new ActivationSums.Entry(values, tokens);

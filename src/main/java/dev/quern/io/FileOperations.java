@@ -11,7 +11,7 @@ import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /** What {@link OutputFile} asks of the file system, one method for each thing that can fail; tests make them fail. */
-interface FileOperations {
+public interface FileOperations {
     FileOperations REAL = new FileOperations() {};
 
     /** Leaves the bytes to the system, which writes them when it likes. */
@@ -23,8 +23,14 @@ interface FileOperations {
         public void forceDirectory(Path directory) {}
     };
 
+    /** A new file, to be written and read again. */
     default FileChannel create(Path path) throws IOException {
-        return FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        return FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    }
+
+    /** A file that an earlier run left. */
+    default FileChannel reopen(Path path) throws IOException {
+        return FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
     /** The lock, or null when another process holds it. */
@@ -35,6 +41,11 @@ interface FileOperations {
     /** May write less than it was given. */
     default int write(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
         return channel.write(bytes, position);
+    }
+
+    /** May read less than there is room for; -1 at the end of the file. */
+    default int read(FileChannel channel, ByteBuffer bytes, long position) throws IOException {
+        return channel.read(bytes, position);
     }
 
     default long size(FileChannel channel) throws IOException {

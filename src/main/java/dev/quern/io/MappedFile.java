@@ -14,13 +14,13 @@ import java.nio.file.StandardOpenOption;
  * file had when it was opened.
  */
 public final class MappedFile implements AutoCloseable {
-    private final Path path;
+    private final FileIdentity identity;
     private final long size;
     private final Arena arena;
     private final MemorySegment segment;
 
-    private MappedFile(Path path, long size, Arena arena, MemorySegment segment) {
-        this.path = path;
+    private MappedFile(FileIdentity identity, long size, Arena arena, MemorySegment segment) {
+        this.identity = identity;
         this.size = size;
         this.arena = arena;
         this.segment = segment;
@@ -38,9 +38,13 @@ public final class MappedFile implements AutoCloseable {
         // threads, JDK-8290892).
         Arena arena = Arena.ofShared();
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            FileIdentity identity = FileIdentity.of(path);
             long size = channel.size();
             MemorySegment segment = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
-            return new MappedFile(path, size, arena, segment);
+            return new MappedFile(identity, size, arena, segment);
+        } catch (InputException e) {
+            arena.close();
+            throw e;
         } catch (NoSuchFileException e) {
             arena.close();
             throw InputException.of(path, "no such file").withCause(e);
@@ -51,7 +55,12 @@ public final class MappedFile implements AutoCloseable {
     }
 
     public Path path() {
-        return path;
+        return identity.path();
+    }
+
+    /** The file as it was when it was opened. */
+    public FileIdentity identity() {
+        return identity;
     }
 
     /** Bytes in the file when it was opened. */

@@ -63,7 +63,7 @@ public final class Shutdown {
         try {
             all.forEach(one -> one.words.run());
         } finally {
-            Temporaries.ofProcess().deleteAll();
+            Temporaries.ofProcess().endAll();
         }
     }
 }

@@ -75,6 +75,19 @@ public final class StrictJson {
         }
     }
 
+    /**
+     * A document inside another file as a tree, as {@link #tree(MappedFile, long)} reads one.
+     *
+     * @throws JacksonException when it is no such document
+     */
+    public static JsonNode tree(Region region, long maxBytes) {
+        if (region.length() > maxBytes) {
+            throw InputException.of(
+                    region.file().path(), region.length() + " bytes of JSON are more than the " + maxBytes + " Quern reads");
+        }
+        return TREES.readTree(text(region));
+    }
+
     /** The refusal of JSON that cannot be parsed. */
     public static InputException refused(Path file, String where, JacksonException e) {
         if (e instanceof JacksonIOException) {

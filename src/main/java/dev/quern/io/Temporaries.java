@@ -3,13 +3,14 @@ package dev.quern.io;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashSet;
-import java.util.Set;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
 
 /**
  * The temporary files this process has open. SIGTERM and SIGINT end a JVM through its shutdown hooks, and
- * {@link Shutdown} deletes them there. The set is static because shutdown is the process's, not an object's; it holds a path only while
- * its {@link OutputFile} is open.
+ * {@link Shutdown} deletes them there, or says how the work goes on from them. The set is static because shutdown is the
+ * process's, not an object's; it holds a path only while its {@link OutputFile} is open.
  */
 final class Temporaries {
     private static final Temporaries PROCESS = new Temporaries();
@@ -18,7 +19,7 @@ final class Temporaries {
         Shutdown.expect();
     }
 
-    private final Set<Path> open = new HashSet<>();
+    private final Map<Path, BooleanSupplier> open = new LinkedHashMap<>();
     private boolean shutDown;
 
     private Temporaries() {}
@@ -27,12 +28,15 @@ final class Temporaries {
         return PROCESS;
     }
 
-    /** @throws IllegalStateException during shutdown: what is created now would never be deleted */
-    synchronized void add(Path path) {
+    /**
+     * @param kept whether the file is worth being gone on from, with its journal beside it
+     * @throws IllegalStateException during shutdown: what is created now would never be deleted
+     */
+    synchronized void add(Path path, BooleanSupplier kept) {
         if (shutDown) {
             throw new IllegalStateException("shutting down");
         }
-        open.add(path);
+        open.put(path, kept);
     }
 
     synchronized void remove(Path path) {
@@ -40,18 +44,23 @@ final class Temporaries {
     }
 
     synchronized boolean contains(Path path) {
-        return open.contains(path);
+        return open.containsKey(path);
     }
 
-    synchronized void deleteAll() {
+    synchronized void endAll() {
         shutDown = true;
-        for (Path path : open) {
+        open.forEach((path, kept) -> {
+            if (kept.getAsBoolean()) {
+                System.err.println("interrupted: " + PartialFile.keptNotice(path));
+                return;
+            }
             try {
                 Files.deleteIfExists(path);
+                Files.deleteIfExists(PartialFile.journalOf(path));
             } catch (IOException e) {
                 // The process is ending and its logging with it; the next run finds the file unlocked and removes it.
                 System.err.println(path + ": left behind: " + e);
             }
-        }
+        });
     }
 }

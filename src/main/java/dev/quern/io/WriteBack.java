@@ -1,7 +1,6 @@
 package dev.quern.io;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -15,20 +14,33 @@ final class WriteBack {
     /** Bytes between two forces: many seeks' worth for any disk, and a fraction of a second's work for a slow one. */
     static final long STEP = 64 << 20;
 
-    private final FileChannel channel;
-    private final FileOperations operations;
+    /** What a force is. */
+    interface Force {
+        void run() throws IOException;
+    }
+
+    private final Force force;
+    private final long step;
+    private final long nanos;
     private final AtomicLong waiting = new AtomicLong();
     private final AtomicReference<@Nullable Thread> forcing = new AtomicReference<>();
     private final AtomicReference<@Nullable IOException> failure = new AtomicReference<>();
+    private volatile long last = System.nanoTime();
 
-    WriteBack(FileChannel channel, FileOperations operations) {
-        this.channel = channel;
-        this.operations = operations;
+    /**
+     * @param step bytes between two forces
+     * @param nanos time after which fewer bytes are forced too
+     */
+    WriteBack(Force force, long step, long nanos) {
+        this.force = force;
+        this.step = step;
+        this.nanos = nanos;
     }
 
     /** Counts bytes that were written; starts a force when they are enough and none is under way. */
     void written(long bytes) {
-        if (waiting.addAndGet(bytes) < STEP || forcing.get() != null || failure.get() != null) {
+        boolean due = waiting.addAndGet(bytes) >= step || System.nanoTime() - last >= nanos;
+        if (!due || forcing.get() != null || failure.get() != null) {
             return;
         }
         Thread thread = Thread.ofPlatform().daemon().name("write-back").unstarted(this::force);
@@ -40,10 +52,11 @@ final class WriteBack {
 
     private void force() {
         try {
-            operations.force(channel);
+            force.run();
         } catch (IOException e) {
             failure.compareAndSet(null, e);
         } finally {
+            last = System.nanoTime();
             forcing.set(null);
         }
     }

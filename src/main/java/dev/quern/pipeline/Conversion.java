@@ -1,13 +1,14 @@
 package dev.quern.pipeline;
 
-import dev.quern.gguf.GgufLayout;
-import dev.quern.gguf.GgufTensor;
+import dev.quern.io.FileOperations;
+import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.CodecWarmup;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
+import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,7 +19,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,17 +41,76 @@ public final class Conversion {
     /** A plan and where it goes. */
     public record Output(OutputPlan plan, Path target) {}
 
+    /** From how many bytes of all outputs on a run is worth going on with when it was interrupted: seconds of work. */
+    public static final long LARGE_BYTES = 256 << 20;
+
+    /** When an interrupted run is gone on with, and what is done so far is kept for that. */
+    public enum Resume {
+        NEVER,
+        /** When all outputs together have at least {@link #LARGE_BYTES}. */
+        LARGE,
+        ALWAYS
+    }
+
     /**
      * @param threads workers
      * @param overwrite whether a target that exists may be replaced
      * @param allowNonFinite whether NaN, infinities and values beyond F16 go through to F32, F16 and BF16 as they are
-     * @param forced whether the outputs survive a power cut once they are there
+     * @param operations the file system; it decides too whether the outputs survive a power cut once they are there
+     * @param resume when to go on with an interrupted run
+     * @param tool the version; a run goes on only with what the same version left
+     * @param hashed whether each tensor's SHA-256 is wanted
+     * @param notices is told, in one line each, what became of an interrupted run
      */
     public record Options(
-            int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, boolean forced, Progress progress) {
-        /** Outputs that survive a power cut. */
+            int threads,
+            Kernel kernel,
+            boolean overwrite,
+            boolean allowNonFinite,
+            FileOperations operations,
+            Resume resume,
+            String tool,
+            boolean hashed,
+            Progress progress,
+            Consumer<String> notices) {
+        /** Outputs that survive a power cut, and of which nothing is kept when the run ends early. */
         public Options(int threads, Kernel kernel, boolean overwrite, boolean allowNonFinite, Progress progress) {
-            this(threads, kernel, overwrite, allowNonFinite, true, progress);
+            this(
+                    threads,
+                    kernel,
+                    overwrite,
+                    allowNonFinite,
+                    FileOperations.REAL,
+                    Resume.NEVER,
+                    "",
+                    false,
+                    progress,
+                    notice -> {});
+        }
+
+        public Options with(FileOperations newOperations) {
+            return new Options(
+                    threads, kernel, overwrite, allowNonFinite, newOperations, resume, tool, hashed, progress, notices);
+        }
+
+        /** @param newTool the version */
+        public Options with(Resume newResume, String newTool, Consumer<String> newNotices) {
+            return new Options(
+                    threads,
+                    kernel,
+                    overwrite,
+                    allowNonFinite,
+                    operations,
+                    newResume,
+                    newTool,
+                    hashed,
+                    progress,
+                    newNotices);
+        }
+
+        public Options withHashes(boolean newHashed) {
+            return new Options(
+                    threads, kernel, overwrite, allowNonFinite, operations, resume, tool, newHashed, progress, notices);
         }
     }
 
@@ -61,84 +124,153 @@ public final class Conversion {
         return threads * Math.max(TILE_VALUES, longest) * 2 * Float.BYTES;
     }
 
-    /** A finished output. */
-    public record Written(Path file, long bytes) {}
+    /** A tensor's SHA-256, 64 hexadecimal digits, of its bytes in the output. */
+    public record Hashed(String tensor, String sha256) {}
 
     /**
-     * @param inputs every file that is read, none of which may be written
-     * @throws dev.quern.io.InputException when a value cannot be stored
-     * @throws dev.quern.io.OutputException when an output cannot be written; none appears then
+     * A finished output.
+     *
+     * @param tensors in the file's order; empty when no hashes were asked for
      */
+    public record Written(Path file, long bytes, List<Hashed> tensors) {}
+
+    /** As {@link #run(List, Inputs, Options)}, with the files as they are now. */
     public static List<Written> run(List<Output> outputs, Collection<Path> inputs, Options options) {
-        List<Target> targets = new ArrayList<>();
+        return run(outputs, Inputs.of(inputs), options);
+    }
+
+    /**
+     * @throws dev.quern.io.InputException when a value cannot be stored, or when an input changed meanwhile
+     * @throws dev.quern.io.OutputException when an output cannot be written; none appears then, unless the message says
+     *     that only its last step failed
+     */
+    public static List<Written> run(List<Output> outputs, Inputs inputs, Options options) {
+        return run(outputs, inputs, options, Start.USUAL);
+    }
+
+    /**
+     * How codecs begin.
+     *
+     * @param warmedValues models up to here start scalar and go on with vectors when their kernels are compiled; of a
+     *     larger one every worker compiles its kernels within its first tiles, at less than scalar code costs
+     * @param codecs makes the codecs of larger models
+     */
+    record Start(long warmedValues, BiFunction<QuantType, Kernel, BlockCodec> codecs) {
+        static final Start USUAL = new Start(WARMED_VALUES, Codecs::create);
+    }
+
+    static List<Written> run(List<Output> outputs, Inputs inputs, Options options, Start start) {
+        List<Target> targets = outputs.stream().map(Target::new).toList();
         try {
-            Map<Path, Long> sizes = new LinkedHashMap<>();
-            for (Output output : outputs) {
-                GgufLayout layout = output.plan().layout();
-                targets.add(new Target(output.plan(), layout));
-                sizes.merge(output.target(), layout.fileSize(), Math::addExact);
-            }
-            OutputFile.requireSpace(sizes);
-            for (int i = 0; i < targets.size(); i++) {
-                targets.get(i).open(outputs.get(i).target(), inputs, options.overwrite(), options.forced());
-            }
-            writeTensors(targets, options);
-            List<Written> written = new ArrayList<>();
-            for (Target target : targets) {
-                // The header comes last: a file without one is no GGUF, whatever happened to its data.
-                target.file().write(target.layout.header(), 0);
-            }
-            for (Target target : targets) {
-                written.add(new Written(target.file().commit(), target.layout.fileSize()));
-            }
-            return written;
+            open(targets, inputs, options);
+            writeTensors(targets, options, start);
+            inputs.requireUnchanged();
+            targets.forEach(Target::finish);
+            publish(targets);
+            return targets.stream().map(Target::written).toList();
+        } catch (RuntimeException | Error e) {
+            throw explained(e, inputs, targets);
         } finally {
-            targets.forEach(Target::close);
+            close(targets, options);
         }
     }
 
-    /** One output while it is being written. */
-    static final class Target {
-        final OutputPlan plan;
-        final GgufLayout layout;
-        private @Nullable OutputFile file;
-
-        Target(OutputPlan plan, GgufLayout layout) {
-            this.plan = plan;
-            this.layout = layout;
+    private static void open(List<Target> targets, Inputs inputs, Options options) {
+        long total =
+                targets.stream().mapToLong(target -> target.layout.fileSize()).sum();
+        boolean journaled = switch (options.resume()) {
+            case NEVER -> false;
+            case LARGE -> total >= LARGE_BYTES;
+            case ALWAYS -> true;
+        };
+        for (Target target : targets) {
+            target.open(inputs, journaled, options);
         }
-
-        void open(Path path, Collection<Path> inputs, boolean overwrite, boolean forced) {
-            file = OutputFile.create(path, layout.fileSize(), inputs, overwrite, forced);
+        for (Target target : targets) {
+            target.resume(options.notices());
         }
+        Map<Path, Long> missing = new LinkedHashMap<>();
+        for (Target target : targets) {
+            missing.merge(target.file().target(), target.missing(), Math::addExact);
+        }
+        OutputFile.requireSpace(missing, options.operations());
+    }
 
-        OutputFile file() {
-            if (file == null) {
-                throw new IllegalStateException("not opened");
+    /** What failed while a file changed under the reader failed because of that: values, structure, even the mapping. */
+    private static RuntimeException explained(Throwable failure, Inputs inputs, List<Target> targets) {
+        try {
+            inputs.requireUnchanged();
+        } catch (InputException changed) {
+            targets.forEach(Target::discard);
+            if (changed != failure) {
+                changed.addSuppressed(failure);
             }
-            return file;
+            return changed;
         }
+        if (failure instanceof InputException) {
+            // The same command would fail again; there is nothing to go on with.
+            targets.forEach(Target::discard);
+        }
+        return switch (failure) {
+            case RuntimeException e -> e;
+            case Error e -> throw e;
+            default -> new IllegalStateException(failure);
+        };
+    }
 
-        void close() {
-            if (file != null) {
-                file.close();
+    private static void close(List<Target> targets, Options options) {
+        RuntimeException failure = null;
+        for (Target target : targets) {
+            try {
+                target.close();
+            } catch (RuntimeException e) {
+                failure = e;
             }
+            target.kept().ifPresent(kept -> options.notices().accept("note: " + kept));
+        }
+        if (failure != null) {
+            throw failure;
         }
     }
 
-    /** Where one tensor goes in one output. */
-    record Place(Target target, PlannedTensor tensor, long position) {}
+    /**
+     * Makes the outputs appear, the last first: the first part of a split model is the one that readers open, and when
+     * it is there the others are. An older first part goes before anything else comes, so that it never stands among the
+     * new ones. When a part cannot be published, those of its model that were are taken back, unless the next run goes
+     * on with them.
+     */
+    private static void publish(List<Target> targets) {
+        List<Target> parts = new ArrayList<>();
+        try {
+            for (Target target : targets) {
+                if (target.isFirstOfSeveral() && !target.isPublished()) {
+                    target.file().removeOld();
+                }
+            }
+            for (Target target : targets.reversed()) {
+                target.file().publish();
+                if (target.isPart()) {
+                    parts.add(target);
+                }
+                if (target.isFirstOfSeveral()) {
+                    parts.clear();
+                }
+            }
+        } catch (RuntimeException e) {
+            parts.forEach(part -> part.file().takeBack(e));
+            throw e;
+        }
+        targets.forEach(target -> target.file().done());
+    }
 
     /** Some rows of one source tensor, and all their places. */
-    record Tile(TensorSource source, List<Place> places, long firstRow, int rows) {}
+    record Tile(TensorSource source, List<Target.Place> places, long firstRow, int rows) {}
 
-    private static void writeTensors(List<Target> targets, Options options) {
+    private static void writeTensors(List<Target> targets, Options options, Start start) {
         long values =
                 targets.stream().mapToLong(target -> target.plan.parameters()).sum();
-        if (options.kernel() == Kernel.SCALAR || values > WARMED_VALUES) {
-            // Of a large model every worker compiles its kernels within its first tiles, at less than scalar code
-            // costs.
-            writeTensors(targets, options, type -> Codecs.create(type, options.kernel()));
+        if (options.kernel() == Kernel.SCALAR || values > start.warmedValues()) {
+            writeTensors(targets, options, type -> start.codecs().apply(type, options.kernel()));
             return;
         }
         try (CodecWarmup warmup = CodecWarmup.start(uses(targets))) {
@@ -166,11 +298,11 @@ public final class Conversion {
     }
 
     private static void writeTensors(List<Target> targets, Options options, Function<QuantType, BlockCodec> codecOf) {
-        Map<String, List<Place>> places = places(targets);
-        long total = places.values().stream()
-                .mapToLong(list -> list.getFirst().tensor().shape().elements())
-                .sum();
-        options.progress().begin("converting", total);
+        Map<String, List<Target.Place>> places = places(targets);
+        options.progress()
+                .begin(
+                        "converting",
+                        places.values().stream().mapToLong(Tiles::valuesLeft).sum());
         Tiles tiles = new Tiles(places.values().iterator());
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         Runnable work = () -> {
@@ -218,26 +350,35 @@ public final class Conversion {
     }
 
     /** By tensor, in the first output's order: each tensor's places in all outputs. */
-    private static Map<String, List<Place>> places(List<Target> targets) {
-        Map<String, List<Place>> places = new LinkedHashMap<>();
+    private static Map<String, List<Target.Place>> places(List<Target> targets) {
+        Map<String, List<Target.Place>> places = new LinkedHashMap<>();
         for (Target target : targets) {
-            Iterator<GgufTensor> placed = target.layout.tensors().iterator();
-            for (PlannedTensor tensor : target.plan.tensors()) {
-                places.computeIfAbsent(tensor.name(), name -> new ArrayList<>())
-                        .add(new Place(target, tensor, target.layout.position(placed.next())));
+            for (Target.Place place : target.places()) {
+                places.computeIfAbsent(place.tensor().name(), name -> new ArrayList<>())
+                        .add(place);
             }
         }
         return places;
     }
 
-    /** Hands out tiles, one after the other, to whoever asks. */
+    /** Hands out tiles, one after the other, to whoever asks; of a run that goes on, only those that are missing. */
     private static final class Tiles {
-        private final Iterator<List<Place>> tensors;
-        private List<Place> places = List.of();
+        private final Iterator<List<Target.Place>> tensors;
+        private List<Target.Place> places = List.of();
+        private Map<Target.Place, Long> rowsDone = Map.of();
         private long row;
 
-        Tiles(Iterator<List<Place>> tensors) {
+        Tiles(Iterator<List<Target.Place>> tensors) {
             this.tensors = tensors;
+        }
+
+        static long valuesLeft(List<Target.Place> places) {
+            Shape shape = places.getFirst().tensor().source().info().shape();
+            return (shape.rows() - firstMissing(places)) * shape.rowLength();
+        }
+
+        private static long firstMissing(List<Target.Place> places) {
+            return places.stream().mapToLong(Target.Place::rowsDone).min().orElse(0);
         }
 
         synchronized @Nullable Tile next() {
@@ -246,14 +387,19 @@ public final class Conversion {
                     return null;
                 }
                 places = tensors.next();
-                row = 0;
+                row = firstMissing(places);
+                rowsDone = places.stream().collect(Collectors.toMap(place -> place, Target.Place::rowsDone));
             }
             TensorSource source = source();
+            long first = row;
             long length = Math.max(1, source.info().shape().rowLength());
             int rows = (int) Math.min(source.info().shape().rows() - row, Math.max(1, TILE_VALUES / length));
-            Tile tile = new Tile(source, places, row, rows);
             row += rows;
-            return tile;
+            // What is there was written in tiles of the same size, so a tile is missing whole or not at all.
+            List<Target.Place> missing = places.stream()
+                    .filter(place -> rowsDone.getOrDefault(place, 0L) <= first)
+                    .toList();
+            return new Tile(source, missing, first, rows);
         }
 
         private TensorSource source() {

@@ -12,7 +12,7 @@ final class GuessedFileType {
     private static final int GUESSED = 1024;
 
     /** LLAMA_FTYPE_MOSTLY_NVFP4: a number that a file may have and llama-quantize does not offer. */
-    private static final int NVFP4 = 39;
+    static final int NVFP4 = 39;
 
     private GuessedFileType() {}
 

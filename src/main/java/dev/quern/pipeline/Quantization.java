@@ -10,6 +10,7 @@ import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
 import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorSource;
@@ -35,8 +36,6 @@ public final class Quantization {
     private static final Comparator<String> ORDER =
             Comparator.comparingInt(Quantization::layer).thenComparing(Comparator.naturalOrder());
 
-    private static final List<String> SPLIT_KEYS = List.of("split.no", "split.count", "split.tensors.count");
-
     private final Source source;
     private final QuantizationOptions options;
     private final LayerNumbers layers;
@@ -49,21 +48,42 @@ public final class Quantization {
 
     /** @throws InputException when the source's tensors or the importance matrix do not allow the type */
     public static OutputPlan plan(Source source, FileType file, QuantizationOptions options) {
-        return new Quantization(source, options).plan(file.name(), file.id(), Optional.of(file));
+        return new Quantization(source, options).whole(new Job(file.name(), file.id(), Optional.of(file)));
     }
 
     /** Every tensor with the type it has, in llama-quantize's order: its type COPY. */
     public static OutputPlan copy(Source source, QuantizationOptions options) {
-        GgufMetadata metadata = source.model().metadata();
-        long number = metadata.integer("general.file_type")
+        return new Quantization(source, options).whole(copyOf(source));
+    }
+
+    /**
+     * One plan for each part of a split GGUF: llama-quantize's --keep-split. Its rules that count layers meet the tensors
+     * in the files' order then.
+     */
+    public static List<OutputPlan> planParts(Source source, FileType file, QuantizationOptions options) {
+        return new Quantization(source, options).parts(new Job(file.name(), file.id(), Optional.of(file)));
+    }
+
+    /** As {@link #copy}, with one plan for each part. */
+    public static List<OutputPlan> copyParts(Source source, QuantizationOptions options) {
+        return new Quantization(source, options).parts(copyOf(source));
+    }
+
+    /** @param file empty for a copy */
+    private record Job(String label, long fileType, Optional<FileType> file) {}
+
+    private static Job copyOf(Source source) {
+        long number = source.model()
+                .metadata()
+                .integer("general.file_type")
                 .orElseGet(() -> GuessedFileType.of(source.types().entrySet().stream()
                         .sorted(Map.Entry.comparingByKey(ORDER))
                         .map(Map.Entry::getValue)
                         .toList()));
-        return new Quantization(source, options).plan("COPY", number, Optional.empty());
+        return new Job("COPY", number, Optional.empty());
     }
 
-    private OutputPlan plan(String label, long fileType, Optional<FileType> file) {
+    private OutputPlan whole(Job job) {
         List<TensorSource> kept = new ArrayList<>();
         for (TensorSource tensor : source.model().tensors().sources()) {
             if (layers.keeps(tensor.info().name())) {
@@ -71,13 +91,43 @@ public final class Quantization {
             }
         }
         kept.sort(Comparator.comparing(tensor -> tensor.info().name(), ORDER));
-        Optional<Mix> mix = file.map(type ->
+        return new OutputPlan(job.label, metadata(job.fileType), tensors(kept, job));
+    }
+
+    private List<OutputPlan> parts(Job job) {
+        List<TensorSource> kept = new ArrayList<>();
+        List<Integer> ends = new ArrayList<>();
+        for (List<String> part : source.parts()) {
+            for (String name : part) {
+                if (layers.keeps(name)) {
+                    kept.add(source.model().tensors().get(name).orElseThrow());
+                }
+            }
+            ends.add(kept.size());
+        }
+        // Parts at the end that pruning emptied are no parts any more, as in the reference.
+        while (ends.size() > 1 && ends.get(ends.size() - 2) == kept.size()) {
+            ends.removeLast();
+        }
+        List<PlannedTensor> tensors = tensors(kept, job);
+        List<OutputPlan> plans = new ArrayList<>();
+        int begin = 0;
+        for (int end : ends) {
+            GgufMetadata metadata = plans.isEmpty() ? metadata(job.fileType) : new GgufMetadata();
+            plans.add(new OutputPlan(job.label, metadata, tensors.subList(begin, end)));
+            begin = end;
+        }
+        return Split.numbered(plans);
+    }
+
+    private List<PlannedTensor> tensors(List<TensorSource> kept, Job job) {
+        Optional<Mix> mix = job.file.map(type ->
                 new Mix(type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
         List<PlannedTensor> tensors = new ArrayList<>();
         for (TensorSource tensor : kept) {
             tensors.add(plan(tensor, mix));
         }
-        return new OutputPlan(label, metadata(fileType), tensors);
+        return tensors;
     }
 
     /** Set again, a key goes to the end: gguf_set_val_u32 removes it first. */
@@ -85,7 +135,7 @@ public final class Quantization {
         GgufMetadata metadata = new GgufMetadata(source.model().metadata());
         metadata.putLast("general.quantization_version", GgufValue.u32(Source.QUANTIZATION_VERSION));
         metadata.putLast("general.file_type", GgufValue.u32(fileType));
-        SPLIT_KEYS.forEach(metadata::remove);
+        Split.KEYS.forEach(metadata::remove);
         options.overrides().forEach(metadata::putLast);
         if (layers.prunes()) {
             metadata.putLast(
@@ -108,7 +158,12 @@ public final class Quantization {
                     "rows of " + shape.rowLength() + " values are not whole " + choice.type() + " blocks of "
                             + choice.type().blockLength());
         }
-        boolean same = current == choice.type();
+        // Weights of a checkpoint that are packed as blocks of this very type.
+        boolean packed = tensor.blocks()
+                .filter(blocks -> blocks.encoding().equals(choice.type().name()))
+                .filter(blocks -> blocks.factors().isEmpty())
+                .isPresent();
+        boolean same = current == choice.type() || packed;
         if (current.isQuantized() && !same && !options.allowRequantize()) {
             throw refused(name, "is already quantized (" + current + "), and would be again (" + choice.type() + ")")
                     .withHint("quantize from the F16, BF16 or F32 file, or say --allow-requantize: it costs quality");
@@ -127,8 +182,22 @@ public final class Quantization {
                                     : choice.type() + " needs an importance matrix")
                     .withHint("give one with --imatrix that was made from this model");
         }
-        boolean copied = same && (tensor instanceof Stored || tensor instanceof Dequantized);
+        boolean copied = same && (packed || isStored(tensor, current));
         return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
+    }
+
+    /**
+     * Whether its bytes can be taken, the tensor being planned as the type it has. A checkpoint's plain tensors are not
+     * always stored as what they are planned as.
+     */
+    private static boolean isStored(TensorSource tensor, QuantType type) {
+        return switch (tensor) {
+            case Stored _ -> true;
+            case Dequantized blocks -> blocks.encoding().equals(type.name());
+            case Renamed renamed ->
+                renamed.source() instanceof Dequantized blocks && blocks.encoding().equals(type.name());
+            default -> false;
+        };
     }
 
     private Mix.Choice choose(Mix mix, String name, Shape shape, QuantType current) {

@@ -5,19 +5,30 @@ import dev.quern.architecture.GeneralMetadata;
 import dev.quern.architecture.Model;
 import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Checkpoints;
+import dev.quern.checkpoint.GgmlCheckpoint;
 import dev.quern.checkpoint.Layout;
+import dev.quern.checkpoint.lora.LoraAdapter;
+import dev.quern.checkpoint.lora.MergedCheckpoint;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
+import dev.quern.gguf.GgufModel;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.gguf.GgufValue;
+import dev.quern.io.InputException;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.DType;
+import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Renamed;
+import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
+import dev.quern.tokenizer.GgmlVocabulary;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
 import dev.quern.tokenizer.Vocabulary;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,6 +46,8 @@ import org.jspecify.annotations.Nullable;
  * @param model metadata and tensors; for a checkpoint those of its lossless form
  * @param types what each tensor is stored as, or would be in the lossless form
  * @param lossless the smallest of F16, BF16 and F32 that holds every value of the source; for a GGUF the type it has
+ * @param parts for each GGUF file of the model, the names of its tensors in the order of their bytes; one list of all
+ *     for a checkpoint, however many files it has
  * @param general what the default file name is made of; empty for a GGUF
  */
 public record Source(
@@ -43,6 +56,7 @@ public record Source(
         Model model,
         SequencedMap<String, QuantType> types,
         FileType lossless,
+        List<List<String>> parts,
         Optional<GeneralMetadata> general)
         implements AutoCloseable {
 
@@ -52,12 +66,27 @@ public record Source(
     /**
      * @param overrides a JSON object of {@code general.*} keys, or null
      * @param name the model's name as the user wants it, or null
+     * @param adapters LoRA adapters to merge, in this order
      * @param notices is told, in one line each, what the reader should know of the source
      */
     public record Options(
-            @Nullable Path overrides, @Nullable String name, Consumer<String> notices) {
-        public static final Options NONE = new Options(null, null, notice -> {});
+            @Nullable Path overrides,
+            @Nullable String name,
+            List<Lora> adapters,
+            Consumer<String> notices) {
+        public static final Options NONE = new Options(null, null, List.of(), notice -> {});
+
+        public Options {
+            adapters = List.copyOf(adapters);
+        }
     }
+
+    /**
+     * A LoRA adapter, and how much of it.
+     *
+     * @param factor 1 for all of it
+     */
+    public record Lora(Path directory, float factor) {}
 
     public static Source open(Path path) {
         return open(path, Options.NONE);
@@ -65,28 +94,45 @@ public record Source(
 
     /** @throws dev.quern.io.InputException when the path is nothing that Quern reads */
     public static Source open(Path path, Options options) {
-        return GgufFile.isGguf(path) ? ofGguf(path) : ofCheckpoint(path, options);
+        if (!GgufFile.isGguf(path)) {
+            return ofCheckpoint(path, options);
+        }
+        if (!options.adapters().isEmpty()) {
+            throw InputException.of(path, "is a GGUF file, and an adapter is merged into a checkpoint")
+                    .withHint("give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load it"
+                            + " beside the GGUF");
+        }
+        return ofGguf(path, options);
     }
 
-    private static Source ofGguf(Path path) {
-        GgufFile file = GgufFile.open(path);
+    /** Whether some tensor is quantized already. */
+    public boolean isQuantized() {
+        return types.values().stream().anyMatch(QuantType::isQuantized);
+    }
+
+    private static Source ofGguf(Path path, Options options) {
+        GgufModel file = GgufModel.open(path);
+        file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
             types.put(tensor.name(), tensor.type());
         }
-        Model model = new Model(path.toString(), file.metadata(), file.graph(), List.of(file.file()));
+        Model model = new Model(path.toString(), file.metadata(), file.graph(), file.files());
         FileType type = FileType.fromId(
                         file.metadata().integer("general.file_type").orElse(-1))
                 .orElse(FileType.F32);
-        return new Source(path, "GGUF v" + file.version(), model, types, type, Optional.empty());
+        return new Source(path, kind(file), model, types, type, file.names(), Optional.empty());
     }
 
     private static Source ofCheckpoint(Path path, Options options) {
         Checkpoint checkpoint = Checkpoints.open(path);
         try {
+            for (Lora lora : options.adapters()) {
+                checkpoint = merged(checkpoint, lora);
+            }
             CheckpointModel family = CheckpointModel.of(checkpoint);
             TensorGraph graph = family.graph();
-            FileType lossless = lossless(graph);
+            FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
             long parameters = graph.sources().stream()
                     .mapToLong(source -> source.info().shape().elements())
                     .sum();
@@ -95,7 +141,7 @@ public record Source(
                     checkpoint.config().text("_name_or_path"),
                     parameters,
                     options.overrides(),
-                    options.name());
+                    checkpoint instanceof GgmlCheckpoint && options.name() == null ? stem(path) : options.name());
             GgufMetadata metadata = new GgufMetadata()
                     .put("general.architecture", GgufValue.text(family.page().gguf()))
                     .put("general.type", GgufValue.text("model"));
@@ -106,13 +152,73 @@ public record Source(
                     .writeTo(metadata);
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
-                types.put(source.info().name(), CheckpointTypes.of(source.info(), lossless));
+                types.put(source.info().name(), type(checkpoint, source, lossless));
             }
-            String kind = checkpoint.layout() == Layout.META ? "Meta checkpoint" : "Hugging Face checkpoint";
+            checkpoint.notes().forEach(options.notices());
             Model model = new Model(path.toString(), metadata, graph, checkpoint.files());
-            return new Source(path, kind, model, types, lossless, Optional.of(general));
+            return new Source(
+                    path,
+                    kind(checkpoint),
+                    model,
+                    types,
+                    lossless,
+                    List.of(List.copyOf(types.keySet())),
+                    Optional.of(general));
         } catch (RuntimeException e) {
             checkpoint.close();
+            throw e;
+        }
+    }
+
+    private static String kind(GgufModel model) {
+        GgufFile first = model.parts().getFirst();
+        int parts = model.parts().size();
+        return "GGUF v" + first.version()
+                + (first.order() == ByteOrder.BIG_ENDIAN ? ", big-endian" : "")
+                + (parts > 1 ? " in " + parts + " parts" : "");
+    }
+
+    private static String kind(Checkpoint checkpoint) {
+        String kind = switch (checkpoint.layout()) {
+            case HUGGING_FACE -> "Hugging Face checkpoint";
+            case META -> "Meta checkpoint";
+            case GGML -> checkpoint instanceof GgmlCheckpoint ggml ? ggml.version() : "GGML";
+        };
+        return kind + checkpoint.packing().map(packing -> " packed by " + packing).orElse("");
+    }
+
+    private static String stem(Path path) {
+        String name = String.valueOf(path.getFileName());
+        return name.contains(".") ? name.substring(0, name.lastIndexOf('.')) : name;
+    }
+
+    /** Number 4 was Q4_1 with some tensors in F16; 5 and 6 went with their block types. */
+    private static FileType fileType(GgmlCheckpoint ggml) {
+        return ggml.fileType() == 4
+                ? FileType.Q4_1
+                : FileType.fromId(ggml.fileType()).orElse(FileType.F32);
+    }
+
+    /** A file of llama.cpp's has tensors of GGUF's types, which they keep. */
+    private static QuantType type(Checkpoint checkpoint, TensorSource source, FileType lossless) {
+        if (checkpoint.layout() == Layout.GGML && source instanceof Renamed renamed) {
+            Optional<QuantType> stored = switch (renamed.source()) {
+                case Dequantized blocks -> QuantType.fromName(blocks.encoding());
+                case Stored plain -> QuantType.fromName(plain.info().dtype().name());
+                default -> Optional.empty();
+            };
+            // Q4_2 and Q4_3 are no longer types; F32 holds their values.
+            return stored.orElse(QuantType.F32);
+        }
+        return CheckpointTypes.of(source.info(), lossless);
+    }
+
+    private static Checkpoint merged(Checkpoint base, Lora lora) {
+        LoraAdapter adapter = LoraAdapter.open(lora.directory());
+        try {
+            return MergedCheckpoint.of(base, adapter, lora.factor());
+        } catch (RuntimeException e) {
+            adapter.close();
             throw e;
         }
     }
@@ -121,7 +227,15 @@ public record Source(
         if (checkpoint.layout() == Layout.HUGGING_FACE) {
             return HuggingFaceVocabulary.read(checkpoint.directory(), OptionalLong.of(rows), notices);
         }
+        if (checkpoint instanceof GgmlCheckpoint ggml) {
+            return GgmlVocabulary.of(ggml.tokens(), ggml.scores());
+        }
         Path file = checkpoint.directory().resolve("tokenizer.model");
+        // Mistral names the later versions of its tokenizer.
+        Path third = checkpoint.directory().resolve("tokenizer.model.v3");
+        if (!Files.exists(file) && Files.exists(third)) {
+            file = third;
+        }
         SentencePieceModel model = SentencePieceModel.read(file);
         model.notices().forEach(notices);
         return model.vocabulary(file, rows);

@@ -2,12 +2,13 @@ package dev.quern.pipeline;
 
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
-import dev.quern.io.Region;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
+import dev.quern.tensor.TensorSource;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
@@ -31,7 +32,7 @@ final class TileWorker {
 
     void write(Conversion.Tile tile) {
         boolean decoded = false;
-        for (Conversion.Place place : tile.places()) {
+        for (Target.Place place : tile.places()) {
             if (place.tensor().copied()) {
                 copy(tile, place);
                 continue;
@@ -52,7 +53,7 @@ final class TileWorker {
         tile.source().readRows(tile.firstRow(), tile.rows(), values, 0);
     }
 
-    private void encode(Conversion.Tile tile, Conversion.Place place) {
+    private void encode(Conversion.Tile tile, Target.Place place) {
         PlannedTensor tensor = place.tensor();
         int length = Math.toIntExact(tensor.shape().rowLength());
         int rowBytes = Math.toIntExact(tensor.type().bytesFor(length));
@@ -141,23 +142,40 @@ final class TileWorker {
         return java.util.Arrays.toString(index);
     }
 
-    private void copy(Conversion.Tile tile, Conversion.Place place) {
-        Region region = switch (tile.source()) {
-            case Stored stored -> stored.region();
-            case Dequantized blocks -> blocks.region();
-            default -> throw new IllegalStateException(place.tensor().name() + " does not lie in a file");
-        };
+    private void copy(Conversion.Tile tile, Target.Place place) {
         PlannedTensor tensor = place.tensor();
         long rowBytes = tensor.type().bytesFor(tensor.shape().rowLength());
         int bytes = Math.toIntExact(tile.rows() * rowBytes);
         if (encoded.length < bytes) {
             encoded = new byte[bytes];
         }
-        region.copyTo(tile.firstRow() * rowBytes, encoded, bytes);
+        copyRows(tile.source(), tile.firstRow(), tile.rows());
         put(place, tile.firstRow() * rowBytes, bytes);
     }
 
-    private void put(Conversion.Place place, long offset, int bytes) {
+    private void copyRows(TensorSource source, long first, int rows) {
+        switch (source) {
+            case Stored stored -> stored.copyRows(first, rows, encoded);
+            case Dequantized blocks -> blocks.copyRows(first, rows, encoded);
+            case Renamed renamed -> copyRows(renamed.source(), first, rows);
+            default ->
+                source.blocks()
+                        .orElseThrow(
+                                () -> new IllegalStateException(source.info().name() + " does not lie in a file"))
+                        .reader()
+                        .readRows(first, rows, encoded, 0);
+        }
+    }
+
+    private void put(Target.Place place, long offset, int bytes) {
         place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset);
+        TensorExtent extent = place.extent();
+        if (extent != null) {
+            extent.written(offset, encoded, bytes);
+        }
+        TensorHash hash = place.hash();
+        if (hash != null) {
+            hash.written(offset, encoded, bytes);
+        }
     }
 }

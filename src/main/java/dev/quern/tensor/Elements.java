@@ -18,7 +18,30 @@ public final class Elements {
 
     private Elements() {}
 
-    /** Decodes {@code count} elements that begin at byte {@code at} of {@code source}. */
+    /** Decodes {@code count} elements, in whichever byte order, that begin at byte {@code at} of {@code source}. */
+    public static void decode(
+            DType dtype, ByteOrder order, MemorySegment source, long at, int count, float[] out, int to) {
+        if (order == ByteOrder.LITTLE_ENDIAN || dtype.bytes() == 1) {
+            decode(dtype, source, at, count, out, to);
+            return;
+        }
+        byte[] swapped = source.asSlice(at, (long) count * dtype.bytes()).toArray(ValueLayout.JAVA_BYTE);
+        swap(swapped, swapped.length, dtype.bytes());
+        decode(dtype, MemorySegment.ofArray(swapped), 0, count, out, to);
+    }
+
+    /** Turns each of the numbers of {@code width} bytes, in the first {@code length} bytes, around. */
+    public static void swap(byte[] bytes, int length, int width) {
+        for (int at = 0; at + width <= length; at += width) {
+            for (int low = at, high = at + width - 1; low < high; low++, high--) {
+                byte kept = bytes[low];
+                bytes[low] = bytes[high];
+                bytes[high] = kept;
+            }
+        }
+    }
+
+    /** Decodes {@code count} little-endian elements that begin at byte {@code at} of {@code source}. */
     public static void decode(DType dtype, MemorySegment source, long at, int count, float[] out, int to) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(source, Region.FLOAT, at, out, to, count);
@@ -91,7 +114,13 @@ public final class Elements {
                     out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i);
                 }
             }
-            case U8, BOOL -> {
+            case BOOL -> {
+                // Torch and numpy write 0 and 1; any other byte is true, as it is to them.
+                for (int i = 0; i < count; i++) {
+                    out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i) == 0 ? 0 : 1;
+                }
+            }
+            case U8 -> {
                 for (int i = 0; i < count; i++) {
                     out[to + i] = source.get(ValueLayout.JAVA_BYTE, at + i) & 0xff;
                 }

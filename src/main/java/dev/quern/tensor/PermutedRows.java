@@ -1,5 +1,6 @@
 package dev.quern.tensor;
 
+import java.util.Optional;
 import java.util.function.LongUnaryOperator;
 
 /**
@@ -14,5 +15,17 @@ public record PermutedRows(TensorInfo info, TensorSource source, LongUnaryOperat
         for (int row = 0; row < count; row++) {
             source.readRows(sourceRow.applyAsLong(first + row), 1, out, at + row * length);
         }
+    }
+
+    Optional<NativeBlocks> permutedBlocks() {
+        return source.blocks().map(blocks -> {
+            int rowBytes = Math.toIntExact(blocks.rowBytes());
+            NativeBlocks.BlockReader reader = (first, count, out, at) -> {
+                for (int row = 0; row < count; row++) {
+                    blocks.reader().readRows(sourceRow.applyAsLong(first + row), 1, out, at + row * rowBytes);
+                }
+            };
+            return new NativeBlocks(blocks.encoding(), rowBytes, reader, blocks.factors());
+        });
     }
 }

@@ -3,6 +3,7 @@ package dev.quern.tensor;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.io.Region;
+import java.nio.ByteOrder;
 
 /**
  * A view into a torch storage: element (i, j, …) lies {@code offset + i·strides[0] + j·strides[1] + …} elements in.
@@ -10,8 +11,10 @@ import dev.quern.io.Region;
  * @param storage the whole storage's bytes
  * @param offset elements before the view's first
  * @param strides elements from one index to the next, one for each axis, not negative
+ * @param order of the bytes of one element
  */
-public record Strided(TensorInfo info, Region storage, long offset, long[] strides) implements TensorSource {
+public record Strided(TensorInfo info, Region storage, long offset, long[] strides, ByteOrder order)
+        implements TensorSource {
     public Strided {
         strides = strides.clone();
         Shape shape = info.shape();
@@ -40,8 +43,28 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
         }
     }
 
+    /** Little-endian, as nearly all files are. */
+    public Strided(TensorInfo info, Region storage, long offset, long[] strides) {
+        this(info, storage, offset, strides, ByteOrder.LITTLE_ENDIAN);
+    }
+
     private static InputException refused(TensorInfo info, Region storage, String problem) {
         return InputException.of(storage.file().path(), "tensor " + Quoted.of(info.name()), problem);
+    }
+
+    /**
+     * A matrix that lies in a file with rows and columns exchanged.
+     *
+     * @throws IllegalArgumentException when the source is no matrix of elements in a file
+     */
+    public static Strided transposed(TensorSource source) {
+        Shape shape = source.info().shape();
+        TensorInfo info = source.info().withShape(Shape.of(shape.dim(1), shape.dim(0)));
+        return switch (source) {
+            case Stored stored -> new Strided(info, stored.region(), 0, new long[] {1, shape.dim(1)});
+            case Strided view -> new Strided(info, view.storage, view.offset, new long[] {view.strides[1], view.strides[0]});
+            default -> throw new IllegalArgumentException(source.info().name() + " does not lie in a file");
+        };
     }
 
     /** Whether the elements lie row-major without gaps, so that the view is as good as {@link Stored}. */
@@ -75,7 +98,8 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
     }
 
     private void decode(long element, int count, float[] out, int at) {
-        Elements.decode(info.dtype(), storage.segment(), element * info.dtype().bytes(), count, out, at);
+        Elements.decode(
+                info.dtype(), order, storage.segment(), element * info.dtype().bytes(), count, out, at);
     }
 
     private long elementOfRow(long row) {

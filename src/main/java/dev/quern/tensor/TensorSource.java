@@ -1,13 +1,23 @@
 package dev.quern.tensor;
 
 import dev.quern.io.InputException;
+import java.util.Optional;
 
 /**
  * A tensor as a promise of rows. Leaves lie in mapped files; the other nodes are lazy views over them. Nothing here
  * holds a tensor's values: memory is what the caller's {@code out} takes. Reading is thread-safe.
  */
 public sealed interface TensorSource
-        permits Stored, Strided, Dequantized, Computed, PermutedRows, Concatenated, Renamed {
+        permits Stored,
+                Strided,
+                Dequantized,
+                Unpacked,
+                Computed,
+                PermutedRows,
+                Concatenated,
+                LowRankSum,
+                Renamed,
+                Scaled {
     TensorInfo info();
 
     /**
@@ -28,6 +38,20 @@ public sealed interface TensorSource
             case PermutedRows permuted -> permuted.source().origin();
             case Concatenated joined -> joined.parts().getFirst().origin();
             case Renamed renamed -> renamed.source().origin();
+            case Unpacked packed -> packed.region().file().path().toString();
+            case LowRankSum sum -> sum.base().origin();
+            case Scaled scaled -> scaled.source().origin();
+        };
+    }
+
+    /** The same rows as blocks of a GGUF type, where they lie as such in a checkpoint or can be had by moving bits. */
+    default Optional<NativeBlocks> blocks() {
+        return switch (this) {
+            case Unpacked packed -> packed.blocks();
+            case Renamed renamed -> renamed.source().blocks();
+            case PermutedRows permuted -> permuted.permutedBlocks();
+            case Stored _, Strided _, Dequantized _, Computed _, Concatenated _, LowRankSum _, Scaled _ ->
+                Optional.empty();
         };
     }
 }

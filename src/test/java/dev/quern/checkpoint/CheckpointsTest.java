@@ -202,9 +202,9 @@ class CheckpointsTest {
         Path gguf = put("model.gguf", "GGUF\3\0\0\0");
         refused(gguf, gguf + ": is a GGUF file, not a checkpoint");
         Path pointer = put("model.safetensors", "version https://git-lfs.github.com/spec/v1\n");
-        refused(pointer, pointer + ": expected safetensors or a zip file of torch.save, found a file that is text");
+        refused(pointer, pointer + ": expected safetensors or a file of torch.save, found a file that is text");
         Path h5 = put("model.bin", new byte[] {(byte) 0x89, 'H', 'D', 'F', '\r', '\n'});
-        refused(h5, h5 + ": expected safetensors or a zip file of torch.save, found a file that is an HDF5 file (.h5)");
+        refused(h5, h5 + ": expected safetensors or a file of torch.save, found a file that is an HDF5 file (.h5)");
     }
 
     @Test
@@ -349,5 +349,106 @@ class CheckpointsTest {
                     .asString()
                     .startsWith(directory.resolve(INDEX) + ": total_size says 999999 bytes, the shards have ");
         }
+    }
+
+    @Test
+    void shardThatIsAPipe() throws Exception {
+        putShards(map(in("a", FIRST), in("b", SECOND)));
+        Files.delete(directory.resolve(SECOND));
+        assertThat(new ProcessBuilder("mkfifo", directory.resolve(SECOND).toString())
+                        .start()
+                        .waitFor())
+                .isZero();
+        refused(directory, directory.resolve(SECOND) + ": expected a regular file, found a device, pipe or socket");
+    }
+
+    // Mistral's layout
+
+    private static final String MISTRAL =
+            "{\"dim\":4,\"n_layers\":1,\"head_dim\":4,\"hidden_dim\":8,\"n_heads\":3,\"n_kv_heads\":1,"
+                    + "\"norm_eps\":1e-5,\"rope_theta\":1000000.0,\"vocab_size\":2}";
+
+    private static byte[] embeddings(String other) {
+        return SafetensorsWriter.file(
+                "{" + entry("tok_embeddings.weight", "BF16", "[2,4]", 0, 16) + "," + entry(other, "BF16", "[4]", 16, 24)
+                        + "}",
+                24);
+    }
+
+    @Test
+    void mistral() {
+        put("params.json", MISTRAL);
+        put("consolidated.safetensors", embeddings("norm.weight"));
+        for (Path source : new Path[] {directory, directory.resolve("consolidated.safetensors")}) {
+            try (Checkpoint checkpoint = Checkpoints.open(source)) {
+                assertThat(checkpoint.layout()).isEqualTo(Layout.META);
+                assertThat(checkpoint.tensors()).containsOnlyKeys("norm.weight", "tok_embeddings.weight");
+                assertThat(checkpoint.config().integer("head_dim")).hasValue(4);
+                assertThat(checkpoint.config().integer("intermediate_size")).hasValue(8);
+                assertThat(checkpoint.config().integer("max_position_embeddings"))
+                        .hasValue(32_768);
+            }
+        }
+    }
+
+    @Test
+    void mistralInShards() {
+        put("params.json", MISTRAL);
+        put("consolidated-00001-of-00002.safetensors", embeddings("norm.weight"));
+        put("consolidated-00002-of-00002.safetensors", weights("layers.0.ffn_norm.weight"));
+        try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+            assertThat(checkpoint.tensors())
+                    .containsOnlyKeys("norm.weight", "tok_embeddings.weight", "layers.0.ffn_norm.weight");
+        }
+        put(
+                "consolidated.safetensors.index.json",
+                map(
+                        in("norm.weight", "consolidated-00001-of-00002.safetensors"),
+                        in("tok_embeddings.weight", "consolidated-00001-of-00002.safetensors"),
+                        in("layers.0.ffn_norm.weight", "consolidated-00001-of-00002.safetensors")));
+        refused(
+                directory,
+                directory.resolve("consolidated.safetensors.index.json")
+                        + ": tensor \"layers.0.ffn_norm.weight\": is not in consolidated-00001-of-00002.safetensors,"
+                        + " where the index has it");
+    }
+
+    @Test
+    void mistralBesideHuggingFace() {
+        put("params.json", MISTRAL);
+        put("config.json", "{}");
+        put("consolidated.safetensors", embeddings("norm.weight"));
+        put("model.safetensors", weights("a"));
+        try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+            assertThat(checkpoint.layout()).isEqualTo(Layout.HUGGING_FACE);
+            assertThat(checkpoint.tensors()).containsOnlyKeys("a");
+        }
+    }
+
+    // Size
+
+    /** As many tensors as the largest mixtures of experts have: opened within a hostile file's second. */
+    @Test
+    void sixteenThousandTensors() {
+        int shards = 64;
+        StringBuilder index = new StringBuilder("{\"weight_map\":{");
+        for (int shard = 0; shard < shards; shard++) {
+            String file = "model-%05d-of-%05d.safetensors".formatted(shard + 1, shards);
+            StringBuilder header = new StringBuilder("{");
+            for (int i = 0; i < 250; i++) {
+                String name = "model.layers." + shard + ".mlp.experts." + i + ".down_proj.weight";
+                header.append(i == 0 ? "" : ",").append(entry(name, "BF16", "[1]", 2L * i, 2L * i + 2));
+                index.append(shard + i == 0 ? "" : ",").append(in(name, file));
+            }
+            put(file, SafetensorsWriter.file(header.append('}').toString(), 500));
+        }
+        put("config.json", "{}");
+        put(INDEX, index.append("}}").toString());
+        assertThat(Hostile.bounded(() -> {
+                    try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+                        assertThat(checkpoint.tensors()).hasSize(16_000);
+                    }
+                }))
+                .isNull();
     }
 }

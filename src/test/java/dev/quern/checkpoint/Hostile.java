@@ -25,7 +25,7 @@ public final class Hostile {
     public static void assertRefused(Path file, String message, ThrowingCallable read) {
         Throwable refusal = bounded(read);
         assertThat(refusal).isInstanceOf(InputException.class);
-        assertThat(String.valueOf(refusal.getMessage()).replaceFirst("data.pkl byte [0-9]+: ", "data.pkl: "))
+        assertThat(String.valueOf(refusal.getMessage()).replaceFirst("(data.pkl|object) byte [0-9]+: ", "$1: "))
                 .isEqualTo(file + ": " + message)
                 .doesNotContain("\n");
     }

@@ -101,9 +101,9 @@ class GgufHostileTest {
                         RawGguf.header(-1, 0, 0),
                         "header at byte 4: expected GGUF version 2 or 3, found 4294967295"),
                 refused(
-                        "G8 big-endian",
-                        new RawGguf().ascii("GGUF").u32(0x03000000).zeros(16),
-                        "header at byte 4: expected a little-endian file, found a big-endian one"),
+                        "G8 big-endian version 4",
+                        new RawGguf().ascii("GGUF").u32(0x04000000).zeros(16),
+                        "header at byte 4: expected GGUF version 2 or 3, found 4"),
                 refused(
                         "G9 -1 tensors",
                         RawGguf.header(-1, 0),

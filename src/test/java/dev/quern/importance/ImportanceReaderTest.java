@@ -132,6 +132,15 @@ class ImportanceReaderTest {
         }
     }
 
+    @Test
+    void countsThatNothingCanBeCountedAs() throws IOException {
+        for (float count : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1}) {
+            refused(
+                    gguf("imatrix", tensors("x.weight", of(2, 2, 1, 1, 1, 1), of(2, 1, 3, count))),
+                    "tensor \"x.weight.counts\", matrix 1: expected a finite count of at least 0, found " + count);
+        }
+    }
+
     private final ByteBuffer legacy = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
 
     private void text(String text) {

@@ -240,13 +240,14 @@ class OutputFileTest {
         long free = Files.getFileStore(directory).getUsableSpace();
         Path one = directory.resolve("one.gguf");
         Path two = directory.resolve("two.gguf");
-        OutputFile.requireSpace(Map.of(one, 1000L, two, 1000L));
-        OutputFile.requireSpace(Map.of(one, free / 3 * 2));
-        assertThatThrownBy(() -> OutputFile.requireSpace(Map.of(one, free / 3 * 2, two, free / 3 * 2)))
+        OutputFile.requireSpace(Map.of(one, 1000L, two, 1000L), FileOperations.REAL);
+        OutputFile.requireSpace(Map.of(one, free / 3 * 2), FileOperations.REAL);
+        assertThatThrownBy(() ->
+                        OutputFile.requireSpace(Map.of(one, free / 3 * 2, two, free / 3 * 2), FileOperations.REAL))
                 .isInstanceOf(OutputException.class)
                 .hasMessageMatching(directory + ": expected [0-9]+ free bytes, found [0-9]+");
         Path missing = directory.resolve("missing");
-        assertThatThrownBy(() -> OutputFile.requireSpace(Map.of(missing.resolve("a"), 1L)))
+        assertThatThrownBy(() -> OutputFile.requireSpace(Map.of(missing.resolve("a"), 1L), FileOperations.REAL))
                 .isInstanceOf(RefusedException.class)
                 .hasMessage(missing.resolve("a") + ": there is no directory " + missing);
     }

@@ -119,7 +119,8 @@ class WriteBackTest {
     void anOutputThatIsNotForcedIsStillThereAndWhole() {
         Path target = directory.resolve("model.gguf");
         byte[] contents = {1, 2, 3};
-        try (OutputFile output = OutputFile.create(target, contents.length, List.of(), false, false)) {
+        try (OutputFile output =
+                OutputFile.create(target, contents.length, List.of(), false, FileOperations.UNFORCED)) {
             output.write(ByteBuffer.wrap(contents), 0);
             output.commit();
         }

@@ -114,6 +114,18 @@ record Llama(
         MethodHandle decode,
 
         @NativeSignature(
+                name = "llama_adapter_lora_init",
+                returns = POINTER,
+                takes = {POINTER, POINTER})
+        MethodHandle loadAdapter,
+
+        @NativeSignature(
+                name = "llama_set_adapters_lora",
+                returns = INT,
+                takes = {POINTER, POINTER, LONG, POINTER})
+        MethodHandle setAdapters,
+
+        @NativeSignature(
                 name = "llama_get_logits",
                 returns = POINTER,
                 takes = {POINTER})

@@ -96,13 +96,32 @@ public final class LlamaModel implements AutoCloseable {
         return logits(tokens, ContextOptions.AS_THE_TOOLS);
     }
 
+    /** A LoRA adapter in GGUF for this model; the library frees it with the model. */
+    public MemorySegment adapter(Path file) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment path = arena.allocateFrom(file.toString());
+            library.log().drain();
+            MemorySegment adapter =
+                    call(() -> (MemorySegment) llama.loadAdapter().invokeExact(model, path));
+            LlamaCpp.require(
+                    !adapter.equals(MemorySegment.NULL), file + ": " + library.log().drain());
+            return adapter;
+        }
+    }
+
     /** One row of vocabularySize() values for each token; the tokens are the whole text the model sees. */
     public float[] logits(int[] tokens, ContextOptions options) {
+        return logits(tokens, options, MemorySegment.NULL);
+    }
+
+    /** @param adapter from {@link #adapter}, applied whole; or null in C's sense */
+    public float[] logits(int[] tokens, ContextOptions options, MemorySegment adapter) {
         for (int token : tokens) {
             LlamaCpp.require(token >= 0 && token < vocabularySize(), token + " is not in the vocabulary");
         }
         try (Arena arena = Arena.ofConfined();
                 Context context = new Context(arena, tokens.length, options)) {
+            context.use(adapter, arena);
             context.decode(batch(arena, tokens, 0, tokens.length));
             MemorySegment logits = context.logits();
             long bytes = Math.multiplyExact((long) tokens.length * vocabularySize(), Float.BYTES);
@@ -139,6 +158,16 @@ public final class LlamaModel implements AutoCloseable {
             LlamaCpp.require(
                     !context.equals(MemorySegment.NULL),
                     "no context: " + library.log().drain());
+        }
+
+        void use(MemorySegment adapter, Arena arena) {
+            if (adapter.equals(MemorySegment.NULL)) {
+                return;
+            }
+            MemorySegment adapters = arena.allocateFrom(ADDRESS, adapter);
+            MemorySegment scales = arena.allocateFrom(JAVA_FLOAT, 1f);
+            int refused = call(() -> (int) llama.setAdapters().invokeExact(context, adapters, 1L, scales));
+            LlamaCpp.require(refused == 0, "adapter refused: " + library.log().drain());
         }
 
         /** Returns when the logits are there. */

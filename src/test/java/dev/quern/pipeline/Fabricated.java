@@ -125,7 +125,38 @@ final class Fabricated {
     }
 
     Path write(Path file) throws IOException {
-        GgufLayout layout = GgufLayout.plan(metadata, List.copyOf(tensors.values()));
+        write(file, metadata, List.copyOf(tensors.values()));
+        return file;
+    }
+
+    /** As a split model: so many tensors, in the order they were added, in each part. Answers the parts. */
+    List<Path> writeParts(Path folder, String prefix, int... counts) throws IOException {
+        List<GgufLayout.Entry> entries = List.copyOf(tensors.values());
+        List<Path> parts = new java.util.ArrayList<>();
+        int from = 0;
+        for (int count : counts) {
+            int number = parts.size();
+            GgufMetadata keys = number == 0 ? new GgufMetadata(metadata) : new GgufMetadata();
+            keys.put("split.no", GgufValue.u16(number));
+            keys.put("split.count", GgufValue.u16(counts.length));
+            keys.put("split.tensors.count", GgufValue.i32(entries.size()));
+            Path part = folder.resolve("%s-%05d-of-%05d.gguf".formatted(prefix, number + 1, counts.length));
+            write(part, keys, entries.subList(from, from + count));
+            parts.add(part);
+            from += count;
+        }
+        if (from != entries.size()) {
+            throw new IllegalArgumentException(from + " of " + entries.size() + " tensors");
+        }
+        return parts;
+    }
+
+    int size() {
+        return tensors.size();
+    }
+
+    private void write(Path file, GgufMetadata keys, List<GgufLayout.Entry> entries) throws IOException {
+        GgufLayout layout = GgufLayout.plan(keys, entries);
         try (FileChannel out = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             out.write(layout.header(), 0);
             for (GgufTensor tensor : layout.tensors()) {
@@ -135,7 +166,6 @@ final class Fabricated {
                 out.write(ByteBuffer.allocate(1), layout.fileSize() - 1);
             }
         }
-        return file;
     }
 
     private byte[] bytes(GgufTensor tensor) {

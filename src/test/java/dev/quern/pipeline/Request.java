@@ -28,6 +28,7 @@ final class Request {
     private boolean leaveOutput;
     private boolean requantize;
     private boolean copy;
+    private boolean keepSplit;
     private Optional<QuantType> outputType = Optional.empty();
     private Optional<QuantType> embeddingType = Optional.empty();
     private Optional<ImportanceMatrix> importance = Optional.empty();
@@ -53,6 +54,13 @@ final class Request {
     Request copy() {
         copy = true;
         theirs.onlyCopy();
+        return this;
+    }
+
+    /** {@code out} is then the name before the number of the part. */
+    Request keepSplit() {
+        keepSplit = true;
+        theirs.keepSplit();
         return this;
     }
 
@@ -117,11 +125,18 @@ final class Request {
                 pruned,
                 false);
         try (Source source = Source.open(in)) {
-            OutputPlan plan = copy ? Quantization.copy(source, options) : Quantization.plan(source, type, options);
+            List<Conversion.Output> outputs;
+            if (keepSplit) {
+                List<OutputPlan> plans = copy
+                        ? Quantization.copyParts(source, options)
+                        : Quantization.planParts(source, type, options);
+                outputs = Split.numberedOutputs(plans, out);
+            } else {
+                OutputPlan plan = copy ? Quantization.copy(source, options) : Quantization.plan(source, type, options);
+                outputs = List.of(new Conversion.Output(plan, out));
+            }
             Conversion.run(
-                    List.of(new Conversion.Output(plan, out)),
-                    List.of(in),
-                    new Conversion.Options(2, Kernel.SIMD, false, false, Progress.SILENT));
+                    outputs, List.of(in), new Conversion.Options(2, Kernel.SIMD, false, false, Progress.SILENT));
         }
     }
 }

@@ -32,14 +32,18 @@ final class PickleInput {
     private int code = -1;
     private long frameEnd = -1;
 
-    /** @param part what the pickle is called inside the file, for messages */
-    PickleInput(Path file, String part, MemorySegment bytes) {
+    /**
+     * @param part what the pickle is called inside the file, for messages
+     * @param start where in {@code bytes} the pickle begins; places in messages count from their first
+     */
+    PickleInput(Path file, String part, MemorySegment bytes, long start) {
         this.file = file;
         this.part = part;
         this.bytes = bytes;
+        this.next = start;
     }
 
-    /** Bytes read so far. */
+    /** Where the next byte will be read. */
     long position() {
         return next;
     }
@@ -50,6 +54,15 @@ final class PickleInput {
 
     /** The next opcode; refuses unknown bytes and opcodes that no checkpoint needs. */
     Opcode opcode() {
+        Opcode found = anyOpcode();
+        if (!found.accepted()) {
+            throw refused("is an opcode that torch.save never writes");
+        }
+        return found;
+    }
+
+    /** The next opcode, whether a checkpoint needs it or not; refuses unknown bytes. */
+    Opcode anyOpcode() {
         opcodeAt = next;
         code = -1;
         if (left() == 0) {
@@ -60,10 +73,17 @@ final class PickleInput {
         if (found == null) {
             throw refused("is no pickle opcode");
         }
-        if (!found.accepted()) {
-            throw refused("is an opcode that torch.save never writes");
-        }
         return found;
+    }
+
+    /** Where the opcode read last begins. */
+    long opcodeAt() {
+        return opcodeAt;
+    }
+
+    /** Passes over what nobody looks at. */
+    void skip(long count) {
+        take(count);
     }
 
     /** Protocol 4 groups opcodes into frames; an opcode must not lie across a frame's end. */

@@ -82,14 +82,26 @@ sealed interface PickleValue {
     record StorageClass(Optional<TorchType> type) implements PickleValue {}
 
     /**
-     * A storage by its key, its bytes somewhere in the container.
+     * A storage by its key, its bytes somewhere in the container; or, in files before PyTorch 1.6, a part of one.
      *
      * @param elements how many, of the storage's type; bytes where it has none
+     * @param first where it begins in the record that its key names, in elements
+     * @param recorded elements of that record
      */
-    record Storage(String key, Optional<TorchType> type, long elements) implements PickleValue {
+    record Storage(String key, Optional<TorchType> type, long elements, long first, long recorded)
+            implements PickleValue {
         /** Bytes of the whole storage; exact, since {@link StorageTable} bounds the elements. */
         long bytes() {
-            return elements * type.map(TorchType::bytes).orElse(1);
+            return elements * width();
+        }
+
+        long recordedBytes() {
+            return recorded * width();
+        }
+
+        /** Bytes of one element. */
+        int width() {
+            return type.map(TorchType::bytes).orElse(1);
         }
     }
 

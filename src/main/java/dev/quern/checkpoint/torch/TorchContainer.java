@@ -25,6 +25,11 @@ public enum TorchContainer {
 
     private static final String RESAVE = "load the file with torch and save its state_dict with a current version";
 
+    /** LONG1 and STOP of torch's magic number, 0x1950a86a20f9469cfc6c: the first pickle of a legacy file. */
+    private static final int[] MAGIC = {
+        0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e
+    };
+
     private final String what;
 
     TorchContainer(String what) {
@@ -40,10 +45,9 @@ public enum TorchContainer {
             return ZIP;
         }
         if (starts(bytes, 0, 0x80)) {
-            // A legacy file begins with the pickle of torch's magic number, 0x1950a86a20f9469cfc6c.
-            return starts(bytes, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e)
-                    ? LEGACY
-                    : PICKLE;
+            // Protocols 4 and 5 put what follows into a frame of 13 bytes.
+            boolean framed = starts(bytes, 2, 0x95, 13, 0, 0, 0, 0, 0, 0, 0);
+            return starts(bytes, framed ? 11 : 2, MAGIC) ? LEGACY : PICKLE;
         }
         if (starts(bytes, 257, 'u', 's', 't', 'a', 'r')) {
             return TAR;
@@ -74,12 +78,12 @@ public enum TorchContainer {
         return what;
     }
 
-    /** The refusal of a file that is no zip, with what to do about it. */
+    /** The refusal of a file that torch.save did not write, with what to do about it. */
     public InputException refused(MappedFile file) {
         InputException refusal = InputException.of(
-                file.path(), "expected safetensors or a zip file of torch.save, found a file that is " + what);
+                file.path(), "expected safetensors or a file of torch.save, found a file that is " + what);
         return switch (this) {
-            case LEGACY, TAR, PREVIEW -> refusal.withHint(RESAVE);
+            case TAR, PREVIEW -> refusal.withHint(RESAVE);
             case PICKLE -> refusal.withHint("save a state_dict with torch.save, not with pickle.dump");
             case SHIFTED_ZIP -> refusal.withHint("get the file again: something was put in front of it");
             case GZIP, ZSTANDARD -> refusal.withHint("decompress it first");
@@ -87,7 +91,7 @@ public enum TorchContainer {
             case GGUF -> refusal.withHint("give the GGUF file itself as the source");
             // Git LFS leaves a small text file where the weights were not fetched.
             case TEXT -> refusal.withHint("if it is a Git LFS pointer, fetch the weights with: git lfs pull");
-            case ZIP, EMPTY, UNKNOWN -> refusal.withHint("the download may be damaged");
+            case ZIP, LEGACY, EMPTY, UNKNOWN -> refusal.withHint("the download may be damaged");
         };
     }
 

@@ -12,7 +12,6 @@ import dev.quern.tensor.Stored;
 import dev.quern.tensor.Strided;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -29,23 +28,23 @@ public final class TorchFile {
     private final MappedFile file;
     private final SequencedMap<String, TensorSource> tensors = new LinkedHashMap<>();
     private final SequencedMap<String, String> unreadable = new LinkedHashMap<>();
-    private final List<String> notes = new ArrayList<>();
-    private final TorchZip zip;
+    private final TorchArchive archive;
 
-    private TorchFile(MappedFile file) {
+    private TorchFile(MappedFile file, TorchArchive archive) {
         this.file = file;
-        this.zip = TorchZip.read(file);
+        this.archive = archive;
     }
 
     /** Reads the pickle and checks every tensor against its storage; no weight is touched. */
     public static TorchFile read(MappedFile file) {
         TorchContainer container = TorchContainer.of(file);
-        if (container != TorchContainer.ZIP) {
-            throw container.refused(file);
-        }
-        TorchFile result = new TorchFile(file);
-        result.notes.addAll(result.zip.notes());
-        StateDict.tensors(file.path(), result.zip.root()).forEach(result::add);
+        TorchArchive archive = switch (container) {
+            case ZIP -> TorchZip.read(file);
+            case LEGACY -> TorchLegacy.read(file);
+            default -> throw container.refused(file);
+        };
+        TorchFile result = new TorchFile(file, archive);
+        StateDict.tensors(file.path(), archive.root()).forEach(result::add);
         return result;
     }
 
@@ -61,12 +60,17 @@ public final class TorchFile {
 
     /** What is odd about the file but no reason to refuse it, one line each. */
     public List<String> notes() {
-        return List.copyOf(notes);
+        return archive.notes();
+    }
+
+    /** Whether there is something for {@link #verifyChecksums} to check. */
+    public boolean hasChecksums() {
+        return archive.hasChecksums();
     }
 
     /** Reads every storage and holds it against its CRC-32; those without one pass. */
     public void verifyChecksums() {
-        zip.verifyStorages();
+        archive.verifyStorages();
     }
 
     private void add(String name, Tensor tensor) {
@@ -74,17 +78,21 @@ public final class TorchFile {
         tensor.type
                 .dtype()
                 .ifPresentOrElse(
-                        dtype -> tensors.put(name, source(name, dtype, tensor, zip.storage(tensor.storage))),
+                        dtype -> tensors.put(name, source(name, dtype, tensor)),
                         () -> unreadable.put(name, tensor.type.toString()));
     }
 
-    private static TensorSource source(String name, DType dtype, Tensor tensor, Region storage) {
+    private TensorSource source(String name, DType dtype, Tensor tensor) {
+        Region storage = archive.storage(tensor.storage);
         Shape shape = Shape.of(tensor.sizes);
         TensorInfo info = new TensorInfo(name, dtype, shape);
         if (shape.elements() == 0 || Strided.isContiguous(shape, tensor.strides)) {
-            return new Stored(info, storage.slice(tensor.offset * dtype.bytes(), shape.elements() * dtype.bytes()));
+            return new Stored(
+                    info,
+                    storage.slice(tensor.offset * dtype.bytes(), shape.elements() * dtype.bytes()),
+                    archive.order());
         }
-        return new Strided(info, storage, tensor.offset, tensor.strides);
+        return new Strided(info, storage, tensor.offset, tensor.strides, archive.order());
     }
 
     private void checkView(String name, Tensor tensor) {

@@ -6,6 +6,7 @@ import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import dev.quern.io.Region;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -19,7 +20,7 @@ import java.util.Set;
  * torch.save's zip format, since 1.6: under one top folder {@code data.pkl}, {@code version}, {@code byteorder} and the
  * storages {@code data/<key>}, stored as they are.
  */
-final class TorchZip {
+final class TorchZip implements TorchArchive {
     /** torch writes data.pkl stored; other packers deflate it, and a real one is well below this. */
     private static final int MAX_INFLATED_PICKLE = 16 << 20;
 
@@ -31,7 +32,8 @@ final class TorchZip {
 
     private final MappedFile file;
     private final Map<String, ZipMember> members = new HashMap<>();
-    private final StorageTable storages = new StorageTable();
+    private final StorageTable storages = new StorageTable(false);
+    private final ByteOrder order;
     private final PickleValue root;
     private final List<String> notes = new ArrayList<>();
 
@@ -43,27 +45,41 @@ final class TorchZip {
         this.file = file;
         collect(ZipMembers.read(file));
         checkVersion();
-        checkByteOrder();
+        this.order = byteOrder();
         this.root = unpickle();
         checkStorages();
         noteOddities();
     }
 
-    /** What data.pkl holds. */
-    PickleValue root() {
+    @Override
+    public PickleValue root() {
         return root;
     }
 
-    List<String> notes() {
-        return notes;
+    @Override
+    public List<String> notes() {
+        return List.copyOf(notes);
     }
 
-    /** The bytes of a storage. Their CRC is not checked: that would read every weight once more. */
-    Region storage(Storage storage) {
+    @Override
+    public ByteOrder order() {
+        return order;
+    }
+
+    @Override
+    public Region storage(Storage storage) {
         return storageMember(storage).data();
     }
 
-    void verifyStorages() {
+    @Override
+    public boolean hasChecksums() {
+        return storages.storages().stream()
+                .map(this::storageMember)
+                .anyMatch(member -> member.hasCrc() && member.size() > 0);
+    }
+
+    @Override
+    public void verifyStorages() {
         storages.storages().forEach(storage -> storageMember(storage).verifyStored());
     }
 
@@ -101,13 +117,13 @@ final class TorchZip {
     }
 
     /** Torch before 2.1 wrote none, and only on little-endian machines that anybody used. */
-    private void checkByteOrder() {
+    private ByteOrder byteOrder() {
         String found = text("byteorder").orElse("little").strip();
-        if (!found.equals("little")) {
-            throw member("byteorder")
-                    .refused("expected little, found " + Quoted.of(found))
-                    .withHint("load the file with torch on a little-endian machine and save it again");
-        }
+        return switch (found) {
+            case "little" -> ByteOrder.LITTLE_ENDIAN;
+            case "big" -> ByteOrder.BIG_ENDIAN;
+            default -> throw member("byteorder").refused("expected little or big, found " + Quoted.of(found));
+        };
     }
 
     private PickleValue unpickle() {
@@ -115,7 +131,7 @@ final class TorchZip {
         if (pickle.size() > MAX_PICKLE) {
             throw pickle.refused("is " + pickle.size() + " bytes, more than the " + MAX_PICKLE + " Quern reads");
         }
-        Unpickler unpickler = new Unpickler(file.path(), "data.pkl", pickle.contents(MAX_INFLATED_PICKLE), storages);
+        Unpickler unpickler = new Unpickler(file.path(), "data.pkl", pickle.contents(MAX_INFLATED_PICKLE), 0, storages);
         PickleValue result = unpickler.read();
         if (unpickler.position() != pickle.size()) {
             throw pickle.refused("goes on for " + (pickle.size() - unpickler.position()) + " bytes after STOP");

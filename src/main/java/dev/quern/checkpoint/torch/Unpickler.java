@@ -49,9 +49,12 @@ final class Unpickler {
     private final Map<Integer, PickleValue> memo = new HashMap<>();
     private long entries;
 
-    /** @param part what the pickle is called inside the file, for messages */
-    Unpickler(Path file, String part, MemorySegment bytes, StorageTable storages) {
-        this.input = new PickleInput(file, part, bytes);
+    /**
+     * @param part what the pickle is called inside the file, for messages
+     * @param start where in {@code bytes} the pickle begins
+     */
+    Unpickler(Path file, String part, MemorySegment bytes, long start, StorageTable storages) {
+        this.input = new PickleInput(file, part, bytes, start);
         this.storages = storages;
         this.calls = new Calls(input::refused, this::count);
     }
@@ -71,7 +74,7 @@ final class Unpickler {
         throw input.refused("comes after " + MAX_OPCODES + " opcodes, the most that Quern reads");
     }
 
-    /** Bytes read, STOP included. */
+    /** Behind STOP. */
     long position() {
         return input.position();
     }

@@ -94,8 +94,8 @@ final class NonlinearLanes {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector abs = value.abs();
             VectorMask<Float> larger = abs.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(abs, larger);
-            largest = largest.blend(value, larger);
+            magnitude = abs.blend(magnitude, larger.not());
+            largest = value.blend(largest, larger.not());
         }
         largest.intoArray(extreme, 0);
         FloatVector.broadcast(FLOATS, 1).div(largest.neg().div(lowest)).intoArray(inverse, 0);
@@ -147,8 +147,8 @@ final class NonlinearLanes {
                     .blend(code.selectFrom(lowLevels), low.cast(INTS))
                     .reinterpretAsFloats();
             FloatVector weighted = FloatVector.fromArray(FLOATS, weights, i).mul(level);
-            qx = qx.add(weighted.mul(value));
-            q2 = q2.add(weighted.mul(level));
+            qx = weighted.mul(value).add(qx);
+            q2 = weighted.mul(level).add(q2);
         }
         qx.intoArray(sums, 0);
         q2.intoArray(sums, COUNT);

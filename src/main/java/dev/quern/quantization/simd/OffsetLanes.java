@@ -80,8 +80,8 @@ final class OffsetLanes {
         FloatVector max = min;
         for (int i = COUNT; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            min = min.blend(value, value.compare(VectorOperators.LT, min));
-            max = max.blend(value, value.compare(VectorOperators.GT, max));
+            min = value.blend(min, value.compare(VectorOperators.LT, min).not());
+            max = value.blend(max, value.compare(VectorOperators.GT, max).not());
         }
         min.intoArray(least, 0);
         max.intoArray(most, 0);
@@ -92,8 +92,8 @@ final class OffsetLanes {
         FloatVector ofValues = ofWeights.mul(FloatVector.fromArray(FLOATS, x, 0));
         for (int i = COUNT; i < end; i += COUNT) {
             FloatVector weight = FloatVector.fromArray(FLOATS, weights, i);
-            ofWeights = ofWeights.add(weight);
-            ofValues = ofValues.add(weight.mul(FloatVector.fromArray(FLOATS, x, i)));
+            ofWeights = weight.add(ofWeights);
+            ofValues = weight.mul(FloatVector.fromArray(FLOATS, x, i)).add(ofValues);
         }
         ofWeights.intoArray(weightSum, 0);
         ofValues.intoArray(valueSum, 0);
@@ -170,9 +170,9 @@ final class OffsetLanes {
                     .sub(MAGIC);
             code.intoArray(codes, i);
             FloatVector weighted = FloatVector.fromArray(FLOATS, weights, i).mul(code);
-            ofCodes = ofCodes.add(weighted);
-            ofSquares = ofSquares.add(weighted.mul(code));
-            ofProducts = ofProducts.add(weighted.mul(value));
+            ofCodes = weighted.add(ofCodes);
+            ofSquares = weighted.mul(code).add(ofSquares);
+            ofProducts = weighted.mul(value).add(ofProducts);
         }
         ofCodes.intoArray(codeSum, 0);
         ofSquares.intoArray(squareSum, 0);
@@ -205,7 +205,7 @@ final class OffsetLanes {
                     .mul(factor)
                     .add(offset)
                     .sub(FloatVector.fromArray(FLOATS, x, i));
-            sum = sum.add(difference.mul(difference).mul(FloatVector.fromArray(FLOATS, weights, i)));
+            sum = difference.mul(difference).mul(FloatVector.fromArray(FLOATS, weights, i)).add(sum);
         }
         sum.intoArray(error, 0);
     }
@@ -220,7 +220,7 @@ final class OffsetLanes {
                     .mul(factor)
                     .add(offset)
                     .sub(FloatVector.fromArray(FLOATS, x, i));
-            sum = sum.add(difference.abs().mul(FloatVector.fromArray(FLOATS, weights, i)));
+            sum = difference.abs().mul(FloatVector.fromArray(FLOATS, weights, i)).add(sum);
         }
         sum.intoArray(error, 0);
     }

@@ -44,13 +44,14 @@ final class Packing {
     /** 32 bytes: bit {@code shift} of eight codes each, 32 apart. */
     static void bits(byte[] codes, int shift, byte[] out, int to) {
         IntVector bits = IntVector.zero(Lanes.INTS);
-        for (int group = 7; group >= 0; group--) {
-            IntVector next = ByteVector.fromArray(BYTES, codes, group * 32)
+        for (int group = 0; group < 8; group++) {
+            // A byte's shifted bits cannot leave it: each moves by seven places at most.
+            bits = ByteVector.fromArray(BYTES, codes, group * 32)
                     .reinterpretAsInts()
                     .lanewise(VectorOperators.LSHR, shift)
-                    .and(BITS);
-            // A byte's shifted bits cannot leave it: each has at most seven shifts to go.
-            bits = bits.lanewise(VectorOperators.LSHL, 1).or(next);
+                    .and(BITS)
+                    .lanewise(VectorOperators.LSHL, group)
+                    .or(bits);
         }
         bits.reinterpretAsBytes().intoArray(out, to);
     }

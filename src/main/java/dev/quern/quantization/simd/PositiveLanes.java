@@ -68,7 +68,7 @@ final class PositiveLanes {
         FloatVector most = FloatVector.zero(FLOATS);
         for (int i = 0; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            most = value.blend(most, most.compare(VectorOperators.GT, value));
+            most = value.blend(most, value.compare(VectorOperators.LT, most));
         }
         most.intoArray(top, 0);
         FloatVector.broadcast(FLOATS, max).div(most).intoArray(inverse, 0);
@@ -87,8 +87,7 @@ final class PositiveLanes {
                     .sub(MAGIC_MANTISSA)
                     .and(0xFF);
             FloatVector difference = value.sub(scale.mul((FloatVector) code.convert(VectorOperators.I2F, 0)));
-            sum = sum.add(
-                    FloatVector.fromArray(FLOATS, weights, i).mul(difference).mul(difference));
+            sum = FloatVector.fromArray(FLOATS, weights, i).mul(difference).mul(difference).add(sum);
         }
         sum.intoArray(best, 0);
     }
@@ -106,8 +105,7 @@ final class PositiveLanes {
                     .sub(MAGIC_MANTISSA)
                     .min(max);
             FloatVector difference = value.sub(scale.mul((FloatVector) code.convert(VectorOperators.I2F, 0)));
-            sum = sum.add(
-                    FloatVector.fromArray(FLOATS, weights, i).mul(difference).mul(difference));
+            sum = FloatVector.fromArray(FLOATS, weights, i).mul(difference).mul(difference).add(sum);
         }
         sum.intoArray(error, 0);
     }
@@ -136,8 +134,8 @@ final class PositiveLanes {
             code.and(0xFF).intoArray(codes, i);
             FloatVector level = (FloatVector) code.convert(VectorOperators.I2F, 0);
             FloatVector weight = FloatVector.fromArray(FLOATS, weights, i);
-            lx = lx.add(weight.mul(value).mul(level));
-            l2 = l2.add(weight.mul(level).mul(level));
+            lx = weight.mul(value).mul(level).add(lx);
+            l2 = weight.mul(level).mul(level).add(l2);
         }
         lx.intoArray(sums, 0);
         l2.intoArray(sums, COUNT);

@@ -60,8 +60,8 @@ final class RefinedLanes {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector abs = value.abs();
             VectorMask<Float> larger = abs.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(abs, larger);
-            largest = largest.blend(value, larger);
+            magnitude = abs.blend(magnitude, larger.not());
+            largest = value.blend(largest, larger.not());
             value.mul(value).mul(value).intoArray(products, i);
         }
         largest.intoArray(extreme, 0);
@@ -82,8 +82,8 @@ final class RefinedLanes {
                     .reinterpretAsFloats()
                     .sub(MAGIC);
             code.intoArray(codes, i);
-            lx = lx.add(FloatVector.fromArray(FLOATS, products, i).mul(code));
-            l2 = l2.add(value.mul(value).mul(code).mul(code));
+            lx = FloatVector.fromArray(FLOATS, products, i).mul(code).add(lx);
+            l2 = value.mul(value).mul(code).mul(code).add(l2);
         }
         lx.intoArray(sums, 0);
         l2.intoArray(sums, COUNT);

@@ -65,8 +65,8 @@ final class SymmetricLanes {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector abs = value.abs();
             VectorMask<Float> larger = abs.compare(VectorOperators.GT, magnitude);
-            magnitude = magnitude.blend(abs, larger);
-            largest = largest.blend(value, larger);
+            magnitude = abs.blend(magnitude, larger.not());
+            largest = value.blend(largest, larger.not());
             FloatVector.fromArray(FLOATS, weights, i).mul(value).intoArray(products, i);
         }
         largest.intoArray(extreme, 0);
@@ -97,8 +97,8 @@ final class SymmetricLanes {
                     .min(MAGIC_BITS + max - 1)
                     .reinterpretAsFloats()
                     .sub(MAGIC);
-            lx = lx.add(product.mul(code));
-            l2 = l2.add(weight.mul(code).mul(code));
+            lx = product.mul(code).add(lx);
+            l2 = weight.mul(code).mul(code).add(l2);
         }
         lx.intoArray(sums, 0);
         l2.intoArray(sums, COUNT);

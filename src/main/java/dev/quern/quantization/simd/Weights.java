@@ -31,7 +31,7 @@ final class Weights {
         FloatVector sum = FloatVector.zero(FLOATS);
         for (int i = 0; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            sum = sum.add(value.mul(value));
+            sum = value.mul(value).add(sum);
         }
         FloatVector level = sum.div(n).lanewise(VectorOperators.SQRT);
         for (int i = 0; i < end; i += COUNT) {
@@ -44,7 +44,7 @@ final class Weights {
         FloatVector sum = FloatVector.zero(FLOATS);
         for (int i = 0; i < n * COUNT; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            sum = sum.add(value.mul(value));
+            sum = value.mul(value).add(sum);
         }
         sum.mul(factor).intoArray(means, 0);
     }
@@ -58,7 +58,7 @@ final class Weights {
             FloatVector weight = FloatVector.fromArray(FLOATS, weights, i)
                     .mul(spread.add(value.mul(value)).lanewise(VectorOperators.SQRT));
             weight.intoArray(weights, i);
-            sum = sum.add(weight);
+            sum = weight.add(sum);
         }
         sum.intoArray(sums, sumsAt);
     }

@@ -780,7 +780,7 @@ class PickleTest {
     }
 
     private static PickleValue unpickle(byte[] pickle) {
-        return new Unpickler(Path.of("x"), "data.pkl", MemorySegment.ofArray(pickle), new StorageTable()).read();
+        return new Unpickler(Path.of("x"), "data.pkl", MemorySegment.ofArray(pickle), 0, new StorageTable(false)).read();
     }
 
     // What the file holds
@@ -833,5 +833,22 @@ class PickleTest {
                 .tensor("0", 4, 0, TWO_BY_TWO, ROWS)
                 .op('u', '.');
         assertThat(read(pickle)).containsOnlyKeys("w");
+    }
+
+    @Test
+    void frozenSetsAreInertAndSlicesAreRefused() {
+        PickleWriter frozen = start().dict("seen")
+                .global("__builtin__", "frozenset")
+                .op(']', 0x85, 'R')
+                .text("w")
+                .tensor("0", 4, 0, TWO_BY_TWO, ROWS)
+                .end();
+        assertThat(read(frozen)).containsOnlyKeys("w");
+        for (String name : new String[] {"slice", "xrange"}) {
+            refused(
+                    start().dict("x").global("__builtin__", name).op('.'),
+                    "data.pkl: GLOBAL \"__builtin__." + name + "\" asks for a function that no checkpoint needs; "
+                            + "Quern runs nothing, but torch.load may");
+        }
     }
 }

@@ -17,23 +17,25 @@ import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Files that torch 2.13 itself wrote (scripts/make-torch-fixtures), and the values torch reads from them. */
+/** Files that torch 2.13 and 1.13 wrote (scripts/make-torch-fixtures), and the values torch reads from them. */
 class TorchFixturesTest {
     private static final Path FILES = Path.of("test-data/torch");
+    private static final Path OLD_FILES = Path.of("test-data/torch-1.13");
 
-    static Stream<String> readable() {
-        return values().propertyNames().stream();
+    static Stream<Path> readable() {
+        return Stream.of(FILES, OLD_FILES)
+                .flatMap(files -> values(files).propertyNames().stream().map(files::resolve));
     }
 
-    private static JsonNode values() {
-        return new JsonMapper().readTree(FILES.resolve("values.json").toFile());
+    private static JsonNode values(Path files) {
+        return new JsonMapper().readTree(files.resolve("values.json").toFile());
     }
 
     @ParameterizedTest
     @MethodSource("readable")
-    void readsWhatTorchReads(String name) {
-        JsonNode expected = values().get(name);
-        try (MappedFile file = MappedFile.open(FILES.resolve(name))) {
+    void readsWhatTorchReads(Path path) {
+        JsonNode expected = values(path.resolveSibling("")).get(path.getFileName().toString());
+        try (MappedFile file = MappedFile.open(path)) {
             Map<String, TensorSource> found = TorchFile.read(file).tensors();
             assertThat(List.copyOf(found.keySet())).isEqualTo(List.copyOf(expected.propertyNames()));
             found.forEach((tensor, source) -> assertSame(tensor, expected.get(tensor), source));
@@ -92,8 +94,7 @@ class TorchFixturesTest {
     @CsvSource(delimiter = '|', textBlock = """
         runs-system.pt|data.pkl byte 178: GLOBAL "posix.system" asks for a function that no checkpoint needs; Quern runs nothing, but torch.load may
         runs-eval.pt|data.pkl byte 2: GLOBAL "__builtin__.eval" asks for a function that no checkpoint needs; Quern runs nothing, but torch.load may
-        legacy.pt|expected safetensors or a zip file of torch.save, found a file that is a torch file of the format before PyTorch 1.6
-        bare-pickle.pkl|expected safetensors or a zip file of torch.save, found a file that is a bare pickle, not a file of torch.save
+        bare-pickle.pkl|expected safetensors or a file of torch.save, found a file that is a bare pickle, not a file of torch.save
         distributed.distcp|several zip files one after another, as torch.distributed writes its .distcp files
         torchscript.pt|is a TorchScript archive, a program and not a checkpoint
         whole-module.pt|data.pkl byte 2: GLOBAL "torch.nn.modules.linear.Linear" holds an object that is not a tensor: a whole module or a foreign class

@@ -126,7 +126,7 @@ class ZipTest {
     void bytesBeforeTheZip() {
         refused(
                 zip -> zip.before = "#!/bin/sh\n".getBytes(StandardCharsets.US_ASCII),
-                "expected safetensors or a zip file of torch.save, found a file that is "
+                "expected safetensors or a file of torch.save, found a file that is "
                         + "a zip file with other bytes before it");
     }
 
@@ -159,7 +159,7 @@ class ZipTest {
             refused(Arrays.copyOf(whole, length), "the zip's end record is missing");
         }
         refused(new byte[] {'P', 'K', 3, 4}, "the zip's end record is missing");
-        refused(new byte[0], "expected safetensors or a zip file of torch.save, found a file that is empty");
+        refused(new byte[0], "expected safetensors or a file of torch.save, found a file that is empty");
     }
 
     @Test
@@ -441,14 +441,12 @@ class ZipTest {
 
     @Test
     void byteOrders() {
-        for (String order : List.of("big", "middle")) {
-            refused(
-                    zip -> {
-                        zip.members.remove(zip.get("archive/byteorder"));
-                        zip.add("archive/byteorder", order);
-                    },
-                    "zip member \"archive/byteorder\": expected little, found \"" + order + "\"");
-        }
+        refused(
+                zip -> {
+                    zip.members.remove(zip.get("archive/byteorder"));
+                    zip.add("archive/byteorder", "middle");
+                },
+                "zip member \"archive/byteorder\": expected little or big, found \"middle\"");
         assertThat(read(zip -> zip.members.remove(zip.get("archive/byteorder"))))
                 .isEmpty();
     }

@@ -14,8 +14,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
-/** A checkpoint whose tensors each lie whole in one of its files. */
-final class HuggingFaceCheckpoint implements Checkpoint {
+/** A checkpoint whose tensors each lie whole in one of its files: Hugging Face's, and Mistral's with Meta's names. */
+final class WholeTensors implements Checkpoint {
+    private final Layout layout;
     private final Path directory;
     private final ModelConfig config;
     private final List<Weights> parts;
@@ -25,7 +26,8 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     private final SequencedMap<String, String> unreadable = new LinkedHashMap<>();
 
     /** @param parts in reading order; closed with the checkpoint */
-    HuggingFaceCheckpoint(Path directory, ModelConfig config, List<Weights> parts, List<String> notes) {
+    WholeTensors(Layout layout, Path directory, ModelConfig config, List<Weights> parts, List<String> notes) {
+        this.layout = layout;
         this.directory = directory;
         this.config = config;
         this.parts = parts;
@@ -55,7 +57,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public Layout layout() {
-        return Layout.HUGGING_FACE;
+        return layout;
     }
 
     @Override

@@ -1,0 +1,102 @@
+package dev.quern.checkpoint.packed;
+
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
+import dev.quern.io.Region;
+import dev.quern.tensor.DType;
+import dev.quern.tensor.Elements;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.TensorInfo;
+import java.lang.foreign.MemorySegment;
+
+/** One tensor of a packed weight: codes, scales, zero points; row-major and without gaps in its file. */
+record Part(TensorInfo info, Region region) {
+    String name() {
+        return info.name();
+    }
+
+    DType dtype() {
+        return info.dtype();
+    }
+
+    Shape shape() {
+        return info.shape();
+    }
+
+    long elements() {
+        return info.shape().elements();
+    }
+
+    MemorySegment segment() {
+        return region.segment();
+    }
+
+    /** {@code count} elements from the {@code first} on, counted row-major, as floats. */
+    void floats(long first, int count, float[] out, int at) {
+        Elements.decode(dtype(), segment(), first * dtype().bytes(), count, out, at);
+    }
+
+    float[] floats() {
+        float[] values = new float[Math.toIntExact(elements())];
+        floats(0, values.length, values, 0);
+        return values;
+    }
+
+    float only() {
+        expectElements(1);
+        return floats()[0];
+    }
+
+    /** A 32-bit word of the codes. */
+    static int word(MemorySegment segment, long index) {
+        return segment.get(Region.INT, 4 * index);
+    }
+
+    /** An integer element; the tensor is I32 or I64. */
+    long integer(long index) {
+        return dtype() == DType.I64 ? region.i64(8 * index) : region.i32(4 * index);
+    }
+
+    Part expect(DType... types) {
+        for (DType type : types) {
+            if (dtype() == type) {
+                return this;
+            }
+        }
+        throw refused("expected " + String.join(" or ", java.util.Arrays.stream(types).map(Enum::name).toList())
+                + ", found " + dtype());
+    }
+
+    Part expectFloat() {
+        if (!dtype().isFloat()) {
+            throw refused("expected floats, found " + dtype());
+        }
+        return this;
+    }
+
+    Part expectShape(long... dims) {
+        Shape expected = Shape.of(dims);
+        if (!shape().equals(expected)) {
+            throw refused("expected the shape " + expected + ", found " + shape());
+        }
+        return this;
+    }
+
+    Part expectElements(long count) {
+        if (elements() != count) {
+            throw refused("expected " + count + (count == 1 ? " element" : " elements") + ", found the shape " + shape());
+        }
+        return this;
+    }
+
+    Part expectMatrix() {
+        if (shape().rank() != 2) {
+            throw refused("expected a matrix, found the shape " + shape());
+        }
+        return this;
+    }
+
+    InputException refused(String problem) {
+        return InputException.of(region.file().path(), "tensor " + Quoted.of(name()), problem);
+    }
+}

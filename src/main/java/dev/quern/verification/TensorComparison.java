@@ -1,0 +1,355 @@
+package dev.quern.verification;
+
+import dev.quern.io.Region;
+import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.Codecs;
+import dev.quern.quantization.Kernel;
+import dev.quern.quantization.QuantType;
+import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.Stored;
+import dev.quern.tensor.TensorSource;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One tensor of a file against the rows it was made of. The rows are encoded again as the reference does it: most files
+ * then have the very same blocks, and a block that differs among many that do not has been damaged. A file whose blocks
+ * were chosen by another method is held to the error that the reference's blocks have.
+ */
+final class TensorComparison {
+    /** Values handled at once. */
+    static final int TILE_VALUES = 1 << 17;
+
+    /** Where fewer of the blocks than this differ from the reference's, they are damage and no other method. */
+    private static final double FEW = 0.05;
+
+    /** How much larger than the reference's the error of another method's row may be: importance moves error about. */
+    private static final double ROW_SLACK = 3;
+
+    /** The same for a whole tensor, where what one row loses another gains. */
+    private static final double TENSOR_SLACK = 1.5;
+
+    /** Without a reference (a type that needs importance, and none is given): unrelated numbers have a cosine near 0. */
+    private static final double LEAST_COSINE = 0.8;
+
+    private final String name;
+    private final QuantType type;
+    private final Shape shape;
+    private final Region file;
+    private final TensorSource against;
+    private final float @Nullable [][] importance;
+    private final boolean referenced;
+    private final @Nullable Region copied;
+    private final Sums[] tiles;
+    private final int tileRows;
+
+    /**
+     * @param against rows of the same shape
+     * @param importance weights for the columns, one array for each matrix of the tensor, or null
+     * @param referenced whether the reference can encode the type as things are
+     * @param copied whether the source has the type already, so that its bytes are the reference
+     */
+    TensorComparison(
+            String name,
+            QuantType type,
+            TensorSource inFile,
+            TensorSource against,
+            float @Nullable [][] importance,
+            boolean referenced,
+            boolean copied) {
+        this.name = name;
+        this.type = type;
+        this.shape = inFile.info().shape();
+        this.file = region(inFile).orElseThrow(() -> new IllegalStateException(name + " does not lie in a file"));
+        this.copied = copied ? region(against).orElse(null) : null;
+        this.against = against;
+        this.importance = importance;
+        this.referenced = referenced;
+        this.tileRows = (int) Math.clamp(TILE_VALUES / Math.max(1, shape.rowLength()), 1, Integer.MAX_VALUE);
+        this.tiles = new Sums[Math.toIntExact(Math.ceilDiv(shape.rows(), tileRows))];
+    }
+
+    private static Optional<Region> region(TensorSource source) {
+        return switch (source) {
+            case Stored stored -> Optional.of(stored.region());
+            case Dequantized blocks -> Optional.of(blocks.region());
+            default -> Optional.empty();
+        };
+    }
+
+    int tiles() {
+        return tiles.length;
+    }
+
+    /** What one tile has to say. Kept apart until the end, so that the order of threads does not change a sum. */
+    private static final class Sums {
+        double error;
+        double referenceError;
+        double dot;
+        double fileSquares;
+        double sourceSquares;
+        double largest;
+        long largestAt = -1;
+        long blocks;
+        long differing;
+        long firstDiffering = -1;
+        long notFinite = -1;
+        double worstRow;
+        long worstRowAt = -1;
+    }
+
+    /** Buffers and codecs of one thread. */
+    static final class Scratch {
+        private float[] source = new float[0];
+        private float[] decoded = new float[0];
+        private float[] reference = new float[0];
+        private byte[] found = new byte[0];
+        private byte[] expected = new byte[0];
+        private final Map<QuantType, BlockCodec> codecs = new EnumMap<>(QuantType.class);
+
+        private BlockCodec codec(QuantType type) {
+            return codecs.computeIfAbsent(type, wanted -> Codecs.create(wanted, Kernel.SIMD));
+        }
+
+        private void require(int values, int bytes) {
+            if (source.length < values) {
+                source = new float[values];
+                decoded = new float[values];
+                reference = new float[values];
+            }
+            if (found.length < bytes) {
+                found = new byte[bytes];
+                expected = new byte[bytes];
+            }
+        }
+    }
+
+    /** @return values compared */
+    long compare(int tile, Scratch scratch) {
+        int length = Math.toIntExact(shape.rowLength());
+        long first = (long) tile * tileRows;
+        int rows = (int) Math.min(tileRows, shape.rows() - first);
+        int rowBytes = Math.toIntExact(type.bytesFor(length));
+        scratch.require(rows * length, rows * rowBytes);
+        file.copyTo(first * rowBytes, scratch.found, rows * rowBytes);
+        against.readRows(first, rows, scratch.source, 0);
+        BlockCodec codec = scratch.codec(type);
+        MemorySegment found = MemorySegment.ofArray(scratch.found);
+        MemorySegment expected = MemorySegment.ofArray(scratch.expected);
+        Sums sums = new Sums();
+        for (int row = 0; row < rows; row++) {
+            codec.dequantize(found, (long) row * rowBytes, length, scratch.decoded, row * length);
+            boolean same = referenced && encode(codec, scratch, first + row, row, length, rowBytes);
+            if (same
+                    && Arrays.equals(
+                            scratch.found,
+                            row * rowBytes,
+                            (row + 1) * rowBytes,
+                            scratch.expected,
+                            row * rowBytes,
+                            (row + 1) * rowBytes)) {
+                sums.blocks += length / type.blockLength();
+                add(sums, scratch, first + row, row * length, length, scratch.decoded);
+                continue;
+            }
+            if (same) {
+                codec.dequantize(expected, (long) row * rowBytes, length, scratch.reference, row * length);
+                countBlocks(sums, scratch, first + row, row * rowBytes, length);
+            }
+            add(sums, scratch, first + row, row * length, length, same ? scratch.reference : null);
+        }
+        tiles[tile] = sums;
+        return (long) rows * length;
+    }
+
+    private boolean encode(BlockCodec codec, Scratch scratch, long tensorRow, int row, int length, int rowBytes) {
+        float[] weights = importance == null ? null : importance[(int) (tensorRow * importance.length / shape.rows())];
+        if (copied != null) {
+            copied.slice(tensorRow * rowBytes, rowBytes)
+                    .segment()
+                    .asByteBuffer()
+                    .get(scratch.expected, row * rowBytes, rowBytes);
+            return true;
+        }
+        try {
+            codec.quantize(scratch.source, row * length, length, weights, scratch.expected, row * rowBytes);
+            return true;
+        } catch (ArithmeticException e) {
+            // Too large for the type's search; such a tensor is not converted either, so no file should have it.
+            return false;
+        }
+    }
+
+    private void countBlocks(Sums sums, Scratch scratch, long tensorRow, int at, int length) {
+        int blockBytes = type.blockBytes();
+        int count = length / type.blockLength();
+        for (int block = 0; block < count; block++) {
+            int from = at + block * blockBytes;
+            int to = from + blockBytes;
+            if (!Arrays.equals(scratch.found, from, to, scratch.expected, from, to)) {
+                sums.differing++;
+                if (sums.firstDiffering < 0) {
+                    sums.firstDiffering = tensorRow * count + block;
+                }
+            }
+        }
+        sums.blocks += count;
+    }
+
+    /** @param reference what the reference would have given for the row, or null */
+    private void add(Sums sums, Scratch scratch, long tensorRow, int at, int length, float @Nullable [] reference) {
+        double error = 0;
+        double referenceError = 0;
+        double dot = 0;
+        double fileSquares = 0;
+        double sourceSquares = 0;
+        for (int i = at; i < at + length; i++) {
+            double wanted = scratch.source[i];
+            double is = scratch.decoded[i];
+            double difference = is - wanted;
+            error += difference * difference;
+            dot += wanted * is;
+            fileSquares += is * is;
+            sourceSquares += wanted * wanted;
+            if (Math.abs(difference) > sums.largest) {
+                sums.largest = Math.abs(difference);
+                sums.largestAt = tensorRow * length + i - at;
+            }
+        }
+        if (!Double.isFinite(fileSquares) && sums.notFinite < 0) {
+            for (int i = at; i < at + length; i++) {
+                if (!Float.isFinite(scratch.decoded[i]) && Float.isFinite(scratch.source[i])) {
+                    sums.notFinite = tensorRow * length + i - at;
+                    break;
+                }
+            }
+        }
+        if (reference == scratch.decoded) {
+            referenceError = error;
+        } else if (reference != null) {
+            for (int i = at; i < at + length; i++) {
+                double difference = (double) reference[i] - scratch.source[i];
+                referenceError += difference * difference;
+            }
+            // What is lost in no case: a row of zeros, or one that the type holds exactly, has no error to multiply.
+            double allowed = ROW_SLACK * ROW_SLACK * referenceError + 1e-12 * sourceSquares;
+            double ratio = error / Math.max(allowed, Double.MIN_NORMAL);
+            if (ratio > sums.worstRow) {
+                sums.worstRow = ratio;
+                sums.worstRowAt = tensorRow;
+            }
+        }
+        sums.error += error;
+        sums.referenceError += referenceError;
+        sums.dot += dot;
+        sums.fileSquares += fileSquares;
+        sums.sourceSquares += sourceSquares;
+    }
+
+    /** When every tile has been compared. */
+    TensorResult result() {
+        Sums all = new Sums();
+        for (Sums one : tiles) {
+            all.error += one.error;
+            all.referenceError += one.referenceError;
+            all.dot += one.dot;
+            all.fileSquares += one.fileSquares;
+            all.sourceSquares += one.sourceSquares;
+            all.blocks += one.blocks;
+            all.differing += one.differing;
+            if (one.largest > all.largest) {
+                all.largest = one.largest;
+                all.largestAt = one.largestAt;
+            }
+            if (one.worstRow > all.worstRow) {
+                all.worstRow = one.worstRow;
+                all.worstRowAt = one.worstRowAt;
+            }
+            if (all.firstDiffering < 0) {
+                all.firstDiffering = one.firstDiffering;
+            }
+            if (all.notFinite < 0) {
+                all.notFinite = one.notFinite;
+            }
+        }
+        long values = Math.max(1, shape.elements());
+        double norms = Math.sqrt(all.fileSquares) * Math.sqrt(all.sourceSquares);
+        double cosine = norms == 0 ? (all.fileSquares == all.sourceSquares ? 1 : 0) : all.dot / norms;
+        String problem = problem(all, cosine);
+        TensorResult.Verdict verdict = problem != null
+                ? TensorResult.Verdict.DIFFERENT
+                : referenced && all.differing == 0 ? TensorResult.Verdict.IDENTICAL : TensorResult.Verdict.WITHIN;
+        return new TensorResult(
+                name,
+                type,
+                shape,
+                verdict,
+                all.blocks,
+                all.differing,
+                Math.sqrt(all.error / values),
+                Math.sqrt(all.referenceError / values),
+                all.largest,
+                cosine,
+                problem);
+    }
+
+    private @Nullable String problem(Sums all, double cosine) {
+        if (all.notFinite >= 0) {
+            return "element " + index(all.notFinite) + ": expected a finite value, found none";
+        }
+        if (!referenced) {
+            return cosine >= LEAST_COSINE
+                    ? null
+                    : String.format(Locale.ROOT, "the cosine to the source is %.4f: other weights", cosine);
+        }
+        if (all.differing == 0) {
+            return null;
+        }
+        if (!type.isQuantized() || all.differing <= Math.max(1, FEW * all.blocks)) {
+            String unit = type.isQuantized() ? "blocks" : "values";
+            return all.differing + " of " + all.blocks + " " + unit
+                    + " differ from what the source gives, the first at "
+                    + (type.isQuantized()
+                            ? "block " + blockIndex(all.firstDiffering)
+                            : "element " + index(all.firstDiffering))
+                    + String.format(
+                            Locale.ROOT, ", the largest error %.3g at element %s", all.largest, index(all.largestAt));
+        }
+        double rms = Math.sqrt(all.error);
+        double referenceRms = Math.sqrt(all.referenceError);
+        if (!(rms <= TENSOR_SLACK * referenceRms + 1e-6 * Math.sqrt(all.sourceSquares))) {
+            return String.format(
+                    Locale.ROOT,
+                    "the error is %.1f times what %s gives, the cosine to the source %.4f: other weights, another order"
+                            + " of rows or columns, or damage",
+                    rms / Math.max(referenceRms, Double.MIN_NORMAL),
+                    type,
+                    cosine);
+        }
+        if (all.worstRow > 1) {
+            return String.format(
+                    Locale.ROOT,
+                    "row %d: the error is %.1f times what %s gives",
+                    all.worstRowAt,
+                    ROW_SLACK * Math.sqrt(all.worstRow),
+                    type);
+        }
+        return null;
+    }
+
+    private String blockIndex(long block) {
+        long perRow = shape.rowLength() / type.blockLength();
+        return "[" + block / perRow + ", " + block % perRow + "]";
+    }
+
+    /** {@code [row, column]}; rows are counted through all outer dimensions. */
+    private String index(long element) {
+        return "[" + element / shape.rowLength() + ", " + element % shape.rowLength() + "]";
+    }
+}

@@ -1,0 +1,66 @@
+package dev.quern.quantization;
+
+import com.sun.management.ThreadMXBean;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/** What each kernel of the types named allocates for a million values once it is compiled: a line each, on stdout. */
+final class KernelAllocation {
+    private static final int LENGTH = 4096;
+    private static final int ROWS = 256;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    private KernelAllocation() {}
+
+    /** {@code ALLOWED TYPE...} */
+    public static void main(String[] args) {
+        long allowed = Long.parseLong(args[0]);
+        for (int i = 1; i < args.length; i++) {
+            QuantType type = QuantType.valueOf(args[i]);
+            for (Kernel kernel : Kernel.values()) {
+                BlockCodec codec = Codecs.create(type, kernel);
+                String what = type + " " + kernel;
+                report(what, encoding(codec, null), allowed);
+                report(what + " with importance", encoding(codec, Weighting.RANDOM.row(LENGTH, 1)), allowed);
+                report(what + " decoding", decoding(codec), allowed);
+            }
+        }
+    }
+
+    private static Runnable encoding(BlockCodec codec, float @Nullable [] importance) {
+        float[] row = Distribution.NORMAL.row(LENGTH, 1);
+        byte[] out = new byte[Math.toIntExact(codec.type().bytesFor(LENGTH))];
+        return () -> {
+            for (int i = 0; i < ROWS; i++) {
+                codec.quantize(row, 0, LENGTH, importance, out, 0);
+            }
+        };
+    }
+
+    private static Runnable decoding(BlockCodec codec) {
+        float[] out = new float[LENGTH];
+        MemorySegment blocks = Arena.ofAuto().allocate(codec.type().bytesFor(LENGTH));
+        return () -> {
+            for (int i = 0; i < ROWS; i++) {
+                codec.dequantize(blocks, 0, LENGTH, out, 0);
+            }
+        };
+    }
+
+    /** Runs about a million values at a time until that allocates next to nothing, or patience ends. */
+    private static void report(String what, Runnable millionValues, long allowed) {
+        long end = System.nanoTime() + PATIENCE.toNanos();
+        long allocated = Long.MAX_VALUE;
+        while (allocated > allowed && System.nanoTime() < end) {
+            long before = THREADS.getCurrentThreadAllocatedBytes();
+            millionValues.run();
+            allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+        }
+        System.out.println(what + ": " + allocated);
+    }
+}
