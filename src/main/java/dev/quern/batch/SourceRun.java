@@ -11,13 +11,13 @@ import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.importance.ImportanceWriter;
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
@@ -147,7 +147,8 @@ final class SourceRun {
 
     private Source open() {
         return Source.open(
-                input.path(), new Source.Options(null, null, notice -> listener.say(input.name() + ": " + notice)));
+                input.path(),
+                new Source.Options(null, null, List.of(), notice -> listener.say(input.name() + ": " + notice)));
     }
 
     private void work(Source source) {
@@ -271,6 +272,7 @@ final class SourceRun {
             OutputPlan plan,
             Path target,
             String digest,
+            Optional<Path> matrixFile,
             @Nullable String matrix) {}
 
     private void convert(Source source, Optional<Path> collected) {
@@ -321,7 +323,7 @@ final class SourceRun {
                 ? CheckpointTypes.plan(source, output.type())
                 : Quantization.plan(source, output.type(), quantization(output, matrixFile));
         String digest = StepDigests.convert(options.version(), sourceDigest, output, matrixHash);
-        return new Planned(output, plan, recipe.target(input, output), digest, matrixHash);
+        return new Planned(output, plan, recipe.target(input, output), digest, matrixFile, matrixHash);
     }
 
     private static QuantizationOptions quantization(Recipe.Output output, Optional<Path> matrixFile) {
@@ -348,10 +350,15 @@ final class SourceRun {
                 .toList();
         long begun = System.nanoTime();
         try {
+            List<Path> others = new ArrayList<>(SourceFiles.of(source));
+            stale.forEach(planned -> planned.matrixFile().ifPresent(others::add));
+            // The digests stand for all that decides values: a run goes on only with what the same ones began.
+            String how = String.join(" ", stale.stream().map(Planned::digest).toList());
             Conversion.run(
                     conversions,
-                    source.model().files().stream().map(MappedFile::path).toList(),
-                    new Conversion.Options(threads, options.kernel(), true, false, listener.progress("values")));
+                    Inputs.of(source.model(), others, how),
+                    new Conversion.Options(threads, options.kernel(), true, false, listener.progress("values"))
+                            .with(Conversion.Resume.LARGE, options.version(), listener::say));
         } catch (InputException e) {
             stale.forEach(planned -> results.put(planned.output().name(), nothing(planned.output(), Status.REFUSED)));
             throw e;

@@ -44,7 +44,10 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
         }
         List<String> klds = estimates.stream()
                 .map(e -> String.format(
-                        Locale.ROOT, "%.5f +/- %.5f", e.divergence().value(), e.divergence().error()))
+                        Locale.ROOT,
+                        "%.5f +/- %.5f",
+                        e.divergence().value(),
+                        e.divergence().error()))
                 .toList();
         return "KLD " + String.join(", ", klds);
     }
@@ -59,8 +62,7 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
             map.put("interrupted", true);
             System.out.println(Json.pretty(map));
         } else {
-            System.out.printf(
-                    Locale.ROOT, "%ninterrupted: %d of %d windows%n", soFar.windows(), windows.count());
+            System.out.printf(Locale.ROOT, "%ninterrupted: %d of %d windows%n", soFar.windows(), windows.count());
             print(soFar, candidates, List.of(), List.of());
         }
     }
@@ -87,8 +89,8 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
             if (perWindow && !running.isEmpty()) {
                 System.out.println(DivergenceReport.RUNNING_HEAD);
                 for (int window = 0; window < running.size(); window++) {
-                    System.out.println(
-                            DivergenceReport.running(window + 1, running.get(window).get(i)));
+                    System.out.println(DivergenceReport.running(
+                            window + 1, running.get(window).get(i)));
                 }
                 System.out.println();
             }
@@ -102,8 +104,8 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
         }
         for (int i = 0; i < verdicts.size(); i++) {
             for (Gate.Verdict verdict : verdicts.get(i)) {
-                System.out.println((i == 0 && verdict == verdicts.get(0).get(0) ? "\n" : "") + "gate "
-                        + names.get(i) + ": " + verdict.text());
+                System.out.println((i == 0 && verdict == verdicts.get(0).get(0) ? "\n" : "") + "gate " + names.get(i)
+                        + ": " + verdict.text());
             }
         }
         options.talk()
@@ -116,7 +118,8 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
     }
 
     private Table table(Comparison.Result result, List<EvaluatedModel> candidates) {
-        Table table = new Table("candidate", "MB", "PPL", "increase", "KLD", "+/-", "99 % KLD", "same top", "RMS \u0394p");
+        Table table =
+                new Table("candidate", "MB", "PPL", "increase", "KLD", "+/-", "99 % KLD", "same top", "RMS \u0394p");
         for (int i = 0; i < candidates.size(); i++) {
             Divergence divergence = result.divergences().get(i);
             DivergenceEstimates e = divergence.estimates();
@@ -166,12 +169,16 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
                             .map(window -> window.get(which).perplexity().value())
                             .toList());
             if (i < verdicts.size()) {
-                entry.put("gates", verdicts.get(i).stream().map(ComparisonReport::map).toList());
+                entry.put(
+                        "gates",
+                        verdicts.get(i).stream().map(ComparisonReport::map).toList());
             }
             list.add(entry);
         }
         map.put("candidates", list);
-        map.put("pairs", result.pairs().stream().map(pair -> map(pair, candidates)).toList());
+        map.put(
+                "pairs",
+                result.pairs().stream().map(pair -> map(pair, candidates)).toList());
         map.put("seconds", result.seconds());
         map.put("peak_memory", PeakMemory.now().map());
         map.put("version", Version.text());

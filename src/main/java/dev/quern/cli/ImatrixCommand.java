@@ -29,8 +29,9 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "imatrix",
-        description = "Gathers an importance matrix from a calibration text, as llama-imatrix does, with activations in "
-                + "float; adds up and shows importance matrices.",
+        description =
+                "Gathers an importance matrix from a calibration text, as llama-imatrix does, with activations in "
+                        + "float; adds up and shows importance matrices.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         footer = {
@@ -199,7 +200,8 @@ final class ImatrixCommand implements Callable<Integer> {
             return 0;
         }
         ActivationSums saved = ImportanceReader.readSums(out, options.context);
-        if (!inputs.isEmpty() || !saved.datasets().equals(List.of(textPath.toString()))
+        if (!inputs.isEmpty()
+                || !saved.datasets().equals(List.of(textPath.toString()))
                 || saved.window() != options.context) {
             throw new RefusedException(
                     out,

@@ -82,16 +82,20 @@ final class ImportanceOptions {
             return Optional.empty();
         }
         String name = String.valueOf(file == null ? text : file);
-        ImportanceMatrix read =
-                text == null ? ImportanceReader.read(java.util.Objects.requireNonNull(file)) : calibrated(source, text, run);
+        ImportanceMatrix read = text == null
+                ? ImportanceReader.read(java.util.Objects.requireNonNull(file))
+                : calibrated(source, text, run);
         ImportanceMatrix wanted = read.filtered(included, excluded);
         wanted.entries().forEach((tensor, entry) -> {
             if (!entry.unseen().isEmpty()) {
-                run.talk().say("note: " + name + ": " + tensor + ": experts " + entry.unseen()
-                        + " saw no token; all their columns count alike");
+                run.talk()
+                        .say("note: " + name + ": " + tensor + ": experts " + entry.unseen()
+                                + " saw no token; all their columns count alike");
             }
         });
-        return wanted.entries().isEmpty() ? Optional.empty() : Optional.of(new Used(
+        return wanted.entries().isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Used(
                         wanted, ImportanceKeys.of(Optional.ofNullable(file).map(Path::toString), wanted)));
     }
 

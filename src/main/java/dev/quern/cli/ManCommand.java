@@ -20,12 +20,7 @@ import picocli.CommandLine.Spec;
         description = "Prints a manual page, or writes the pages of all commands.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        footer = {
-            "",
-            "Examples:",
-            "  quern man convert | man -l -",
-            "  quern man --all -o ~/.local/share/man/man1"
-        })
+        footer = {"", "Examples:", "  quern man convert | man -l -", "  quern man --all -o ~/.local/share/man/man1"})
 final class ManCommand implements Callable<Integer> {
     @Spec
     @SuppressWarnings("NullAway.Init")

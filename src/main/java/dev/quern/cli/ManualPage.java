@@ -39,15 +39,17 @@ final class ManualPage {
         line(".nh");
         line(".ad l");
         section("NAME");
-        line(text(name) + " \\- " + text(String.join(" ", help(spec.usageMessage().description()))));
+        line(text(name) + " \\- "
+                + text(String.join(" ", help(spec.usageMessage().description()))));
         section("SYNOPSIS");
         synopsis();
         section("DESCRIPTION");
         for (String paragraph : help(spec.usageMessage().description())) {
             line(text(paragraph));
         }
-        List<PositionalParamSpec> positionals =
-                spec.positionalParameters().stream().filter(arg -> !arg.hidden()).toList();
+        List<PositionalParamSpec> positionals = spec.positionalParameters().stream()
+                .filter(arg -> !arg.hidden())
+                .toList();
         if (!positionals.isEmpty()) {
             section("ARGUMENTS");
             positionals.forEach(argument -> tagged("\\fI" + text(argument.paramLabel()) + "\\fR", argument));
@@ -63,7 +65,8 @@ final class ManualPage {
     private void synopsis() {
         String words = spec.commandLine().getHelp().synopsis(0).strip();
         line("\\fB" + text(spec.qualifiedName()) + "\\fR"
-                + text(words.substring(Math.min(words.length(), spec.qualifiedName().length()))
+                + text(words.substring(
+                                Math.min(words.length(), spec.qualifiedName().length()))
                         .replaceAll("\\s+", " ")));
     }
 

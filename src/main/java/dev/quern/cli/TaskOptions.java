@@ -88,8 +88,7 @@ final class TaskOptions {
         }
 
         Tally with(TaskScoring.Answer answer) {
-            return new Tally(
-                    tasks + 1, right + (answer.right() ? 1 : 0), chance + 1.0 / answer.scores().length);
+            return new Tally(tasks + 1, right + (answer.right() ? 1 : 0), chance + 1.0 / answer.scores().length);
         }
     }
 

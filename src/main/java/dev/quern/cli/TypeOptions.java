@@ -233,8 +233,8 @@ final class TypeOptions {
 
         private static GgufValue string(String value) {
             if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > ImportanceKeys.LONGEST_OVERRIDE) {
-                throw new TypeConversionException(
-                        "expected at most " + ImportanceKeys.LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
+                throw new TypeConversionException("expected at most " + ImportanceKeys.LONGEST_OVERRIDE
+                        + " bytes of text, found '" + value + "'");
             }
             return GgufValue.text(value);
         }
