@@ -81,7 +81,18 @@ final class ManualPage {
     private void tagged(String tag, ArgSpec argument) {
         line(".TP");
         line(tag);
-        line(text(String.join(" ", argument.renderedDescription())));
+        line(text(described(argument)));
+    }
+
+    /** The description as the help's last column has it, defaults filled in. */
+    private String described(ArgSpec argument) {
+        CommandLine.Help help = spec.commandLine().getHelp();
+        CommandLine.Help.ColorScheme plain = CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF);
+        CommandLine.Help.Ansi.Text[][] rows = argument instanceof OptionSpec option
+                ? help.createDefaultOptionRenderer().render(option, help.parameterLabelRenderer(), plain)
+                : help.createDefaultParameterRenderer()
+                        .render((PositionalParamSpec) argument, help.parameterLabelRenderer(), plain);
+        return Arrays.stream(rows).map(row -> row[row.length - 1].toString()).collect(Collectors.joining(" "));
     }
 
     private void commands() {

@@ -24,8 +24,11 @@ public record Modelfile(String text, List<String> leftOut) {
             + "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}"
             + "{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-    private static final String CHATML_FOR_OLLAMA = "{{ range .Messages }}<|im_start|>{{ .Role }}\n"
-            + "{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n";
+    private static final String CHATML_FOR_OLLAMA = """
+        {{ range .Messages }}<|im_start|>{{ .Role }}
+        {{ .Content }}<|im_end|>
+        {{ end }}<|im_start|>assistant
+        """;
 
     public Modelfile {
         leftOut = List.copyOf(leftOut);

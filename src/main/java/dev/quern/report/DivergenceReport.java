@@ -21,8 +21,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DivergenceReport {
     /** The head of the running table. */
-    public static final String RUNNING_HEAD = "chunk             PPL               ln(PPL(Q)/PPL(base))          KL Divergence"
-            + "              \u0394p RMS            Same top p";
+    public static final String RUNNING_HEAD =
+            "chunk             PPL               ln(PPL(Q)/PPL(base))          KL Divergence"
+                    + "              \u0394p RMS            Same top p";
 
     private static final List<Percentile> DIVERGENCES = List.of(
             new Percentile("99.9%", 0.999f, "p999"),
@@ -61,7 +62,8 @@ public final class DivergenceReport {
     /** A line of the running table: figures up to and with a window. */
     public static String running(int window, DivergenceEstimates now) {
         return format(
-                "%4d    %9.4f \u00b1 %9.4f    %10.5f \u00b1 %10.5f    %10.5f \u00b1 %10.5f    %6.3f \u00b1 %6.3f %%    %6.3f \u00b1 %6.3f %%",
+                "%4d    %9.4f \u00b1 %9.4f    %10.5f \u00b1 %10.5f    %10.5f \u00b1 %10.5f    %6.3f \u00b1 %6.3f %%   "
+                        + " %6.3f \u00b1 %6.3f %%",
                 window,
                 now.perplexity().value(),
                 now.perplexity().error(),
@@ -125,12 +127,7 @@ public final class DivergenceReport {
                     double high = swapped ? -interval.low() : interval.high();
                     return format(
                             "%s is nearer than %s: %s, 95 %% interval %.6f to %.6f: %s",
-                            nearer,
-                            other,
-                            difference,
-                            low,
-                            high,
-                            pair.certain() ? "certain" : "not certain");
+                            nearer, other, difference, low, high, pair.certain() ? "certain" : "not certain");
                 })
                 .orElse(format("%s is nearer than %s: %s, too few windows to be certain", nearer, other, difference));
     }

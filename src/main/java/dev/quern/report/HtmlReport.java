@@ -8,6 +8,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -98,7 +99,7 @@ public final class HtmlReport {
         entry(out, "quern", tool.version());
         entry(out, "Java, system", tool.java() + ", " + tool.system());
         entry(out, "kernel, threads", tool.kernel() + ", " + tool.threads());
-        entry(out, "started, took", report.started() + ", " + Summary.format("%.1f s", report.seconds()));
+        entry(out, "started, took", report.started() + ", " + String.format(Locale.ROOT, "%.1f s", report.seconds()));
         entry(out, "command", String.join(" ", tool.command()));
         out.append("</dl><table class=\"files\"><thead><tr><th>file</th><th>is</th><th>bytes</th><th>SHA-256</th></tr>")
                 .append("</thead><tbody>");

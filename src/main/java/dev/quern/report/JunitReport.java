@@ -2,6 +2,7 @@ package dev.quern.report;
 
 import java.io.StringWriter;
 import java.util.List;
+import java.util.Locale;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
@@ -20,7 +21,7 @@ public final class JunitReport {
             out.writeStartDocument("UTF-8", "1.0");
             start(out, 0, "testsuites");
             attribute(out, "name", report.name());
-            attribute(out, "time", Summary.format("%.3f", report.seconds()));
+            attribute(out, "time", String.format(Locale.ROOT, "%.3f", report.seconds()));
             for (RunReport.SourceResult source : report.sources()) {
                 suite(out, source, report.started());
             }
@@ -48,7 +49,8 @@ public final class JunitReport {
         attribute(
                 out,
                 "time",
-                Summary.format(
+                String.format(
+                        Locale.ROOT,
                         "%.3f",
                         source.steps().stream()
                                 .mapToDouble(RunReport.Step::seconds)

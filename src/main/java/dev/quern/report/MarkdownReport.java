@@ -1,6 +1,7 @@
 package dev.quern.report;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** A run as Markdown, for a job summary. */
@@ -26,9 +27,12 @@ public final class MarkdownReport {
             out.append('\n');
             remarks.forEach(remark -> out.append("- ").append(escaped(remark)).append('\n'));
         }
-        return out.append(Summary.format(
+        return out.append(String.format(
+                        Locale.ROOT,
                         "\n<sub>quern %s, %.1f s, %s</sub>\n",
-                        escaped(report.tool().version()), report.seconds(), escaped(report.started())))
+                        escaped(report.tool().version()),
+                        report.seconds(),
+                        escaped(report.started())))
                 .toString();
     }
 

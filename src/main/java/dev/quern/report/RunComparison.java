@@ -3,6 +3,7 @@ package dev.quern.report;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -81,7 +82,9 @@ public final class RunComparison {
     }
 
     private static String sizeChange(long before, long after) {
-        return before == after ? "same" : Summary.format("%+.2f %%", 100.0 * (after - before) / Math.max(1, before));
+        return before == after
+                ? "same"
+                : String.format(Locale.ROOT, "%+.2f %%", 100.0 * (after - before) / Math.max(1, before));
     }
 
     private static void figures(
@@ -96,7 +99,7 @@ public final class RunComparison {
         }
         RunReport.Figure before = figure.apply(a.measurement());
         RunReport.Figure after = figure.apply(b.measurement());
-        cells.add(Summary.format(format, after.value()));
+        cells.add(String.format(Locale.ROOT, format, after.value()));
         cells.add(change(before, after));
     }
 
@@ -106,8 +109,8 @@ public final class RunComparison {
             return "same";
         }
         String percent = before.value() == 0
-                ? Summary.format("%+.3g", difference)
-                : Summary.format("%+.2f %%", 100 * difference / Math.abs(before.value()));
+                ? String.format(Locale.ROOT, "%+.3g", difference)
+                : String.format(Locale.ROOT, "%+.2f %%", 100 * difference / Math.abs(before.value()));
         return Math.abs(difference) > CERTAIN * Math.hypot(before.error(), after.error()) ? percent + " *" : percent;
     }
 

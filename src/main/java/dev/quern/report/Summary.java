@@ -48,16 +48,18 @@ public final class Summary {
         }
         cells.add(output.status().text());
         cells.add(output.file() == null ? "" : size(output.bytes()));
-        cells.add(output.file() == null ? "" : format("%.2f", output.bitsPerWeight()));
+        cells.add(output.file() == null ? "" : String.format(Locale.ROOT, "%.2f", output.bitsPerWeight()));
         if (measurement == null) {
             cells.addAll(List.of("", "", "", "", "", ""));
         } else {
-            cells.add(format("%.4f", measurement.ppl().value()));
-            cells.add(format("%.4f", measurement.ppl().error()));
-            cells.add(format("%+.2f %%", 100 * (measurement.pplRatio().value() - 1)));
-            cells.add(format("%.5f", measurement.kld().value()));
-            cells.add(format("%.5f", measurement.kld().error()));
-            cells.add(format("%.2f %%", 100 * measurement.sameTop().value()));
+            cells.add(String.format(Locale.ROOT, "%.4f", measurement.ppl().value()));
+            cells.add(String.format(Locale.ROOT, "%.4f", measurement.ppl().error()));
+            cells.add(String.format(
+                    Locale.ROOT, "%+.2f %%", 100 * (measurement.pplRatio().value() - 1)));
+            cells.add(String.format(Locale.ROOT, "%.5f", measurement.kld().value()));
+            cells.add(String.format(Locale.ROOT, "%.5f", measurement.kld().error()));
+            cells.add(String.format(
+                    Locale.ROOT, "%.2f %%", 100 * measurement.sameTop().value()));
         }
         cells.add(gates(output));
         return cells;
@@ -122,7 +124,11 @@ public final class Summary {
         out.append(refused == 0 ? "" : ", " + refused + " refused");
         out.append(failed == 0 ? "" : ", " + failed + " failed");
         out.append(open == 0 ? "" : ", " + open + " not run");
-        out.append(format("; gates: %d passed, %d failed", report.gates(Verdict.PASSED), report.gates(Verdict.FAILED)));
+        out.append(String.format(
+                Locale.ROOT,
+                "; gates: %d passed, %d failed",
+                report.gates(Verdict.PASSED),
+                report.gates(Verdict.FAILED)));
         long unjudged = report.gates(Verdict.NOT_JUDGED);
         out.append(unjudged == 0 ? "" : ", " + unjudged + " not judged");
         return out.append("; exit code ").append(report.exitCode()).toString();
@@ -135,10 +141,8 @@ public final class Summary {
     }
 
     static String size(long bytes) {
-        return bytes >= 1_000_000_000 ? format("%.2f GB", bytes / 1e9) : format("%.2f MB", bytes / 1e6);
-    }
-
-    static String format(String format, @Nullable Object... values) {
-        return String.format(Locale.ROOT, format, values);
+        return bytes >= 1_000_000_000
+                ? String.format(Locale.ROOT, "%.2f GB", bytes / 1e9)
+                : String.format(Locale.ROOT, "%.2f MB", bytes / 1e6);
     }
 }
