@@ -118,10 +118,11 @@
         const width = ctx.measureText(p.name).width;
         const left = right ? x - width : x;
         let y = at(p.value) - 5 * devicePixelRatio;
+        const point = at(p.value);
+        if (labels.some(l => l.name === p.name && Math.hypot(l.x - x, l.point - point) < line)) return;
         const covers = l => l.left < left + width && left < l.left + l.width && Math.abs(l.y - y) < line;
-        if (labels.some(l => covers(l) && l.name === p.name)) return;
         while (labels.some(covers) && y > u.bbox.top + line) y -= line;
-        labels.push({ left, width, y, name: p.name });
+        labels.push({ left, width, y, x, point, name: p.name });
         ctx.fillText(p.name, x + (right ? -7 : 7) * devicePixelRatio, y);
       });
       ctx.restore();
