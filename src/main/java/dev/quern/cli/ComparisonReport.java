@@ -23,7 +23,7 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
         List<List<DivergenceEstimates>> running = new ArrayList<>();
         RunningEstimate shown = new RunningEstimate(options.talk());
         Comparison.Result result;
-        try (var interruption = Interruption.saying(() -> interrupted(comparison, windows, candidates))) {
+        try (var _ = Interruption.saying(() -> interrupted(comparison, windows, candidates))) {
             result = comparison.run(done -> {
                 running.add(done.estimates());
                 shown.windowDone(done.windowsDone(), done.windows(), estimate(done.estimates()), done.secondsLeft());
@@ -102,10 +102,11 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
                 System.out.println(DivergenceReport.text(pair, names));
             }
         }
+        String before = "\n";
         for (int i = 0; i < verdicts.size(); i++) {
             for (Gate.Verdict verdict : verdicts.get(i)) {
-                System.out.println((i == 0 && verdict == verdicts.get(0).get(0) ? "\n" : "") + "gate " + names.get(i)
-                        + ": " + verdict.text());
+                System.out.println(before + "gate " + names.get(i) + ": " + verdict.text());
+                before = "";
             }
         }
         options.talk()

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -37,13 +38,32 @@ final class PerplexityCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     Path model;
 
-    @Option(
-            names = {"-f", "--file", "-bf", "--binary-file"},
-            paramLabel = "TEXT",
-            required = true,
-            description = "A text that the model has not seen; or the tasks of one of the flags below.")
+    /** {@code -f} and {@code -bf}: one text or one file of tasks, under either name. */
+    static final class Input {
+        @Option(
+                names = {"-f", "--file"},
+                paramLabel = "TEXT",
+                required = true,
+                description = "A text that the model has not seen; or the tasks of one of the flags below.")
+        @Nullable
+        Path text;
+
+        @Option(
+                names = {"-bf", "--binary-file"},
+                paramLabel = "FILE",
+                required = true,
+                description = "The same, as llama-perplexity names the file of --multiple-choice.")
+        @Nullable
+        Path binary;
+
+        Path path() {
+            return java.util.Objects.requireNonNull(text == null ? binary : text);
+        }
+    }
+
+    @ArgGroup(multiplicity = "1")
     @SuppressWarnings("NullAway.Init")
-    Path text;
+    Input input;
 
     @Option(
             names = "--ppl-stride",
@@ -69,16 +89,16 @@ final class PerplexityCommand implements Callable<Integer> {
         }
         var format = tasks.format(spec);
         if (format.isPresent()) {
-            TaskOptions.run(model, text, format.get(), tasks.most(format.get()), options);
+            TaskOptions.run(model, input.path(), format.get(), tasks.most(format.get()), options);
             return 0;
         }
         Talk talk = options.talk();
-        Text read = EvaluationOptions.read(text, talk);
+        Text read = EvaluationOptions.read(input.path(), talk);
         try (EvaluatedModel evaluated = EvaluatedModel.open(model)) {
             AtomicReference<Perplexity.@Nullable Progress> latest = new AtomicReference<>();
             RunningEstimate running = new RunningEstimate(talk);
             Evaluation.Measured measured;
-            try (var interruption = Interruption.saying(() -> soFar(latest.get()))) {
+            try (var _ = Interruption.saying(() -> soFar(latest.get()))) {
                 measured = Evaluation.perplexity(
                         evaluated, read, options.context, stride, options.chunks, options.threads(), done -> {
                             latest.set(done);
@@ -101,7 +121,7 @@ final class PerplexityCommand implements Callable<Integer> {
         if (options.json) {
             Map<String, Object> map = new LinkedHashMap<>();
             map.put("model", model.toString());
-            map.put("text", text.toString());
+            map.put("text", input.path().toString());
             map.put("interrupted", true);
             map.put("perplexity", done.perplexity());
             map.put("error", done.error());
@@ -127,7 +147,7 @@ final class PerplexityCommand implements Callable<Integer> {
             Map<String, Object> map = new LinkedHashMap<>();
             map.put("model", model.toString());
             map.put("kind", evaluated.source().kind());
-            map.put("text", text.toString());
+            map.put("text", input.path().toString());
             map.put("perplexity", result.perplexity());
             map.put("error", result.error());
             map.put("interval_95", DivergenceReport.pair(result.interval()));

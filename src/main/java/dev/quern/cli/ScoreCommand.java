@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -31,13 +32,9 @@ final class ScoreCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     Path model;
 
-    @Option(
-            names = {"-f", "--file", "-bf", "--binary-file"},
-            paramLabel = "FILE",
-            required = true,
-            description = "The tasks.")
+    @ArgGroup(multiplicity = "1")
     @SuppressWarnings("NullAway.Init")
-    Path file;
+    PerplexityCommand.Input input;
 
     @Option(
             names = "--task",
@@ -64,7 +61,7 @@ final class ScoreCommand implements Callable<Integer> {
     public Integer call() {
         options.check(spec);
         TaskFormat format = format();
-        TaskOptions.run(model, file, format, tasks >= 0 ? tasks : kinds.most(format), options);
+        TaskOptions.run(model, input.path(), format, tasks >= 0 ? tasks : kinds.most(format), options);
         return 0;
     }
 
@@ -76,7 +73,8 @@ final class ScoreCommand implements Callable<Integer> {
                     () -> Quern.usage(spec, "expected --task hellaswag, winogrande or multiple-choice"));
         }
         return Arrays.stream(TaskFormat.values())
-                .filter(format -> format.name().equals(word.toUpperCase(Locale.ROOT).replace('-', '_')))
+                .filter(format ->
+                        format.name().equals(word.toUpperCase(Locale.ROOT).replace('-', '_')))
                 .findFirst()
                 .orElseThrow(() -> Quern.usage(
                         spec, "--task: expected hellaswag, winogrande or multiple-choice, found '" + word + "'"));

@@ -104,7 +104,7 @@ final class TaskOptions {
             @Nullable Tally[] tally = {null};
             try (CachedForward forward = CachedForward.of(
                             evaluated.source().model(), evaluated.pass(), options.context, options.threads());
-                    var interruption = Interruption.saying(() -> {
+                    var _ = Interruption.saying(() -> {
                         Tally now = tally[0];
                         if (now != null) {
                             System.out.println("interrupted: " + summary(format, now));

@@ -57,7 +57,11 @@ public final class Comparison {
     private volatile int done;
 
     private Comparison(
-            Windows windows, @Nullable Forward model, @Nullable BaseFile file, List<Forward> candidates, int vocabulary) {
+            Windows windows,
+            @Nullable Forward model,
+            @Nullable BaseFile file,
+            List<Forward> candidates,
+            int vocabulary) {
         this.windows = windows;
         this.model = model;
         this.file = file;
@@ -126,14 +130,14 @@ public final class Comparison {
                 int from = done * windows.scored();
                 List<DivergenceEstimates> estimates = new ArrayList<>();
                 for (int candidate = 0; candidate < candidates.size(); candidate++) {
-                    sums.get(candidate)
-                            .add(baseImprobability, scores.get(candidate), from, from + windows.scored());
+                    sums.get(candidate).add(baseImprobability, scores.get(candidate), from, from + windows.scored());
                     estimates.add(sums.get(candidate).estimates());
                 }
                 // Published: what lies before is complete.
-                done = done + 1;
-                double left = seconds() / done * (windows.count() - done);
-                listener.windowDone(new Progress(done, windows.count(), estimates, left));
+                int finished = done + 1;
+                done = finished;
+                double left = seconds() / finished * (windows.count() - finished);
+                listener.windowDone(new Progress(finished, windows.count(), estimates, left));
             }
         }
         return soFar();
@@ -253,8 +257,8 @@ public final class Comparison {
         float max = Exponential.max(logits, at, vocabulary);
         float shift = max + (float) Math.log(LogProbabilities.peersSum(logits, at, vocabulary, max));
         float[] mass = new float[1];
-        out.divergence[position] = (float) LogProbabilities.peersDivergence(
-                base, at, logits, at, shift, vocabulary, PEERS_THRESHOLD, mass);
+        out.divergence[position] = (float)
+                LogProbabilities.peersDivergence(base, at, logits, at, shift, vocabulary, PEERS_THRESHOLD, mass);
         out.improbability[position] = shift - logits[at + target];
         finish(base, 0, logits, at, vocabulary, target, out, position);
         return mass[0];

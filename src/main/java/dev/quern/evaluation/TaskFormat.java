@@ -28,11 +28,14 @@ public enum TaskFormat {
                         path, "expected " + LINES + " lines for each task, found " + lines.size() + " lines");
             }
             int count = lines.size() / LINES;
-            List<Integer> left = new ArrayList<>(IntStream.range(0, count).boxed().toList());
+            List<Integer> left =
+                    new ArrayList<>(IntStream.range(0, count).boxed().toList());
             MersenneTwister random = new MersenneTwister(1);
             List<ChoiceTask> tasks = new ArrayList<>();
             while (tasks.size() < Math.min(most, count)) {
-                int task = left.remove((int) random.uniform(left.size()));
+                int at = (int) random.uniform(left.size());
+                int task = left.get(at);
+                left.remove(at);
                 tasks.add(hellaSwag(path, lines, task * LINES, tokenizer));
             }
             return tasks;
@@ -227,7 +230,10 @@ public enum TaskFormat {
                     .boxed()
                     .collect(Collectors.toUnmodifiableSet());
             return ChoiceTask.endings(
-                    where, answers.stream().map(answer -> question + " " + answer).toList(), right, tokenizer);
+                    where,
+                    answers.stream().map(answer -> question + " " + answer).toList(),
+                    right,
+                    tokenizer);
         }
 
         private List<String> answers() {

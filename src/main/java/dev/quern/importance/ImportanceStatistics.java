@@ -126,7 +126,7 @@ public final class ImportanceStatistics {
                 (double) active / values,
                 values,
                 entropy,
-                values > 1 ? entropy / (Math.log(values) / Math.log(2)) : 0,
+                values > 1 ? entropy / (Math.log((double) values) / Math.log(2)) : 0,
                 (double) outstanding / values,
                 inBlock ? similarity(matrix, name, layer, entry) : 0);
     }

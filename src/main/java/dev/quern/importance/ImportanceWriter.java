@@ -92,7 +92,7 @@ public final class ImportanceWriter {
                 .map(java.util.Map.Entry::getKey)
                 .toList();
         byte[] dataset = (sums.datasets().isEmpty() ? "" : sums.datasets().getLast()).getBytes(StandardCharsets.UTF_8);
-        long size = 4 + 8 + dataset.length;
+        long size = 4L + 8 + dataset.length;
         for (String name : names) {
             ActivationSums.Entry entry = entry(sums, name);
             size += 12 + name.getBytes(StandardCharsets.UTF_8).length + 4L * entry.sums().length * entry.columns();

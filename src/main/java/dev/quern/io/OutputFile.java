@@ -160,12 +160,23 @@ public final class OutputFile implements AutoCloseable {
      * @throws OutputException in the system's words; the output can then only be closed
      */
     public void write(ByteBuffer bytes, long position) {
+        write(bytes, position, () -> {});
+    }
+
+    /**
+     * As {@link #write(ByteBuffer, long)}.
+     *
+     * @param written run when the bytes are in the file, and before a checkpoint that they give rise to
+     */
+    public void write(ByteBuffer bytes, long position, Runnable written) {
         if (position < 0 || position > size - bytes.remaining()) {
             throw new IllegalArgumentException(
                     bytes.remaining() + " bytes at " + position + " leave the " + size + " bytes of " + target);
         }
         try {
-            writeBack.written(opened.write(bytes, position));
+            long count = opened.write(bytes, position);
+            written.run();
+            writeBack.written(count);
         } catch (IOException e) {
             failed.set(true);
             throw OutputException.of(target, "cannot be written", e);
@@ -329,8 +340,8 @@ public final class OutputFile implements AutoCloseable {
             return;
         }
         closed = true;
-        try (FileChannel channel = opened.channel();
-                @Nullable JournalFile journal = opened.journal()) {
+        try (FileChannel _ = opened.channel();
+                @Nullable JournalFile _ = opened.journal()) {
             writeBack.await();
         } catch (IOException e) {
             // Of what could not be forced nothing is known any more, and nothing was published that relies on it.

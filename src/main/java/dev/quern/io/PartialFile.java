@@ -176,7 +176,6 @@ record PartialFile(Path path, FileChannel channel) {
             channel.close();
         } catch (IOException e) {
             // Nothing was written through it that anybody relies on.
-            Temporaries.ofProcess().remove(path);
         }
     }
 

@@ -92,7 +92,7 @@ final class Preflight {
         }
     }
 
-    /** As {@link OutputFile#requireSpace(Map)}. */
+    /** As {@link OutputFile} asks for all outputs of a run together. */
     static void requireSpace(Map<Path, Long> sizes, FileOperations operations) {
         Map<FileStore, Long> sums = new LinkedHashMap<>();
         Map<FileStore, Path> directories = new LinkedHashMap<>();

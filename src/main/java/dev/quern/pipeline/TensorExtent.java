@@ -34,7 +34,7 @@ final class TensorExtent {
         }
     }
 
-    private record Part(int bytes, int checksum) {}
+    record Part(int bytes, int checksum) {}
 
     /**
      * Takes note of a part that is in the file now. Parts may come in any order and from several threads.

@@ -168,11 +168,12 @@ final class TileWorker {
     }
 
     private void put(Target.Place place, long offset, int bytes) {
-        place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset);
         TensorExtent extent = place.extent();
-        if (extent != null) {
-            extent.written(offset, encoded, bytes);
-        }
+        place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset, () -> {
+            if (extent != null) {
+                extent.written(offset, encoded, bytes);
+            }
+        });
         TensorHash hash = place.hash();
         if (hash != null) {
             hash.written(offset, encoded, bytes);

@@ -53,7 +53,7 @@ public final class DivergenceReport {
         static final Percentile MEDIAN = new Percentile("Median", 0.5f, "median");
 
         float of(Percentiles values) {
-            return this == MEDIAN ? values.median() : values.at(fraction);
+            return equals(MEDIAN) ? values.median() : values.at(fraction);
         }
     }
 
@@ -61,7 +61,8 @@ public final class DivergenceReport {
 
     /** A line of the running table: figures up to and with a window. */
     public static String running(int window, DivergenceEstimates now) {
-        return format(
+        return String.format(
+                Locale.ROOT,
                 "%4d    %9.4f \u00b1 %9.4f    %10.5f \u00b1 %10.5f    %10.5f \u00b1 %10.5f    %6.3f \u00b1 %6.3f %%   "
                         + " %6.3f \u00b1 %6.3f %%",
                 window,
@@ -83,53 +84,69 @@ public final class DivergenceReport {
         StringBuilder out = new StringBuilder("====== Perplexity statistics ======\n");
         line(out, "Mean PPL(Q)                   : ", e.perplexity());
         line(out, "Mean PPL(base)                : ", e.basePerplexity());
-        out.append(format("Cor(ln(PPL(Q)), ln(PPL(base))): %6.2f%%\n", 100 * e.correlation()));
+        out.append(String.format(Locale.ROOT, "Cor(ln(PPL(Q)), ln(PPL(base))): %6.2f%%\n", 100 * e.correlation()));
         line(out, "Mean ln(PPL(Q)/PPL(base))     : ", e.logRatio());
         line(out, "Mean PPL(Q)/PPL(base)         : ", e.ratio());
         line(out, "Mean PPL(Q)-PPL(base)         : ", e.difference());
         out.append("\n====== KL divergence statistics ======\n");
         line(out, "Mean    KLD: ", e.divergence());
         Percentiles klds = divergence.divergences();
-        out.append(format("Maximum KLD: %10.6f\n", klds.max()));
+        out.append(String.format(Locale.ROOT, "Maximum KLD: %10.6f\n", klds.max()));
         for (Percentile percentile : DIVERGENCES) {
-            out.append(format("%-7s KLD: %10.6f\n", percentile.label(), percentile.of(klds)));
+            out.append(String.format(Locale.ROOT, "%-7s KLD: %10.6f\n", percentile.label(), percentile.of(klds)));
         }
-        out.append(format("Minimum KLD: %10.6f\n", klds.min()));
+        out.append(String.format(Locale.ROOT, "Minimum KLD: %10.6f\n", klds.min()));
         out.append("\n====== Token probability statistics ======\n");
         Estimate mean = e.probabilityChange();
-        out.append(format("Mean    \u0394p: %6.3f \u00b1 %5.3f %%\n", 100 * mean.value(), 100 * mean.error()));
+        out.append(String.format(
+                Locale.ROOT, "Mean    \u0394p: %6.3f \u00b1 %5.3f %%\n", 100 * mean.value(), 100 * mean.error()));
         Percentiles changes = divergence.probabilityChanges();
-        out.append(format("Maximum \u0394p: %6.3f%%\n", 100.0 * changes.max()));
+        out.append(String.format(Locale.ROOT, "Maximum \u0394p: %6.3f%%\n", 100.0 * changes.max()));
         for (Percentile percentile : CHANGES) {
-            out.append(format("%-7s \u0394p: %6.3f%%\n", percentile.label(), 100.0 * percentile.of(changes)));
+            out.append(String.format(
+                    Locale.ROOT, "%-7s \u0394p: %6.3f%%\n", percentile.label(), 100.0 * percentile.of(changes)));
         }
-        out.append(format("Minimum \u0394p: %6.3f%%\n", 100.0 * changes.min()));
+        out.append(String.format(Locale.ROOT, "Minimum \u0394p: %6.3f%%\n", 100.0 * changes.min()));
         Estimate root = e.rootMeanSquareChange();
-        out.append(format("RMS \u0394p    : %6.3f \u00b1 %5.3f %%\n", 100 * root.value(), 100 * root.error()));
+        out.append(String.format(
+                Locale.ROOT, "RMS \u0394p    : %6.3f \u00b1 %5.3f %%\n", 100 * root.value(), 100 * root.error()));
         Estimate top = e.sameTop();
-        out.append(format("Same top p: %6.3f \u00b1 %5.3f %%\n", 100 * top.value(), 100 * top.error()));
+        out.append(String.format(
+                Locale.ROOT, "Same top p: %6.3f \u00b1 %5.3f %%\n", 100 * top.value(), 100 * top.error()));
         return out.toString();
     }
 
     private static void line(StringBuilder out, String label, Estimate estimate) {
-        out.append(label).append(format("%10.6f \u00b1 %10.6f\n", estimate.value(), estimate.error()));
+        out.append(label)
+                .append(String.format(Locale.ROOT, "%10.6f \u00b1 %10.6f\n", estimate.value(), estimate.error()));
     }
 
     /** Which of two candidates is nearer, in a sentence. */
     public static String text(PairedDifference pair, List<String> names) {
         String nearer = names.get(pair.nearer());
         String other = names.get(pair.nearer() == pair.first() ? pair.second() : pair.first());
-        String difference = format("KLD difference %.6f", Math.abs(pair.divergence()));
+        String difference = String.format(Locale.ROOT, "KLD difference %.6f", Math.abs(pair.divergence()));
         return pair.divergenceInterval()
                 .map(interval -> {
                     boolean swapped = pair.nearer() == pair.first();
                     double low = swapped ? -interval.high() : interval.low();
                     double high = swapped ? -interval.low() : interval.high();
-                    return format(
+                    return String.format(
+                            Locale.ROOT,
                             "%s is nearer than %s: %s, 95 %% interval %.6f to %.6f: %s",
-                            nearer, other, difference, low, high, pair.certain() ? "certain" : "not certain");
+                            nearer,
+                            other,
+                            difference,
+                            low,
+                            high,
+                            pair.certain() ? "certain" : "not certain");
                 })
-                .orElse(format("%s is nearer than %s: %s, too few windows to be certain", nearer, other, difference));
+                .orElse(String.format(
+                        Locale.ROOT,
+                        "%s is nearer than %s: %s, too few windows to be certain",
+                        nearer,
+                        other,
+                        difference));
     }
 
     /** Every figure under the name that a gate uses, and the spread of single positions. */
@@ -204,9 +221,5 @@ public final class DivergenceReport {
                 .logRatioInterval()
                 .ifPresent(interval -> map.put(Quantity.PPL_INCREASE_UPPER, Math.exp(interval.high()) - 1));
         return map;
-    }
-
-    private static String format(String format, @Nullable Object... values) {
-        return String.format(Locale.ROOT, format, values);
     }
 }

@@ -26,7 +26,7 @@ public final class Soundness {
         for (TensorSource tensor : file.model().tensors().sources()) {
             Shape shape = tensor.info().shape();
             long length = Math.max(1, shape.rowLength());
-            int rows = (int) Math.clamp(TILE_VALUES / length, 1, Integer.MAX_VALUE);
+            int rows = Math.clamp(TILE_VALUES / length, 1, Integer.MAX_VALUE);
             long bad = -1;
             for (long row = 0; row < shape.rows() && bad < 0; row += rows) {
                 int count = (int) Math.min(rows, shape.rows() - row);

@@ -71,7 +71,7 @@ final class TensorComparison {
         this.against = against;
         this.importance = importance;
         this.referenced = referenced;
-        this.tileRows = (int) Math.clamp(TILE_VALUES / Math.max(1, shape.rowLength()), 1, Integer.MAX_VALUE);
+        this.tileRows = Math.clamp(TILE_VALUES / Math.max(1, shape.rowLength()), 1, Integer.MAX_VALUE);
         this.tiles = new Sums[Math.toIntExact(Math.ceilDiv(shape.rows(), tileRows))];
     }
 
@@ -155,14 +155,14 @@ final class TensorComparison {
                             row * rowBytes,
                             (row + 1) * rowBytes)) {
                 sums.blocks += length / type.blockLength();
-                add(sums, scratch, first + row, row * length, length, scratch.decoded);
+                add(sums, scratch, first + row, row * length, length, true, null);
                 continue;
             }
             if (same) {
                 codec.dequantize(expected, (long) row * rowBytes, length, scratch.reference, row * length);
                 countBlocks(sums, scratch, first + row, row * rowBytes, length);
             }
-            add(sums, scratch, first + row, row * length, length, same ? scratch.reference : null);
+            add(sums, scratch, first + row, row * length, length, false, same ? scratch.reference : null);
         }
         tiles[tile] = sums;
         return (long) rows * length;
@@ -202,8 +202,18 @@ final class TensorComparison {
         sums.blocks += count;
     }
 
-    /** @param reference what the reference would have given for the row, or null */
-    private void add(Sums sums, Scratch scratch, long tensorRow, int at, int length, float @Nullable [] reference) {
+    /**
+     * @param same whether the reference gives the very same row
+     * @param reference what it gives otherwise, or null
+     */
+    private void add(
+            Sums sums,
+            Scratch scratch,
+            long tensorRow,
+            int at,
+            int length,
+            boolean same,
+            float @Nullable [] reference) {
         double error = 0;
         double referenceError = 0;
         double dot = 0;
@@ -230,7 +240,7 @@ final class TensorComparison {
                 }
             }
         }
-        if (reference == scratch.decoded) {
+        if (same) {
             referenceError = error;
         } else if (reference != null) {
             for (int i = at; i < at + length; i++) {

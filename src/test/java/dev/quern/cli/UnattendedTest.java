@@ -83,7 +83,7 @@ class UnattendedTest {
     void terminatedASmallRunLeavesNothing() throws Exception {
         Process process = slow();
         await(process, ".partial", 0);
-        process.destroy();
+        process.toHandle().destroy(); // Process.destroy would close the streams too.
         Ended ended = end(process);
         assertThat(ended.code()).isEqualTo(128 + 15);
         assertThat(names()).isEmpty();
@@ -95,7 +95,7 @@ class UnattendedTest {
         byte[] expected = undisturbed("Q4_K_M");
         Process process = slow("--resume");
         await(process, ".journal", 3);
-        process.destroy();
+        process.toHandle().destroy(); // Process.destroy would close the streams too.
         Ended ended = end(process);
         assertThat(ended.code()).isEqualTo(128 + 15);
         assertThat(ended.err())
@@ -190,7 +190,9 @@ class UnattendedTest {
         Path copy = Tampered.copy(Tampered.HUGGING_FACE, elsewhere);
         ProcessBuilder other =
                 Cli.process("convert", copy.getFileName(), "-t", "Q4_K_M", "-o", "m.gguf", "--threads", "1", "--quiet");
-        other.command().addAll(1, List.of("-Duser.language=tr", "-Duser.country=TR", "-Duser.name=somebody"));
+        List<String> command = new ArrayList<>(other.command());
+        command.addAll(1, List.of("-Duser.language=tr", "-Duser.country=TR", "-Duser.name=somebody"));
+        other.command(command);
         other.directory(elsewhere.toFile());
         other.environment().putAll(Map.of("TZ", "Asia/Kathmandu", "LC_ALL", "C", "HOME", "/nowhere"));
         Ended ended = end(other.start());

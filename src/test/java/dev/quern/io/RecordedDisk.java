@@ -11,6 +11,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 
 /**
@@ -39,7 +40,7 @@ public final class RecordedDisk implements FileOperations {
 
     private final Map<String, byte[]> initial = new LinkedHashMap<>();
     private final List<Step> steps = new ArrayList<>();
-    private final Map<FileChannel, Object> files = new IdentityHashMap<>();
+    private final IdentityHashMap<FileChannel, Object> files = new IdentityHashMap<>();
 
     /** @param directory with what is there, and safe, before anything is recorded */
     public RecordedDisk(Path directory) throws IOException {
@@ -80,7 +81,7 @@ public final class RecordedDisk implements FileOperations {
         for (Step step : steps.subList(0, seen)) {
             switch (step) {
                 case Create create -> names.put(create.name, contents.getOrDefault(create.file, new byte[0]));
-                case Move move -> names.put(move.to, names.remove(move.from));
+                case Move move -> names.put(move.to, Objects.requireNonNull(names.remove(move.from)));
                 case Delete delete -> names.remove(delete.name);
                 case Write write -> {}
                 case Force force -> {}
@@ -92,14 +93,14 @@ public final class RecordedDisk implements FileOperations {
         }
     }
 
-    private Map<Object, byte[]> contents(int moment, Unforced unforced, Random random) {
-        Map<Object, Integer> safe = new IdentityHashMap<>();
+    private IdentityHashMap<Object, byte[]> contents(int moment, Unforced unforced, Random random) {
+        IdentityHashMap<Object, Integer> safe = new IdentityHashMap<>();
         for (Step step : steps.subList(0, moment)) {
             if (step instanceof Force force) {
                 safe.merge(force.file, force.before, Math::max);
             }
         }
-        Map<Object, byte[]> contents = new IdentityHashMap<>();
+        IdentityHashMap<Object, byte[]> contents = new IdentityHashMap<>();
         for (int i = 0; i < moment; i++) {
             if (!(steps.get(i) instanceof Write write)) {
                 continue;

@@ -47,7 +47,9 @@ class WriteBackTest {
             }
         }
 
-        void answer(int force) throws IOException {}
+        /** @param number of the force, from 1 */
+        @SuppressWarnings("UnusedVariable")
+        void answer(int number) throws IOException {}
     }
 
     private Path write(FileOperations operations) {

@@ -22,6 +22,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
@@ -127,7 +128,7 @@ class ResumeTest {
         };
         small.run(directory, SmallRun.options(counting, false, notices::add));
         small.assertComplete(directory);
-        assertThat(written.get()).isLessThan(small.expected("model.gguf").length / 2);
+        assertThat(written.get()).isLessThan(small.expected("model.gguf").length / 4 * 3);
     }
 
     @Test
@@ -194,7 +195,7 @@ class ResumeTest {
         Path partial = only(".partial");
         byte[] bytes = Files.readAllBytes(partial);
         try (GgufFile whole = GgufFile.open(folder.resolve("undisturbed").resolve("model.gguf"))) {
-            var odd = whole.tensors().get("rope_freqs.weight");
+            var odd = Objects.requireNonNull(whole.tensors().get("rope_freqs.weight"));
             bytes[(int) (whole.dataStart() + odd.offset() + odd.bytes())] = 7;
         }
         Files.write(partial, bytes);
@@ -307,7 +308,7 @@ class ResumeTest {
     void whatTheSourceIsRefusedForIsNotKept() throws IOException {
         try (GgufFile source = GgufFile.open(small.source);
                 FileChannel channel = FileChannel.open(small.source, StandardOpenOption.WRITE)) {
-            var last = source.tensors().get("token_embd.weight");
+            var last = Objects.requireNonNull(source.tensors().get("token_embd.weight"));
             // An F16 NaN at the end of the largest tensor.
             channel.write(ByteBuffer.wrap(new byte[] {1, 0x7e}), source.dataStart() + last.offset() + last.bytes() - 2);
         }

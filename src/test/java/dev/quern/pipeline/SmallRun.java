@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -86,12 +87,8 @@ final class SmallRun {
         }
     }
 
-    Stream<String> names() {
-        return expected.keySet().stream();
-    }
-
     byte[] expected(String name) {
-        return expected.get(name);
+        return Objects.requireNonNull(expected.get(name), name);
     }
 
     /** Old files under all final names. */

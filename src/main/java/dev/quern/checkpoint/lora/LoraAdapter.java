@@ -29,8 +29,16 @@ public final class LoraAdapter implements AutoCloseable {
 
     /** Variants of LoRA, by the field that turns them on, whose arithmetic is another. */
     private static final List<String> VARIANTS = List.of(
-            "use_qalora", "use_bdlora", "lora_bias", "trainable_token_indices", "target_parameters", "layer_replication",
-            "arrow_config", "megatron_config", "monteclora_config", "velora_config");
+            "use_qalora",
+            "use_bdlora",
+            "lora_bias",
+            "trainable_token_indices",
+            "target_parameters",
+            "layer_replication",
+            "arrow_config",
+            "megatron_config",
+            "monteclora_config",
+            "velora_config");
 
     /** Ways to begin training that change the base model's own weights: the adapter belongs to those. */
     private static final List<String> BASE_CHANGING = List.of("pissa", "olora", "corda", "loftq", "lora_ga");
@@ -134,17 +142,22 @@ public final class LoraAdapter implements AutoCloseable {
         }
         JsonNode begin = config.json().path("init_lora_weights");
         if (begin.isString()
-                && BASE_CHANGING.stream().anyMatch(begin.stringValue().toLowerCase(java.util.Locale.ROOT)::startsWith)) {
+                && BASE_CHANGING.stream()
+                        .anyMatch(begin.stringValue().toLowerCase(java.util.Locale.ROOT)::startsWith)) {
             throw config.refused(
                             "init_lora_weights",
-                            Quoted.of(begin.stringValue()) + " changes the base model's weights before training, so the "
+                            Quoted.of(begin.stringValue())
+                                    + " changes the base model's weights before training, so the "
                                     + "adapter does not belong to the published ones")
-                    .withHint("save it as a plain LoRA (PEFT: save_pretrained with path_initial_model_for_weight_conversion)");
+                    .withHint("save it as a plain LoRA (PEFT: save_pretrained with"
+                            + " path_initial_model_for_weight_conversion)");
         }
     }
 
     private static boolean isSet(JsonNode node) {
-        return !(node.isMissingNode() || node.isNull() || node.isBoolean() && !node.booleanValue()
+        return !(node.isMissingNode()
+                || node.isNull()
+                || node.isBoolean() && !node.booleanValue()
                 || node.isContainer() && node.isEmpty());
     }
 
@@ -164,8 +177,9 @@ public final class LoraAdapter implements AutoCloseable {
                     a.put(module, name);
                 case ".lora_B.weight", ".lora_B.default.weight", ".lora_embedding_B", ".lora_embedding_B.default" ->
                     b.put(module, name);
-                case ".lora_magnitude_vector", ".lora_magnitude_vector.weight", ".lora_magnitude_vector.default.weight" ->
-                    magnitudes.put(module, name);
+                case ".lora_magnitude_vector",
+                        ".lora_magnitude_vector.weight",
+                        ".lora_magnitude_vector.default.weight" -> magnitudes.put(module, name);
                 case "" -> replace(own, name);
                 default -> throw refused(name, "is no part of a LoRA adapter that is read");
             }
@@ -175,7 +189,8 @@ public final class LoraAdapter implements AutoCloseable {
             if (other == null) {
                 throw refused(name, "has no lora_B beside it");
             }
-            updates.put(module + ".weight", update(module, name, other, Optional.ofNullable(magnitudes.remove(module))));
+            updates.put(
+                    module + ".weight", update(module, name, other, Optional.ofNullable(magnitudes.remove(module))));
         });
         for (Map<String, String> left : List.of(b, magnitudes)) {
             left.values().stream().findFirst().ifPresent(name -> {
@@ -189,8 +204,10 @@ public final class LoraAdapter implements AutoCloseable {
 
     /** modules_to_save, and biases that were trained: whole tensors. */
     private void replace(String own, String name) {
-        String base = own.replace(".modules_to_save.default.", ".").replace(".modules_to_save.", ".")
-                .replace(".base_layer.", ".").replace(".original_module.", ".");
+        String base = own.replace(".modules_to_save.default.", ".")
+                .replace(".modules_to_save.", ".")
+                .replace(".base_layer.", ".")
+                .replace(".original_module.", ".");
         if (own.contains(".base_layer.") || own.contains(".original_module.")) {
             return; // The base model's own weight, saved along.
         }
@@ -198,7 +215,9 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     private TensorSource open(String name) {
-        return files.open(name, java.util.Objects.requireNonNull(files.tensors().get(name)).shape());
+        return files.open(
+                name,
+                java.util.Objects.requireNonNull(files.tensors().get(name)).shape());
     }
 
     private Update update(String module, String aName, String bName, Optional<String> magnitude) {
@@ -216,14 +235,17 @@ public final class LoraAdapter implements AutoCloseable {
         }
         double alpha = alpha(module);
         boolean rootOfRank = config().bool("use_rslora").orElse(false);
-        double scale = alpha / (rootOfRank ? Math.sqrt(rank) : rank);
+        double scale = alpha / (rootOfRank ? Math.sqrt(rank) : (double) rank);
         if (!Double.isFinite(scale)) {
             throw config().refused("lora_alpha", "expected a finite number");
         }
         Optional<TensorSource> lengths = magnitude.map(name -> {
             TensorSource source = open(name);
             if (source.info().shape().elements() != bShape.dim(0)) {
-                throw refused(name, "expected " + bShape.dim(0) + " lengths, found the shape " + source.info().shape());
+                throw refused(
+                        name,
+                        "expected " + bShape.dim(0) + " lengths, found the shape "
+                                + source.info().shape());
             }
             return source;
         });
@@ -263,7 +285,8 @@ public final class LoraAdapter implements AutoCloseable {
     /** PEFT's get_pattern_key: the first key that is the module's name or the end of it, as a regular expression. */
     private Optional<JsonNode> pattern(String field, String module) {
         for (Map.Entry<String, JsonNode> entry : config().json().path(field).properties()) {
-            if (ModulePattern.of(config().file(), "(.*\\.)?(" + entry.getKey() + ")$").matches(module)) {
+            if (ModulePattern.of(config().file(), "(.*\\.)?(" + entry.getKey() + ")$")
+                    .matches(module)) {
                 return Optional.of(entry.getValue());
             }
         }

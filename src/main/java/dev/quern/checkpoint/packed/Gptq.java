@@ -38,7 +38,7 @@ final class Gptq {
     private record Format(int bits, long groupSize, int zeroOffset) {}
 
     /** GPTQModel's per-module exceptions: "-:" leaves a module plain, everything else changes its format. */
-    private record Exception(ModulePattern pattern, boolean plain, JsonNode fields) {}
+    private record Deviation(ModulePattern pattern, boolean plain, JsonNode fields) {}
 
     static String unpack(QuantizationConfig config, Parts parts) {
         String layout = config.text("checkpoint_format").orElse("gptq");
@@ -50,27 +50,27 @@ final class Gptq {
         }
         int bits = config.bits(BITS, "bits", "w_bit");
         Format format = new Format(bits, config.groupSize("group_size"), layout.equals("gptq") ? 1 : 0);
-        List<Exception> exceptions = exceptions(config);
+        List<Deviation> exceptions = exceptions(config);
         for (String module : parts.stems(".qweight")) {
             add(module, formatOf(module, format, exceptions, config), parts);
         }
         return "GPTQ (" + bits + "-bit" + (layout.equals("gptq_v2") ? ", v2" : "") + ")";
     }
 
-    private static List<Exception> exceptions(QuantizationConfig config) {
-        List<Exception> exceptions = new ArrayList<>();
+    private static List<Deviation> exceptions(QuantizationConfig config) {
+        List<Deviation> exceptions = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : config.entries("dynamic")) {
             String key = entry.getKey();
             boolean plain = key.startsWith("-:");
             String regex = plain || key.startsWith("+:") ? key.substring(2) : key;
-            exceptions.add(new Exception(ModulePattern.of(config.config().file(), regex), plain, entry.getValue()));
+            exceptions.add(new Deviation(ModulePattern.of(config.config().file(), regex), plain, entry.getValue()));
         }
         return exceptions;
     }
 
     private static Format formatOf(
-            String module, Format common, List<Exception> exceptions, QuantizationConfig config) {
-        for (Exception exception : exceptions) {
+            String module, Format common, List<Deviation> exceptions, QuantizationConfig config) {
+        for (Deviation exception : exceptions) {
             if (exception.pattern().matches(module)) {
                 if (exception.plain()) {
                     throw config.refused("dynamic", "says that " + Quoted.of(module) + " is not packed, and it is");
