@@ -8,6 +8,7 @@ import dev.quern.importance.ActivationSums;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.importance.ImportanceWriter;
 import dev.quern.io.RefusedException;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.Json;
 import java.nio.file.Files;
 import java.nio.file.Path;
