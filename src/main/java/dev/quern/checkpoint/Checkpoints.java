@@ -99,6 +99,10 @@ public final class Checkpoints {
         if (names.contains(PARAMS) && !metaShards.isEmpty()) {
             return meta(directory, metaShards);
         }
+        List<String> graphs = names.stream().filter(name -> name.endsWith(".onnx")).toList();
+        if (config && graphs.size() == 1) {
+            return onnx(directory, directory.resolve(graphs.getFirst()));
+        }
         throw refusal(directory, names, !parts.files().isEmpty(), !metaShards.isEmpty());
     }
 
@@ -114,6 +118,9 @@ public final class Checkpoints {
         }
         if (isGgml(file)) {
             return GgmlCheckpoint.open(file);
+        }
+        if (name.endsWith(".onnx")) {
+            return onnx(directory, file);
         }
         List<String> names = names(directory);
         // One shard alone is half a model: with its siblings it is the whole one.
@@ -170,6 +177,22 @@ public final class Checkpoints {
             }
             return new WholeTensors(
                     Layout.META, directory, MetaParameters.translateWhole(params, weights), weights, notes);
+        } catch (RuntimeException | Error e) {
+            weights.forEach(Weights::close);
+            throw e;
+        }
+    }
+
+    private static Checkpoint onnx(Path directory, Path path) {
+        Path configFile = directory.resolve(CONFIG);
+        if (!Files.exists(configFile)) {
+            throw InputException.of(directory, "no config.json beside the model")
+                    .withHint("get config.json and the tokenizer files from where the model came from");
+        }
+        ModelConfig config = ModelConfig.read(configFile);
+        List<Weights> weights = Weights.onnx(path, directory);
+        try {
+            return new WholeTensors(Layout.HUGGING_FACE, directory, config, weights, List.of());
         } catch (RuntimeException | Error e) {
             weights.forEach(Weights::close);
             throw e;
@@ -245,8 +268,11 @@ public final class Checkpoints {
             return none.withHint("this is a torch.distributed checkpoint; convert it first: "
                     + "python -m torch.distributed.checkpoint.format_utils dcp_to_torch");
         }
-        if (any(names, name -> name.endsWith(".h5") || name.endsWith(".msgpack") || name.endsWith(".onnx"))) {
-            return none.withHint("TensorFlow, Flax and ONNX weights are not read; look for a safetensors version");
+        if (any(names, name -> name.endsWith(".onnx"))) {
+            return none.withHint("give the one .onnx file that is meant, with config.json beside it");
+        }
+        if (any(names, name -> name.endsWith(".h5") || name.endsWith(".msgpack"))) {
+            return none.withHint("TensorFlow and Flax weights are not read; look for a safetensors version");
         }
         return none.withHint("give the directory that holds config.json and the weights");
     }

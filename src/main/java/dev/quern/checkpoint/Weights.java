@@ -1,5 +1,6 @@
 package dev.quern.checkpoint;
 
+import dev.quern.checkpoint.onnx.OnnxFile;
 import dev.quern.checkpoint.safetensors.SafetensorsFile;
 import dev.quern.checkpoint.torch.TorchContainer;
 import dev.quern.checkpoint.torch.TorchFile;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.TreeMap;
 
 /**
  * One weight file, whatever its format.
@@ -51,6 +53,23 @@ record Weights(
             }
             TorchFile torch = TorchFile.read(file);
             return new Weights(file, torch.tensors(), torch.unreadable(), torch.notes(), torch::verifyChecksums);
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** An ONNX model, and behind it the files with its external data, which only have to be closed. */
+    static List<Weights> onnx(Path path, Path directory) {
+        MappedFile file = MappedFile.open(path);
+        try {
+            OnnxFile model = OnnxFile.read(file, directory);
+            List<Weights> opened = new ArrayList<>();
+            opened.add(new Weights(file, model.tensors(), model.unreadable(), model.notes(), () -> {}));
+            model.externalFiles()
+                    .forEach(data -> opened.add(
+                            new Weights(data, new TreeMap<>(), new TreeMap<>(), List.of(), () -> {})));
+            return List.copyOf(opened);
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;

@@ -1,10 +1,12 @@
 package dev.quern.cli;
 
 import dev.quern.checkpoint.FileSecurity;
+import dev.quern.checkpoint.onnx.OnnxFile;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
+import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
@@ -15,6 +17,7 @@ import dev.quern.report.Json;
 import dev.quern.report.Table;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -28,6 +31,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -66,6 +70,10 @@ final class InspectCommand implements Callable<Integer> {
             }
             return SecurityText.print(FileSecurity.of(path), json) ? 0 : 3;
         }
+        if (isGraphAlone()) {
+            System.out.print(graph());
+            return 0;
+        }
         List<String> notes = new ArrayList<>();
         try (Source source = Source.open(path, new Source.Options(null, null, List.of(), notes::add))) {
             if (json) {
@@ -75,6 +83,45 @@ final class InspectCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** An ONNX model without the configuration that says what its weights are. */
+    private boolean isGraphAlone() {
+        return path.toString().endsWith(".onnx")
+                && Files.isRegularFile(path)
+                && !Files.exists(path.resolveSibling("config.json"));
+    }
+
+    private String graph() {
+        Path directory = Optional.ofNullable(path.getParent()).orElse(Path.of("."));
+        try (MappedFile file = MappedFile.open(path);
+                OnnxFile model = OnnxFile.read(file, directory)) {
+            if (json) {
+                Map<String, Object> map = new LinkedHashMap<>();
+                map.put("path", path.toString());
+                map.put("kind", model.description());
+                List<Map<String, Object>> list = new ArrayList<>();
+                model.tensors().values().forEach(tensor -> list.add(entry(tensor.info(), tensor.info().dtype())));
+                map.put("tensors", list);
+                return Json.pretty(map) + System.lineSeparator();
+            }
+            Table table = new Table("tensor", "shape", "type");
+            model.tensors().values().forEach(tensor -> table.add(
+                    printable(tensor.info().name()),
+                    tensor.info().shape().toString(),
+                    tensor.info().dtype().name()));
+            return path + ": " + model.description() + ", " + model.tensors().size()
+                    + " named weights; no config.json beside it, so what model it is is not known"
+                    + System.lineSeparator() + (tensors ? table.text() : "");
+        }
+    }
+
+    private static Map<String, Object> entry(TensorInfo info, @Nullable Object type) {
+        Map<String, Object> entry = new LinkedHashMap<>();
+        entry.put("name", info.name());
+        entry.put("shape", info.shape().dims());
+        entry.put("type", String.valueOf(type));
+        return entry;
     }
 
     private String text(Source source, List<String> notes) {
@@ -131,11 +178,7 @@ final class InspectCommand implements Callable<Integer> {
         map.put("metadata", metadata);
         List<Map<String, Object>> list = new ArrayList<>();
         for (TensorSource tensor : source.model().tensors().sources()) {
-            Map<String, Object> entry = new LinkedHashMap<>();
-            entry.put("name", tensor.info().name());
-            entry.put("shape", tensor.info().shape().dims());
-            entry.put("type", String.valueOf(source.types().get(tensor.info().name())));
-            list.add(entry);
+            list.add(entry(tensor.info(), source.types().get(tensor.info().name())));
         }
         map.put("tensors", list);
         Map<String, Object> costs = new LinkedHashMap<>();

@@ -163,7 +163,7 @@ class CheckpointsTest {
     @ParameterizedTest
     @CsvSource({
         "model.gguf, give the GGUF file itself as the source",
-        "tf_model.h5, 'TensorFlow, Flax and ONNX weights are not read; look for a safetensors version'",
+        "tf_model.h5, 'TensorFlow and Flax weights are not read; look for a safetensors version'",
         "__0_0.distcp, 'this is a torch.distributed checkpoint; convert it first: "
                 + "python -m torch.distributed.checkpoint.format_utils dcp_to_torch'",
         "readme.txt, give the directory that holds config.json and the weights"

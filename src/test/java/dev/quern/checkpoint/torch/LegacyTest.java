@@ -50,7 +50,7 @@ class LegacyTest {
                 ByteBuffer storage = ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN);
                 storage.putLong(key == 0 ? firstCount : 4);
                 for (int i = 1; i <= 4; i++) {
-                    storage.putFloat(4 * key + i);
+                    storage.putFloat((float) (4 * key + i));
                 }
                 out.writeBytes(storage.array());
             }
