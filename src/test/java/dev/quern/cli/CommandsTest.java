@@ -201,7 +201,7 @@ class CommandsTest {
                 .startsWith("error: -t: expected auto or one of F32, F16, Q4_0")
                 .endsWith("found 'Q4_Z'");
         assertThat(Cli.run("quantize", "in.gguf", "out.gguf").code()).isEqualTo(2);
-        assertThat(Cli.run("perplexity", "-m", Tampered.META).firstError()).contains("file=TEXT");
+        assertThat(Cli.run("perplexity", "-m", Tampered.META).firstError()).contains("-f=TEXT");
         assertThat(Cli.run("--help").code()).isZero();
         assertThat(Cli.run("--version").out()).startsWith("quern 0.1.0");
     }
