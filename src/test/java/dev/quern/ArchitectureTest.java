@@ -53,11 +53,15 @@ class ArchitectureTest {
                         "tokenizer",
                         "checkpoint",
                         "architecture",
-                        "importance"));
+                        "importance",
+                        // A model to be evaluated is a source, opened; the evaluator knows neither files nor sources.
+                        "evaluation"));
         edges.put(
                 "verification",
                 List.of("io", "tensor", "quantization", "gguf", "architecture", "importance", "pipeline"));
         edges.put("report", List.copyOf(edges.keySet()));
+        // A run makes its report, and reads earlier ones to measure drift.
+        edges.put("batch", List.copyOf(edges.keySet()));
         edges.put("cli", List.copyOf(edges.keySet()));
         return edges;
     }

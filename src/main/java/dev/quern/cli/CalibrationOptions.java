@@ -4,6 +4,7 @@ import dev.quern.evaluation.Calibration;
 import dev.quern.evaluation.Text;
 import dev.quern.evaluation.Windows;
 import dev.quern.io.InputException;
+import dev.quern.pipeline.EvaluatedModel;
 import java.util.Arrays;
 import java.util.Optional;
 import picocli.CommandLine.Option;

@@ -8,6 +8,7 @@ import dev.quern.evaluation.Text;
 import dev.quern.evaluation.Windows;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
+import dev.quern.pipeline.EvaluatedModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -34,7 +35,8 @@ import picocli.CommandLine.Spec;
             "  quern compare -m q4.gguf q5.gguf --base llama-7b/ -f heldout.txt --chunks 100",
             "  quern compare -m q4.gguf --base f16.gguf -f heldout.txt --gate 'kld<=0.03' --gate 'ppl_increase<=2%%'",
             "",
-            "A gate is a name, one of <= < >= >, and a value. Names: kld, kld_upper (of its 95 %% interval), kld_median,",
+            "A gate is a name, one of <= < >= >, and a value. Names: kld, kld_upper (of its 95 %% interval),"
+                    + " kld_median,",
             "kld_p90, kld_p95, kld_p99, kld_p999, kld_max, ppl, ppl_ratio, ln_ppl_ratio; with a percentage or a",
             "fraction ppl_increase, ppl_increase_upper, same_top, mean_dp, rms_dp; with KB, MB, GB, KiB … size.",
             "Every candidate has to pass every gate; otherwise the exit code is 4."
@@ -58,8 +60,9 @@ final class CompareCommand implements Callable<Integer> {
     @Option(
             names = "--kl-divergence-base",
             paramLabel = "FILE",
-            description = "Read the base's log probabilities from this file, as llama-perplexity or --save-base wrote it, "
-                    + "instead of computing them.")
+            description =
+                    "Read the base's log probabilities from this file, as llama-perplexity or --save-base wrote it, "
+                            + "instead of computing them.")
     @Nullable
     Path baseFile;
 
@@ -159,11 +162,17 @@ final class CompareCommand implements Callable<Integer> {
         for (EvaluatedModel candidate : opened) {
             requireSameTokens(reference, tokens, candidate, candidate.tokens(read));
         }
-        Windows windows = Windows.halves(
-                read.origin(), tokens, reference.beginning(), options.context, options.mostWindows());
+        Windows windows =
+                Windows.halves(read.origin(), tokens, reference.beginning(), options.context, options.mostWindows());
         List<Forward> forwards = new ArrayList<>();
         try (Forward model = forward(reference, windows.length(), opened.size() + 1)) {
-            forwards(opened, windows.length(), opened.size() + 1, model.vocabulary(), reference.source().path(), forwards);
+            forwards(
+                    opened,
+                    windows.length(),
+                    opened.size() + 1,
+                    model.vocabulary(),
+                    reference.source().path(),
+                    forwards);
             Comparison comparison = Comparison.of(windows, model, forwards);
             Path target = saveBase;
             if (target == null) {
@@ -238,7 +247,8 @@ final class CompareCommand implements Callable<Integer> {
                                             + base.source().path()
                                     : String.format(
                                             Locale.ROOT,
-                                            "its vocabulary makes other tokens of the text than that of %s, from token %d on",
+                                            "its vocabulary makes other tokens of the text than that of %s, from token"
+                                                    + " %d on",
                                             base.source().path(),
                                             at))
                     .withHint("only models with one vocabulary can be compared");

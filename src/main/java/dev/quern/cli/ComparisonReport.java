@@ -6,6 +6,7 @@ import dev.quern.evaluation.DivergenceEstimates;
 import dev.quern.evaluation.Gate;
 import dev.quern.evaluation.PairedDifference;
 import dev.quern.evaluation.Windows;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.DivergenceReport;
 import dev.quern.report.Json;
 import dev.quern.report.Table;

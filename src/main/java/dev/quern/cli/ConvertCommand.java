@@ -2,11 +2,13 @@ package dev.quern.cli;
 
 import dev.quern.io.FileIdentity;
 import dev.quern.io.InputException;
+import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Adapters;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.Inputs;
+import dev.quern.pipeline.Modelfile;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
@@ -14,6 +16,8 @@ import dev.quern.pipeline.Source;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -107,6 +111,11 @@ final class ConvertCommand implements Callable<Integer> {
                     + " F32, F16, BF16 and Q8_0 files; all other packed weights are always unpacked.")
     boolean dequantize;
 
+    @Option(
+            names = "--modelfile",
+            description = "Write an Ollama Modelfile beside each output, with the same name and .Modelfile at its end.")
+    boolean modelfile;
+
     @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors.")
     boolean vocabularyOnly;
 
@@ -141,8 +150,46 @@ final class ConvertCommand implements Callable<Integer> {
             for (FileType type : fileTypes(opened)) {
                 outputs.addAll(outputs(opened, type, options));
             }
-            return Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
+            if (modelfile) {
+                checkModelfiles(outputs);
+            }
+            int code = Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
+            if (modelfile && !dryRun) {
+                outputs.forEach(this::writeModelfile);
+            }
+            return code;
         }
+    }
+
+    /** What would be in the way is found before the long work. */
+    private void checkModelfiles(List<Conversion.Output> outputs) {
+        if (vocabularyOnly || base != null || split.keepSplit || !split.split().equals(Split.NONE)) {
+            throw Quern.usage(spec, "--modelfile: expected whole models, which Ollama can run");
+        }
+        for (Conversion.Output output : outputs) {
+            Path path = modelfile(output);
+            if (Files.exists(path) && !run.force) {
+                throw new RefusedException(path, "exists", "--force replaces it");
+            }
+        }
+    }
+
+    private static Path modelfile(Conversion.Output output) {
+        String name = String.valueOf(output.target().getFileName());
+        return output.target().resolveSibling(name.replaceFirst("(?i)\\.gguf$", "") + ".Modelfile");
+    }
+
+    private void writeModelfile(Conversion.Output output) {
+        Modelfile made = Modelfile.of(
+                output.plan().metadata(), String.valueOf(output.target().getFileName()));
+        byte[] bytes = made.text().getBytes(StandardCharsets.UTF_8);
+        Path path = modelfile(output);
+        try (OutputFile file = OutputFile.create(path, bytes.length, List.of(output.target()), run.force)) {
+            file.write(ByteBuffer.wrap(bytes), 0);
+            file.commit();
+        }
+        run.talk().say(path + ": for ollama create");
+        made.leftOut().forEach(line -> run.talk().say("note: left out: " + line));
     }
 
     private Source open() {

@@ -6,6 +6,7 @@ import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Progress;

@@ -4,6 +4,7 @@ import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.Perplexity;
 import dev.quern.evaluation.Text;
 import dev.quern.evaluation.Windows;
+import dev.quern.pipeline.EvaluatedModel;
 
 /** A model's perplexity on a text, from files to figures: what the commands perplexity and demo share. */
 final class Evaluation {

@@ -5,6 +5,7 @@ import dev.quern.evaluation.Generation;
 import dev.quern.evaluation.Sampler;
 import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.Json;
 import dev.quern.report.SideBySide;
 import java.io.PrintStream;
@@ -76,7 +77,10 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Temperature (default: ${DEFAULT-VALUE}: always the most probable token).")
     double temperature;
 
-    @Option(names = "--top-k", paramLabel = "N", description = "Most probable tokens to choose from (default: ${DEFAULT-VALUE}; 0: all).")
+    @Option(
+            names = "--top-k",
+            paramLabel = "N",
+            description = "Most probable tokens to choose from (default: ${DEFAULT-VALUE}; 0: all).")
     int topK = 40;
 
     @Option(
@@ -88,7 +92,8 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--min-p",
             paramLabel = "P",
-            description = "Of these the ones with this share of the largest probability (default: ${DEFAULT-VALUE}; 0: all).")
+            description =
+                    "Of these the ones with this share of the largest probability (default: ${DEFAULT-VALUE}; 0: all).")
     double minP = 0.05;
 
     @Option(
@@ -184,8 +189,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     private Written write(Path path, byte[] beginning, Sampler.Options options, boolean streamed) {
         try (EvaluatedModel evaluated = EvaluatedModel.open(path)) {
-            int positions =
-                    context == 0 ? CachedForward.trainedContext(evaluated.source().model()) : context;
+            int positions = context == 0
+                    ? CachedForward.trainedContext(evaluated.source().model())
+                    : context;
             int[] tokens = promptTokens(evaluated, beginning);
             if (tokens.length >= positions) {
                 throw InputException.of(
@@ -204,8 +210,8 @@ final class GenerateCommand implements Callable<Integer> {
                 out.print(stream.add(said, 0, said.length));
             }
             Printed printed = new Printed(evaluated, all, said.length);
-            try (CachedForward forward = CachedForward.of(
-                    evaluated.source().model(), evaluated.pass(), positions, Math.max(1, threads))) {
+            try (CachedForward forward =
+                    CachedForward.of(evaluated.source().model(), evaluated.pass(), positions, Math.max(1, threads))) {
                 Generation.Result result = Generation.run(
                         forward, tokens, count, positions, evaluated.endings(), new Sampler(options), (token, p) -> {
                             byte[] piece = printed.next(token);
@@ -220,8 +226,7 @@ final class GenerateCommand implements Callable<Integer> {
                     out.println(stream.end());
                 }
                 byte[] whole = evaluated.tokenizer().decode(result.tokens());
-                String answer =
-                        new String(whole, said.length, whole.length - said.length, StandardCharsets.UTF_8);
+                String answer = new String(whole, said.length, whole.length - said.length, StandardCharsets.UTF_8);
                 return new Written(path, answer, result, pieces, probabilities);
             }
         }

@@ -8,6 +8,7 @@ import dev.quern.importance.ActivationSums;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.importance.ImportanceWriter;
 import dev.quern.io.RefusedException;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.Json;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,8 +29,9 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "imatrix",
-        description = "Gathers an importance matrix from a calibration text, as llama-imatrix does, with activations in "
-                + "float; adds up and shows importance matrices.",
+        description =
+                "Gathers an importance matrix from a calibration text, as llama-imatrix does, with activations in "
+                        + "float; adds up and shows importance matrices.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
         footer = {
@@ -172,7 +174,8 @@ final class ImatrixCommand implements Callable<Integer> {
             RunningEstimate running = new RunningEstimate(talk);
             Calibration.Result result;
             try (Forward forward = evaluated.forward(options.context, options.threads(), Forward.DEFAULT_MEMORY);
-                    var _ = Interruption.saying(() -> interrupted(latest.get(), sums, reading))) {
+                    var _ =
+                            Interruption.saying(() -> interrupted(latest.get(), sums, before + done, reading))) {
                 result = Calibration.collect(forward, windows.get(), calibration.options(), sums, progress -> {
                     latest.set(progress);
                     long all = done + progress.windowsDone();
@@ -198,7 +201,8 @@ final class ImatrixCommand implements Callable<Integer> {
             return 0;
         }
         ActivationSums saved = ImportanceReader.readSums(out, options.context);
-        if (!inputs.isEmpty() || !saved.datasets().equals(List.of(textPath.toString()))
+        if (!inputs.isEmpty()
+                || !saved.datasets().equals(List.of(textPath.toString()))
                 || saved.window() != options.context) {
             throw new RefusedException(
                     out,
@@ -232,16 +236,18 @@ final class ImatrixCommand implements Callable<Integer> {
         return format == null ? ImportanceWriter.Format.of(out) : format;
     }
 
-    private void interrupted(Calibration.@Nullable Progress done, ActivationSums sums, List<Path> reading) {
+    private void interrupted(
+            Calibration.@Nullable Progress done, ActivationSums sums, long chunksBefore, List<Path> reading) {
         if (done == null) {
             return;
         }
-        write(sums.copy(), out, reading);
+        ActivationSums saved = sums.copy();
+        write(saved, out, reading);
         System.out.printf(
                 Locale.ROOT,
                 "%n%s(interrupted: %d of %d windows)%n",
                 calibration.noPerplexity ? "" : perplexity(done.perplexity(), done.error()) + " ",
-                done.windowsDone(),
+                saved.chunks() - chunksBefore,
                 done.windows());
         options.talk().say(out + ": saved; the same command with --resume goes on");
     }

@@ -10,13 +10,12 @@ import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.importance.ImportanceWriter;
 import dev.quern.io.RefusedException;
+import dev.quern.pipeline.EvaluatedModel;
+import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.Source;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -83,16 +82,21 @@ final class ImportanceOptions {
             return Optional.empty();
         }
         String name = String.valueOf(file == null ? text : file);
-        ImportanceMatrix read =
-                text == null ? ImportanceReader.read(java.util.Objects.requireNonNull(file)) : calibrated(source, text, run);
+        ImportanceMatrix read = text == null
+                ? ImportanceReader.read(java.util.Objects.requireNonNull(file))
+                : calibrated(source, text, run);
         ImportanceMatrix wanted = read.filtered(included, excluded);
         wanted.entries().forEach((tensor, entry) -> {
             if (!entry.unseen().isEmpty()) {
-                run.talk().say("note: " + name + ": " + tensor + ": experts " + entry.unseen()
-                        + " saw no token; all their columns count alike");
+                run.talk()
+                        .say("note: " + name + ": " + tensor + ": experts " + entry.unseen()
+                                + " saw no token; all their columns count alike");
             }
         });
-        return wanted.entries().isEmpty() ? Optional.empty() : Optional.of(new Used(wanted, provenance(wanted)));
+        return wanted.entries().isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Used(
+                        wanted, ImportanceKeys.of(Optional.ofNullable(file).map(Path::toString), wanted)));
     }
 
     private ImportanceMatrix calibrated(Source source, Path from, RunOptions run) {
@@ -137,27 +141,5 @@ final class ImportanceOptions {
             ImportanceWriter.write(sums, file, ImportanceWriter.Format.of(file), reading);
         }
         return sums.matrix();
-    }
-
-    /** Texts are cut as there; a matrix that was never a file is called by no name. */
-    private Map<String, GgufValue> provenance(ImportanceMatrix matrix) {
-        LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
-        if (file != null) {
-            keys.put("quantize.imatrix.file", text(file.toString()));
-        }
-        if (!matrix.datasets().isEmpty()) {
-            keys.put("quantize.imatrix.dataset", text(matrix.datasets().getFirst()));
-        }
-        keys.put(
-                "quantize.imatrix.entries_count", GgufValue.u32(matrix.entries().size()));
-        if (matrix.chunks() > 0) {
-            keys.put("quantize.imatrix.chunks_count", GgufValue.u32(matrix.chunks()));
-        }
-        return keys;
-    }
-
-    private static GgufValue text(String text) {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        return new GgufValue.Text(Arrays.copyOf(bytes, Math.min(bytes.length, TypeOptions.LONGEST_OVERRIDE)));
     }
 }

@@ -2,6 +2,7 @@ package dev.quern.cli;
 
 import dev.quern.evaluation.Perplexity;
 import dev.quern.evaluation.Text;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.DivergenceReport;
 import dev.quern.report.Json;
 import java.nio.file.Path;

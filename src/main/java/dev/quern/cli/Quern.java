@@ -4,12 +4,16 @@ import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
 import java.io.PrintWriter;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.IParameterExceptionHandler;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The program: {@code quern COMMAND …}. */
@@ -29,8 +33,11 @@ import picocli.CommandLine.UnmatchedArgumentException;
             GenerateCommand.class,
             ScoreCommand.class,
             InspectCommand.class,
+            RunCommand.class,
+            ReportCommand.class,
             DemoCommand.class,
-            picocli.AutoComplete.GenerateCompletion.class,
+            CompletionCommand.class,
+            ManCommand.class,
             CommandLine.HelpCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
@@ -48,6 +55,12 @@ public final class Quern {
     static final int REFUSED = 3;
     static final int DIFFERENCE = 4;
 
+    @Option(
+            names = "--verbose",
+            scope = ScopeType.INHERIT,
+            description = "Say too what runs where, how long it took, and where in the program an error arose.")
+    boolean verbose;
+
     /** @param args the command line */
     public static void main(String[] args) {
         System.exit(run(args));
@@ -59,11 +72,36 @@ public final class Quern {
         line.setAbbreviatedOptionsAllowed(false);
         line.setExecutionExceptionHandler(EXECUTION);
         line.setParameterExceptionHandler(PARAMETERS);
+        line.setExecutionStrategy(Quern::execute);
         if (args.length == 0) {
             line.usage(line.getErr());
             return USAGE;
         }
         return line.execute(args);
+    }
+
+    private static int execute(ParseResult parsed) {
+        if (!isVerbose(parsed.commandSpec())) {
+            return new CommandLine.RunLast().execute(parsed);
+        }
+        PrintWriter err = parsed.commandSpec().commandLine().getErr();
+        err.println("quern " + Version.text() + ", Java " + System.getProperty("java.vm.version") + ", "
+                + System.getProperty("os.arch") + ", " + Runtime.getRuntime().availableProcessors() + " cores");
+        err.flush();
+        long begun = System.nanoTime();
+        int code = new CommandLine.RunLast().execute(parsed);
+        err.printf(
+                Locale.ROOT,
+                "%.2f s, %s, exit code %d%n",
+                (System.nanoTime() - begun) / 1e9,
+                PeakMemory.now().text(),
+                code);
+        err.flush();
+        return code;
+    }
+
+    private static boolean isVerbose(CommandSpec spec) {
+        return spec.root().userObject() instanceof Quern quern && quern.verbose;
     }
 
     private static final IExecutionExceptionHandler EXECUTION = Quern::explain;
@@ -85,10 +123,15 @@ public final class Quern {
             }
             default -> {
                 say(err, "internal error: " + e, "please report this with the trace below");
-                e.printStackTrace(err);
+                if (!isVerbose(line.getCommandSpec())) {
+                    e.printStackTrace(err);
+                }
                 yield FAILED;
             }
         };
+        if (isVerbose(line.getCommandSpec())) {
+            e.printStackTrace(err);
+        }
         err.flush();
         return code;
     }
@@ -114,7 +157,7 @@ public final class Quern {
     };
 
     /** A refusal of the command line by the command itself. */
-    static ParameterException usage(picocli.CommandLine.Model.CommandSpec spec, String problem) {
+    static ParameterException usage(CommandSpec spec, String problem) {
         return new ParameterException(spec.commandLine(), problem);
     }
 }

@@ -4,6 +4,7 @@ import dev.quern.evaluation.CachedForward;
 import dev.quern.evaluation.ChoiceTask;
 import dev.quern.evaluation.TaskFormat;
 import dev.quern.evaluation.TaskScoring;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.report.Json;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -87,8 +88,7 @@ final class TaskOptions {
         }
 
         Tally with(TaskScoring.Answer answer) {
-            return new Tally(
-                    tasks + 1, right + (answer.right() ? 1 : 0), chance + 1.0 / answer.scores().length);
+            return new Tally(tasks + 1, right + (answer.right() ? 1 : 0), chance + 1.0 / answer.scores().length);
         }
     }
 

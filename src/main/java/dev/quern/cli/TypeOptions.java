@@ -2,6 +2,7 @@ package dev.quern.cli;
 
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
+import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.quantization.Codecs;
@@ -29,9 +30,6 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Which tensor gets which type, and what else llama-quantize is told; the options are its own. */
 final class TypeOptions {
-    /** llama.h's llama_model_kv_override holds texts in 128 bytes with a zero at the end. */
-    static final int LONGEST_OVERRIDE = 127;
-
     @Mixin
     @SuppressWarnings("NullAway.Init")
     ImportanceOptions importance;
@@ -234,9 +232,9 @@ final class TypeOptions {
         }
 
         private static GgufValue string(String value) {
-            if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > LONGEST_OVERRIDE) {
-                throw new TypeConversionException(
-                        "expected at most " + LONGEST_OVERRIDE + " bytes of text, found '" + value + "'");
+            if (value.getBytes(java.nio.charset.StandardCharsets.UTF_8).length > ImportanceKeys.LONGEST_OVERRIDE) {
+                throw new TypeConversionException("expected at most " + ImportanceKeys.LONGEST_OVERRIDE
+                        + " bytes of text, found '" + value + "'");
             }
             return GgufValue.text(value);
         }

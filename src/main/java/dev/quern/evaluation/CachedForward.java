@@ -317,7 +317,8 @@ public final class CachedForward implements AutoCloseable {
 
     private void multiply(Packed input, Product product) {
         workers.each(
-                product.weights().panels(), (panel, worker) -> Projection.panel(input, product, panel, scratch[worker]));
+                product.weights().panels(),
+                (panel, worker) -> Projection.panel(input, product, panel, scratch[worker]));
     }
 
     private static Blocked blocked(int rows, int width) {

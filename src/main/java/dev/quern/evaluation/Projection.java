@@ -32,8 +32,7 @@ final class Projection {
             int count = Math.min(Scratch.TOKENS, in.rows() - first);
             Gemm.multiply(in, first, count, scratch.panel, groups, scratch.product);
             Gemm.multiply(in, first, count, scratch.secondPanel, groups, scratch.secondProduct);
-            Exponential.siluTimes(
-                    scratch.product, scratch.secondProduct, Packed.padded(count) * groups * Tile.COLUMNS);
+            Exponential.siluTimes(scratch.product, scratch.secondProduct, Packed.padded(count) * groups * Tile.COLUMNS);
             int stride = groups * Tile.COLUMNS;
             for (int i = 0; i < count; i++) {
                 out.write(first + i, panel * WeightMatrix.PANEL, columns, scratch.product, i * stride);

@@ -42,8 +42,8 @@ final class RmsNorm {
         DoubleVector odd = DoubleVector.zero(DOUBLES);
         int i = 0;
         for (; i <= count - 8; i += 8) {
-            DoubleVector a =
-                    (DoubleVector) FloatVector.fromArray(FLOATS, x, at + i).convertShape(VectorOperators.F2D, DOUBLES, 0);
+            DoubleVector a = (DoubleVector)
+                    FloatVector.fromArray(FLOATS, x, at + i).convertShape(VectorOperators.F2D, DOUBLES, 0);
             DoubleVector b = (DoubleVector)
                     FloatVector.fromArray(FLOATS, x, at + i + 4).convertShape(VectorOperators.F2D, DOUBLES, 0);
             even = a.fma(a, even);

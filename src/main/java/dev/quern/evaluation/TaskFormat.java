@@ -35,7 +35,7 @@ public enum TaskFormat {
             while (tasks.size() < Math.min(most, count)) {
                 int at = (int) random.uniform(left.size());
                 int task = left.get(at);
-                left.remove(at);
+                left.subList(at, at + 1).clear();
                 tasks.add(hellaSwag(path, lines, task * LINES, tokenizer));
             }
             return tasks;

@@ -63,7 +63,8 @@ public final class ImportanceStatistics {
         SortedMap<Integer, List<OfTensor>> byLayer = new TreeMap<>();
         for (OfTensor tensor : tensors) {
             if (tensor.layer() >= 0) {
-                byLayer.computeIfAbsent(tensor.layer(), layer -> new ArrayList<>()).add(tensor);
+                byLayer.computeIfAbsent(tensor.layer(), layer -> new ArrayList<>())
+                        .add(tensor);
             }
         }
         return byLayer.entrySet().stream().map(ImportanceStatistics::layer).toList();
@@ -131,7 +132,8 @@ public final class ImportanceStatistics {
                 inBlock ? similarity(matrix, name, layer, entry) : 0);
     }
 
-    private static double similarity(ImportanceMatrix matrix, String name, Matcher layer, ImportanceMatrix.Entry entry) {
+    private static double similarity(
+            ImportanceMatrix matrix, String name, Matcher layer, ImportanceMatrix.Entry entry) {
         int before = Integer.parseInt(layer.group(1)) - 1;
         Optional<ImportanceMatrix.Entry> previous =
                 matrix.entry(name.substring(0, layer.start(1)) + before + name.substring(layer.end(1)));

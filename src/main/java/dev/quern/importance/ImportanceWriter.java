@@ -59,14 +59,15 @@ public final class ImportanceWriter {
             entries.add(new GgufLayout.Entry(name + ImportanceReader.COUNTS, QuantType.F32, shape(matrices, 1)));
         });
         GgufLayout layout = GgufLayout.plan(metadata, entries);
-        try (GgufWriter writer =
-                new GgufWriter(layout, OutputFile.create(target, layout.fileSize(), inputs, true))) {
+        try (GgufWriter writer = new GgufWriter(layout, OutputFile.create(target, layout.fileSize(), inputs, true))) {
             List<GgufTensor> tensors = layout.tensors();
             int at = 0;
             for (ActivationSums.Entry entry : sums.entries().values()) {
                 int matrices = entry.sums().length;
                 ByteBuffer values = floats((long) matrices * entry.columns());
-                Arrays.stream(entry.sums()).flatMapToDouble(Arrays::stream).forEach(sum -> values.putFloat((float) sum));
+                Arrays.stream(entry.sums())
+                        .flatMapToDouble(Arrays::stream)
+                        .forEach(sum -> values.putFloat((float) sum));
                 writer.write(tensors.get(at++), 0, values.flip());
                 ByteBuffer counts = floats(matrices);
                 Arrays.stream(entry.counts()).forEach(counts::putFloat);

@@ -93,10 +93,10 @@ final class Opening {
                     && wants(contents)
                     && contents.lines().size() > 1
                     && operations.size(claimed.channel()) == size) {
-                journal = JournalFile.reopen(claimed.journal(), contents, operations);
+                journal = Temporaries.ofProcess()
+                        .create(partial, () -> true, () -> JournalFile.reopen(claimed.journal(), contents, operations));
                 earlierLines = contents.lines().subList(1, contents.lines().size());
                 file = claimed;
-                Temporaries.ofProcess().add(partial, () -> true);
                 return;
             }
             if (contents.lines().size() > 1 && !wants(contents)) {
@@ -136,7 +136,11 @@ final class Opening {
             return;
         }
         try {
-            journal = JournalFile.create(created.journal(), journaling.identity(), operations);
+            journal = Temporaries.ofProcess()
+                    .create(
+                            created.path(),
+                            this::hasCheckpoints,
+                            () -> JournalFile.create(created.journal(), journaling.identity(), operations));
             operations.forceDirectory(Preflight.directoryOf(target));
         } catch (IOException e) {
             throw OutputException.of(created.journal(), "cannot be written", e);

@@ -103,7 +103,7 @@ record PartialFile(Path path, FileChannel channel) {
             Path path = directory.resolve(prefix(target) + random + SUFFIX);
             FileChannel channel;
             try {
-                channel = operations.create(path);
+                channel = Temporaries.ofProcess().create(path, kept, () -> operations.create(path));
             } catch (FileAlreadyExistsException e) {
                 continue;
             } catch (IOException e) {
@@ -111,7 +111,6 @@ record PartialFile(Path path, FileChannel channel) {
             }
             PartialFile created = new PartialFile(path, channel);
             try {
-                Temporaries.ofProcess().add(path, kept);
                 FileLock lock = operations.lock(channel);
                 // Another process may have taken the new, still unlocked file for a stale one.
                 if (lock != null && Files.exists(path)) {

@@ -28,15 +28,25 @@ final class Temporaries {
         return PROCESS;
     }
 
+    /** What makes a file. */
+    interface Creation<T> {
+        T create() throws IOException;
+    }
+
     /**
-     * @param kept whether the file is worth being gone on from, with its journal beside it
+     * Makes a file that is deleted when the process is ended; no moment lies between the two.
+     *
+     * @param path of the temporary that the file belongs to
+     * @param kept whether the temporary is worth being gone on from, with its journal beside it
      * @throws IllegalStateException during shutdown: what is created now would never be deleted
      */
-    synchronized void add(Path path, BooleanSupplier kept) {
+    synchronized <T> T create(Path path, BooleanSupplier kept, Creation<T> creation) throws IOException {
         if (shutDown) {
             throw new IllegalStateException("shutting down");
         }
+        T created = creation.create();
         open.put(path, kept);
+        return created;
     }
 
     synchronized void remove(Path path) {

@@ -126,11 +126,10 @@ final class LoadedTokens {
         Set<Integer> found = new TreeSet<>(infill(vocabulary, texts));
         for (int id = 0; id < texts.length; id++) {
             String name = new String(texts[id], StandardCharsets.UTF_8);
-            boolean byType =
-                    switch (vocabulary.types()[id]) {
-                        case CONTROL, UNKNOWN, USER_DEFINED -> true;
-                        case NORMAL, UNUSED, BYTE, UNDEFINED -> false;
-                    };
+            boolean byType = switch (vocabulary.types()[id]) {
+                case CONTROL, UNKNOWN, USER_DEFINED -> true;
+                case NORMAL, UNUSED, BYTE, UNDEFINED -> false;
+            };
             if (byType || SHOWN.contains(name) || ENDS.contains(name)) {
                 found.add(id);
             }

@@ -62,6 +62,19 @@ class CommandsTest {
     }
 
     @Test
+    void convertWritesAModelfile() throws Exception {
+        Path file = folder.resolve("m-Q8_0.gguf");
+        Cli.Run run = Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q8_0", "-o", file, "--modelfile");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(folder.resolve("m-Q8_0.Modelfile")).hasContent("FROM ./m-Q8_0.gguf\n");
+        assertThat(run.err()).contains("note: left out: TEMPLATE: the checkpoint has no chat template");
+        Files.delete(file);
+        Cli.Run refused = Cli.run("convert", Tampered.HUGGING_FACE, "-t", "Q8_0", "-o", file, "--modelfile");
+        assertThat(refused.code()).isEqualTo(2);
+        assertThat(file).doesNotExist();
+    }
+
+    @Test
     void vocabularyAlone() throws Exception {
         Path file = folder.resolve("vocab.gguf");
         assertThat(Cli.run("convert", Tampered.HUGGING_FACE, "--vocab-only", "-o", file)
@@ -188,7 +201,7 @@ class CommandsTest {
                 .startsWith("error: -t: expected auto or one of F32, F16, Q4_0")
                 .endsWith("found 'Q4_Z'");
         assertThat(Cli.run("quantize", "in.gguf", "out.gguf").code()).isEqualTo(2);
-        assertThat(Cli.run("perplexity", "-m", Tampered.META).firstError()).contains("file=TEXT");
+        assertThat(Cli.run("perplexity", "-m", Tampered.META).firstError()).contains("-f=TEXT");
         assertThat(Cli.run("--help").code()).isZero();
         assertThat(Cli.run("--version").out()).startsWith("quern 0.1.0");
     }

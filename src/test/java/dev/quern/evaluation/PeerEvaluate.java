@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.importance.ActivationSums;
 import dev.quern.oracle.ContextOptions;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.LlamaModel;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalInt;
 import java.util.Random;
 
 /**
@@ -37,6 +39,7 @@ final class PeerEvaluate {
         List<Double> peak = new ArrayList<>();
         List<Double> ours = new ArrayList<>();
         List<Double> theirs = new ArrayList<>();
+        List<Double> imatrix = new ArrayList<>();
         int windows;
         double operations;
         try (Source source = Source.open(file);
@@ -59,6 +62,13 @@ final class PeerEvaluate {
                 long start = System.nanoTime();
                 forward.improbabilities(tokens, FIRST, LAST, targets);
                 ours.add(tokens.length / ((System.nanoTime() - start) * 1e-9));
+                imatrix.add(Calibration.collect(
+                                forward,
+                                new Windows("random", tokens, OptionalInt.empty(), WINDOW, WINDOW, FIRST, windows),
+                                new Calibration.Options(false, true),
+                                new ActivationSums(WINDOW),
+                                progress -> {})
+                        .tokensPerSecond());
             }
         }
         Files.writeString(
@@ -66,11 +76,13 @@ final class PeerEvaluate {
                 String.format(
                         Locale.ROOT,
                         "{\"windows_in_flight\": %d, \"operations_per_token\": %.0f, \"peak_gflops\": %s, "
-                                + "\"quern_tokens_per_s\": %s, \"peer_tokens_per_s\": %s, \"peer\": \"%s\"}%n",
+                                + "\"quern_tokens_per_s\": %s, \"imatrix_tokens_per_s\": %s, "
+                                + "\"peer_tokens_per_s\": %s, \"peer\": \"%s\"}%n",
                         windows,
                         operations,
                         peak,
                         ours,
+                        imatrix,
                         theirs,
                         peer.version()));
     }

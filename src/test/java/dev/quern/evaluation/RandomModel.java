@@ -94,6 +94,21 @@ final class RandomModel {
         return this;
     }
 
+    /** Replaces a tensor's first value. */
+    RandomModel first(String name, float value) {
+        byte[] all = bytes.toByteArray();
+        long at = 0;
+        for (TensorInfo info : infos) {
+            if (info.name().equals(name)) {
+                ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).putFloat((int) at, value);
+            }
+            at += 4 * info.shape().elements();
+        }
+        bytes.reset();
+        bytes.writeBytes(all);
+        return this;
+    }
+
     Model open(Path directory) {
         return openWithout(directory, "");
     }

@@ -65,7 +65,7 @@ public final class RecordedDisk implements FileOperations {
 
     /** Fills an empty directory with what a power cut left. */
     public void cut(int moment, Unforced unforced, Random random, Path directory) throws IOException {
-        Map<Object, byte[]> contents = contents(moment, unforced, random);
+        IdentityHashMap<Object, byte[]> contents = contents(moment, unforced, random);
         int safe = 0;
         for (Step step : steps.subList(0, moment)) {
             if (step instanceof ForceDirectory force) {

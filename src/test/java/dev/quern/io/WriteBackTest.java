@@ -47,9 +47,10 @@ class WriteBackTest {
             }
         }
 
-        /** @param number of the force, from 1 */
-        @SuppressWarnings("UnusedVariable")
-        void answer(int number) throws IOException {}
+        /** @param force 1 for the first */
+        void answer(int force) throws IOException {
+            assertThat(force).isPositive();
+        }
     }
 
     private Path write(FileOperations operations) {

@@ -261,15 +261,18 @@ class LlamaCppTokensTest {
             assertThat(theirs.vocabularySize()).isEqualTo(ours.size());
             for (byte[] text : texts) {
                 for (boolean addSpecial : new boolean[] {false, true}) {
-                    int[] expected = theirs.tokenize(text, addSpecial, false);
-                    int[] found = ours.encode(text, addSpecial);
-                    if (!Arrays.equals(found, expected)) {
-                        assertThat(found)
-                                .as(HexFormat.of().formatHex(text, 0, Math.min(text.length, 400)))
-                                .isEqualTo(expected);
-                    }
+                    assertSameIds(text, theirs.tokenize(text, addSpecial, false), ours.encode(text, addSpecial));
+                    assertSameIds(text, theirs.tokenize(text, addSpecial, true), ours.encode(text, addSpecial, true));
                 }
             }
+        }
+    }
+
+    private static void assertSameIds(byte[] text, int[] expected, int[] found) {
+        if (!Arrays.equals(found, expected)) {
+            assertThat(found)
+                    .as(HexFormat.of().formatHex(text, 0, Math.min(text.length, 400)))
+                    .isEqualTo(expected);
         }
     }
 }

@@ -235,7 +235,7 @@ public final class LoraAdapter implements AutoCloseable {
         }
         double alpha = alpha(module);
         boolean rootOfRank = config().bool("use_rslora").orElse(false);
-        double scale = alpha / (rootOfRank ? Math.sqrt(rank) : (double) rank);
+        double scale = alpha / (rootOfRank ? Math.sqrt((double) rank) : (double) rank);
         if (!Double.isFinite(scale)) {
             throw config().refused("lora_alpha", "expected a finite number");
         }

@@ -30,8 +30,7 @@ public final class Tile {
      * @param b {@code depth} times 16 floats from {@code bAt} on (see {@link Packing})
      * @param c four rows of 16 floats, the first at {@code cAt}, {@code cStride} apart
      */
-    public static void multiplyAdd(
-            float[] a, int aAt, float[] b, int bAt, int depth, float[] c, int cAt, int cStride) {
+    public static void multiplyAdd(float[] a, int aAt, float[] b, int bAt, int depth, float[] c, int cAt, int cStride) {
         FloatVector c00 = FloatVector.zero(LANES);
         FloatVector c01 = FloatVector.zero(LANES);
         FloatVector c10 = FloatVector.zero(LANES);

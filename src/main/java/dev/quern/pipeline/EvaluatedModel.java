@@ -1,4 +1,4 @@
-package dev.quern.cli;
+package dev.quern.pipeline;
 
 import dev.quern.architecture.Architecture;
 import dev.quern.architecture.ForwardPass;
@@ -7,7 +7,6 @@ import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.Text;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
-import dev.quern.pipeline.Source;
 import dev.quern.tokenizer.SpecialToken;
 import dev.quern.tokenizer.Tokenizer;
 import dev.quern.tokenizer.Vocabulary;
@@ -18,9 +17,9 @@ import java.util.OptionalInt;
 import java.util.Set;
 
 /** A model that a command evaluates: opened, of a family that can be computed, with its tokenizer. */
-record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) implements AutoCloseable {
+public record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) implements AutoCloseable {
     /** @throws InputException when the model cannot be read or its family not computed */
-    static EvaluatedModel open(Path path) {
+    public static EvaluatedModel open(Path path) {
         Source source = Source.open(path);
         try {
             return of(source);
@@ -30,7 +29,7 @@ record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) impl
         }
     }
 
-    static EvaluatedModel of(Source source) {
+    public static EvaluatedModel of(Source source) {
         Model model = source.model();
         ForwardPass pass = Architecture.of(model.metadata())
                 .orElseThrow(() -> InputException.of(
@@ -41,7 +40,7 @@ record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) impl
     }
 
     /** @param memory bytes for the arrays */
-    Forward forward(int window, int threads, long memory) {
+    public Forward forward(int window, int threads, long memory) {
         return Forward.of(source.model(), pass, window, threads, memory);
     }
 
@@ -50,13 +49,13 @@ record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) impl
      *
      * @throws InputException when the vocabulary ends every text with a token
      */
-    int[] tokens(Text text) {
+    public int[] tokens(Text text) {
         refuseEnding();
         return tokenizer.encode(text.bytes(), true);
     }
 
     /** @throws InputException when the vocabulary ends every text with a token */
-    void refuseEnding() {
+    public void refuseEnding() {
         if (tokenizer.addsEos()) {
             throw InputException.of(
                             source.model().origin(),
@@ -66,12 +65,12 @@ record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) impl
     }
 
     /** The token that replaces each window's first. */
-    OptionalInt beginning() {
+    public OptionalInt beginning() {
         return tokenizer.addsBos() ? OptionalInt.of(tokenizer.bos()) : OptionalInt.empty();
     }
 
     /** Tokens that end a text, a turn or a message. */
-    Set<Integer> endings() {
+    public Set<Integer> endings() {
         Vocabulary vocabulary = Vocabulary.of(source.model().metadata());
         Set<Integer> endings = new HashSet<>();
         for (SpecialToken role : List.of(SpecialToken.EOS, SpecialToken.END_OF_TURN, SpecialToken.END_OF_MESSAGE)) {
@@ -81,7 +80,7 @@ record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenizer) impl
     }
 
     /** Bytes of the files that hold the tensors. */
-    long bytes() {
+    public long bytes() {
         return source.model().files().stream().mapToLong(file -> file.size()).sum();
     }
 

@@ -1,0 +1,136 @@
+package dev.quern.batch;
+
+import dev.quern.quantization.FileType;
+import dev.quern.quantization.MixOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.SortedSet;
+import java.util.stream.Collectors;
+
+/**
+ * What a run does, read from a file and checked: {@link RecipeReader}.
+ *
+ * @param file the recipe
+ * @param sha256 of the file
+ * @param directory that outputs go to
+ * @param gates of each output of each source, by {@link #key}
+ * @param threads all sources together; empty for all cores
+ */
+public record Recipe(
+        Path file,
+        String sha256,
+        String name,
+        Path directory,
+        List<Input> sources,
+        List<Output> outputs,
+        Optional<Calibration> calibration,
+        Optional<Evaluation> evaluation,
+        Map<String, List<BatchGate>> gates,
+        Optional<Path> baseline,
+        Reports reports,
+        Optional<Integer> threads,
+        int concurrency,
+        boolean continueOnError) {
+    public Recipe {
+        sources = List.copyOf(sources);
+        outputs = List.copyOf(outputs);
+        gates = Map.copyOf(gates);
+    }
+
+    /** A checkpoint or GGUF file, and its name in reports and file names. */
+    public record Input(String name, Path path) {}
+
+    /**
+     * What every source becomes.
+     *
+     * @param name distinguishes outputs; the type's unless the recipe says otherwise
+     * @param calibrate whether the importance matrix that the recipe has collected is used
+     * @param importance an importance matrix that is there already
+     */
+    public record Output(
+            String name,
+            FileType type,
+            boolean calibrate,
+            Optional<Path> importance,
+            MixOptions mix,
+            boolean allowRequantize,
+            SortedSet<Integer> prunedLayers) {
+
+        /** Whether conversion alone makes it, without llama-quantize's rules. */
+        boolean plain() {
+            return mix.equals(MixOptions.NONE) && importance.isEmpty() && prunedLayers.isEmpty() && !allowRequantize;
+        }
+
+        /** Everything that changes the output's bytes besides source and importance, for people and for digests. */
+        SequencedMap<String, String> options() {
+            SequencedMap<String, String> options = new java.util.LinkedHashMap<>();
+            if (mix.pure()) {
+                options.put("pure", "true");
+            }
+            if (mix.leaveOutputTensor()) {
+                options.put("leave_output_tensor", "true");
+            }
+            mix.outputTensorType().ifPresent(t -> options.put("output_tensor_type", t.name()));
+            mix.tokenEmbeddingType().ifPresent(t -> options.put("token_embedding_type", t.name()));
+            if (!mix.overrides().isEmpty()) {
+                options.put(
+                        "tensor_types",
+                        mix.overrides().stream()
+                                .map(o -> o.pattern() + "=" + o.type())
+                                .collect(Collectors.joining(" ")));
+            }
+            if (allowRequantize) {
+                options.put("allow_requantize", "true");
+            }
+            if (!prunedLayers.isEmpty()) {
+                options.put("prune_layers", prunedLayers.toString());
+            }
+            return options;
+        }
+    }
+
+    /** @param chunks windows at most */
+    public record Calibration(Path text, int context, int chunks) {}
+
+    /**
+     * @param chunks windows at most
+     * @param base the name of the output that others are compared with; empty for the source itself
+     */
+    public record Evaluation(List<Path> texts, int context, int chunks, Optional<String> base, boolean tensorErrors) {}
+
+    /** Where reports go. */
+    public record Reports(Optional<Path> html, Optional<Path> json, Optional<Path> markdown, Optional<Path> junit) {}
+
+    /** {@code out/llama-7b-Q4_K_M.gguf}. */
+    Path target(Input source, Output output) {
+        return directory.resolve(source.name() + "-" + output.name() + ".gguf");
+    }
+
+    /** {@code out/llama-7b.imatrix.gguf}. */
+    Path collected(Input source) {
+        return directory.resolve(source.name() + ".imatrix.gguf");
+    }
+
+    /** An output of a source, in maps and messages. */
+    static String key(String source, String output) {
+        return source + "/" + output;
+    }
+
+    /** Whether a source and an output match a pattern of {@code --only}: one of their names, or both with a slash. */
+    static boolean matches(String pattern, String source, String output) {
+        String regex = java.util.Arrays.stream(pattern.toLowerCase(Locale.ROOT).split("(?=[*?])|(?<=[*?])"))
+                .map(part -> switch (part) {
+                    case "*" -> ".*";
+                    case "?" -> ".";
+                    default -> java.util.regex.Pattern.quote(part);
+                })
+                .collect(Collectors.joining());
+        String left = source.toLowerCase(Locale.ROOT);
+        String right = output.toLowerCase(Locale.ROOT);
+        return left.matches(regex) || right.matches(regex) || key(left, right).matches(regex);
+    }
+}

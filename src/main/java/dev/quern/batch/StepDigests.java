@@ -1,0 +1,65 @@
+package dev.quern.batch;
+
+import dev.quern.pipeline.OutputPlan;
+import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.pipeline.Source;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** What each step's result depends on, in a digest: when it is the same, the step need not be done again. */
+final class StepDigests {
+    private StepDigests() {}
+
+    /** Names and contents of a source's files, wherever they lie. */
+    static String source(RunRecord record, Source source) {
+        TreeSet<String> lines = new TreeSet<>();
+        for (Path file : SourceFiles.of(source)) {
+            lines.add(file.getFileName() + " " + record.sha256(file));
+        }
+        return Digests.of(lines);
+    }
+
+    /** @param matrix SHA-256 of the importance matrix, or null */
+    static String convert(String version, String source, Recipe.Output output, @Nullable String matrix) {
+        return Digests.of(List.of(
+                "convert",
+                version,
+                source,
+                output.type().name(),
+                output.options().toString(),
+                String.valueOf(matrix)));
+    }
+
+    static String calibrate(String version, String source, String text, int context, int chunks) {
+        return Digests.of(List.of("calibrate", version, source, text, "" + context, "" + chunks));
+    }
+
+    /** @param base digest of what the output is compared with */
+    static String compare(String version, String base, String output, String text, int context, int chunks) {
+        return Digests.of(List.of("compare", version, base, output, text, "" + context, "" + chunks));
+    }
+
+    /** Whether the matrix that the recipe collects is for this output: float types have no error to be weighed. */
+    static boolean takesCollected(Recipe.Output output) {
+        return output.calibrate()
+                && output.importance().isEmpty()
+                && output.type().base().blockLength() > 1;
+    }
+
+    /** A plan to measure by, for which no importance matrix need be there. */
+    static OutputPlan sizes(Source source, Recipe.Output output) {
+        return Quantization.plan(
+                source,
+                output.type(),
+                new QuantizationOptions(
+                        output.mix(),
+                        output.allowRequantize(),
+                        java.util.Optional.empty(),
+                        new java.util.LinkedHashMap<>(),
+                        output.prunedLayers(),
+                        true));
+    }
+}

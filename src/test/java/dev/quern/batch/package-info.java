@@ -1,0 +1,4 @@
+@NullMarked
+package dev.quern.batch;
+
+import org.jspecify.annotations.NullMarked;

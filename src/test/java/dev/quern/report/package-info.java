@@ -1,0 +1,4 @@
+@NullMarked
+package dev.quern.report;
+
+import org.jspecify.annotations.NullMarked;
