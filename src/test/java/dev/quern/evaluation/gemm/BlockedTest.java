@@ -33,8 +33,8 @@ class BlockedTest {
     @ParameterizedTest
     @CsvSource({"5, 257"})
     void anArrayThatIsTooShortIsRefused(int rows, int width) {
-        assertThatThrownBy(() -> new Blocked(rows, width, new float[rows * width]))
+        assertThatThrownBy(() -> new Blocked(rows, width, new float[rows * width - 1]))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("1285 floats for 5 x 257");
+                .hasMessage("1284 floats for 5 x 257");
     }
 }
