@@ -249,8 +249,7 @@ public final class CheckpointModel {
         TensorSource source = checkpoint.open(name, shapeOf(rule));
         Architecture.Transforms transforms = rule.transform();
         if (transforms != null) {
-            Architecture.Transform transform =
-                    isHuggingFace() ? transforms.huggingface() : transforms.meta();
+            Architecture.Transform transform = isHuggingFace() ? transforms.huggingface() : transforms.meta();
             if (transform != null) {
                 source = RopeRows.undoHuggingFace(source, sizes.get(transform.permuteRope()));
             }

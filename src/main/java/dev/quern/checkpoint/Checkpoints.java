@@ -69,7 +69,8 @@ public final class Checkpoints {
                 .filter(Files::exists)
                 .findFirst()
                 .orElseThrow(() -> InputException.of(
-                                directory, "no adapter_model.safetensors or adapter_model.bin beside adapter_config.json")
+                                directory,
+                                "no adapter_model.safetensors or adapter_model.bin beside adapter_config.json")
                         .withHint("the download is not complete"));
         ModelConfig read = ModelConfig.read(config);
         List<Weights> weights = Weights.open(List.of(file));
@@ -99,7 +100,8 @@ public final class Checkpoints {
         if (names.contains(PARAMS) && !metaShards.isEmpty()) {
             return meta(directory, metaShards);
         }
-        List<String> graphs = names.stream().filter(name -> name.endsWith(".onnx")).toList();
+        List<String> graphs =
+                names.stream().filter(name -> name.endsWith(".onnx")).toList();
         if (config && graphs.size() == 1) {
             return onnx(directory, directory.resolve(graphs.getFirst()));
         }
@@ -258,8 +260,9 @@ public final class Checkpoints {
                         + (names.isEmpty() ? "nothing" : quoted(names)));
         if (names.contains(ADAPTER_CONFIG)) {
             return InputException.of(directory, "is a LoRA adapter, not a model")
-                    .withHint("quern convert BASE --lora ADAPTER merges it; quern convert ADAPTER --base BASE makes it a GGUF of"
-                            + " its own");
+                    .withHint(
+                            "quern convert BASE --lora ADAPTER merges it; quern convert ADAPTER --base BASE makes it a"
+                                    + " GGUF of its own");
         }
         if (any(names, name -> name.endsWith(".gguf"))) {
             return none.withHint("give the GGUF file itself as the source");
@@ -334,8 +337,8 @@ public final class Checkpoints {
         boolean isMistral() {
             return !files.isEmpty()
                     && files.stream()
-                            .allMatch(file -> String.valueOf(file.getFileName())
-                                    .matches("consolidated.*\\.safetensors"));
+                            .allMatch(
+                                    file -> String.valueOf(file.getFileName()).matches("consolidated.*\\.safetensors"));
         }
 
         boolean contains(String name) {

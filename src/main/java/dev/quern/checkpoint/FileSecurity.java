@@ -101,8 +101,7 @@ public record FileSecurity(
         try {
             TorchFile torch = TorchFile.read(file);
             String checksums = torch.hasChecksums() ? checksums(torch) : "the file has none";
-            return new FileSecurity(
-                    file.path(), container.what(), pickles, Optional.empty(), checksums, torch.notes());
+            return new FileSecurity(file.path(), container.what(), pickles, Optional.empty(), checksums, torch.notes());
         } catch (InputException e) {
             return new FileSecurity(
                     file.path(), container.what(), pickles, Optional.of(line(e)), "not looked at", List.of());
@@ -110,7 +109,9 @@ public record FileSecurity(
     }
 
     private static String checksums(TorchFile torch) {
-        return refusal(torch::verifyChecksums).map(problem -> "differ: " + problem).orElse("match");
+        return refusal(torch::verifyChecksums)
+                .map(problem -> "differ: " + problem)
+                .orElse("match");
     }
 
     private static Optional<String> refusal(Runnable read) {

@@ -49,14 +49,16 @@ final class MetaParameters {
     }
 
     static ModelConfig translate(Path file, List<Weights> shards) {
-        ModelConfig config = new ModelConfig(file, new MetaParameters(ModelConfig.read(file), shards, false).translated());
+        ModelConfig config =
+                new ModelConfig(file, new MetaParameters(ModelConfig.read(file), shards, false).translated());
         config.checkHeads();
         return config;
     }
 
     /** Mistral's params.json, which uses Meta's words. */
     static ModelConfig translateWhole(Path file, List<Weights> parts) {
-        ModelConfig config = new ModelConfig(file, new MetaParameters(ModelConfig.read(file), parts, true).translated());
+        ModelConfig config =
+                new ModelConfig(file, new MetaParameters(ModelConfig.read(file), parts, true).translated());
         config.checkHeads();
         return config;
     }

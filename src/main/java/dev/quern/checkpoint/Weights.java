@@ -67,8 +67,8 @@ record Weights(
             List<Weights> opened = new ArrayList<>();
             opened.add(new Weights(file, model.tensors(), model.unreadable(), model.notes(), () -> {}));
             model.externalFiles()
-                    .forEach(data -> opened.add(
-                            new Weights(data, new TreeMap<>(), new TreeMap<>(), List.of(), () -> {})));
+                    .forEach(data ->
+                            opened.add(new Weights(data, new TreeMap<>(), new TreeMap<>(), List.of(), () -> {})));
             return List.copyOf(opened);
         } catch (RuntimeException | Error e) {
             file.close();

@@ -174,8 +174,7 @@ final class ImatrixCommand implements Callable<Integer> {
             RunningEstimate running = new RunningEstimate(talk);
             Calibration.Result result;
             try (Forward forward = evaluated.forward(options.context, options.threads(), Forward.DEFAULT_MEMORY);
-                    var _ =
-                            Interruption.saying(() -> interrupted(latest.get(), sums, before + done, reading))) {
+                    var _ = Interruption.saying(() -> interrupted(latest.get(), sums, before + done, reading))) {
                 result = Calibration.collect(forward, windows.get(), calibration.options(), sums, progress -> {
                     latest.set(progress);
                     long all = done + progress.windowsDone();

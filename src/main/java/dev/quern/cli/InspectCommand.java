@@ -101,15 +101,20 @@ final class InspectCommand implements Callable<Integer> {
                 map.put("path", path.toString());
                 map.put("kind", model.description());
                 List<Map<String, Object>> list = new ArrayList<>();
-                model.tensors().values().forEach(tensor -> list.add(entry(tensor.info(), tensor.info().dtype())));
+                model.tensors()
+                        .values()
+                        .forEach(tensor ->
+                                list.add(entry(tensor.info(), tensor.info().dtype())));
                 map.put("tensors", list);
                 return Json.pretty(map) + System.lineSeparator();
             }
             Table table = new Table("tensor", "shape", "type");
-            model.tensors().values().forEach(tensor -> table.add(
-                    printable(tensor.info().name()),
-                    tensor.info().shape().toString(),
-                    tensor.info().dtype().name()));
+            model.tensors()
+                    .values()
+                    .forEach(tensor -> table.add(
+                            printable(tensor.info().name()),
+                            tensor.info().shape().toString(),
+                            tensor.info().dtype().name()));
             return path + ": " + model.description() + ", " + model.tensors().size()
                     + " named weights; no config.json beside it, so what model it is is not known"
                     + System.lineSeparator() + (tensors ? table.text() : "");

@@ -26,6 +26,11 @@ final class RunningEstimate {
 
     private static String line(int done, int windows, String estimate, double secondsLeft) {
         return String.format(
-                Locale.ROOT, "window %d of %d: %s, %s left", done, windows, estimate, Talk.time(Math.round(secondsLeft)));
+                Locale.ROOT,
+                "window %d of %d: %s, %s left",
+                done,
+                windows,
+                estimate,
+                Talk.time(Math.round(secondsLeft)));
     }
 }

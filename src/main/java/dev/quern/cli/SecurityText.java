@@ -19,7 +19,8 @@ final class SecurityText {
         if (json) {
             System.out.println(Json.pretty(files.stream().map(SecurityText::map).toList()));
         } else {
-            System.out.print(files.stream().map(SecurityText::text).collect(Collectors.joining(System.lineSeparator())));
+            System.out.print(
+                    files.stream().map(SecurityText::text).collect(Collectors.joining(System.lineSeparator())));
         }
         return files.stream().allMatch(FileSecurity::isSound);
     }
@@ -37,7 +38,9 @@ final class SecurityText {
                                 PickleScan.printable(name),
                                 Long.toString(use.count()),
                                 Long.toString(use.firstAt()),
-                                use.refusal().map(reason -> "REFUSED: " + reason).orElse("known")));
+                                use.refusal()
+                                        .map(reason -> "REFUSED: " + reason)
+                                        .orElse("known")));
                 out.append(table.text());
             }
             line(
@@ -53,7 +56,11 @@ final class SecurityText {
         }
         file.notes().forEach(note -> line(out, "note: " + Quoted.plain(note)));
         line(out, "checksums: " + Quoted.plain(file.checksums()));
-        line(out, file.refusal().map(problem -> "refused: " + Quoted.plain(problem)).orElse("nothing is refused"));
+        line(
+                out,
+                file.refusal()
+                        .map(problem -> "refused: " + Quoted.plain(problem))
+                        .orElse("nothing is refused"));
         return out.toString();
     }
 

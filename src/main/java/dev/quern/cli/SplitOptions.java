@@ -44,7 +44,8 @@ final class SplitOptions {
     void check(CommandSpec spec, boolean vocabularyOnly) {
         boolean splits = !split().equals(Split.NONE);
         if (keepSplit && splits) {
-            throw Quern.usage(spec, "--keep-split keeps the parts there are; --split-max-size and the like make others");
+            throw Quern.usage(
+                    spec, "--keep-split keeps the parts there are; --split-max-size and the like make others");
         }
         if (vocabularyOnly && (splits || keepSplit)) {
             throw Quern.usage(spec, "--vocab-only writes no tensors; there is nothing to split");
@@ -58,7 +59,8 @@ final class SplitOptions {
         public Long convert(String text) {
             Matcher matcher = SIZE.matcher(text.toUpperCase(Locale.ROOT));
             if (!matcher.matches()) {
-                throw new TypeConversionException("expected a number of bytes such as 2G or 500M, found '" + text + "'");
+                throw new TypeConversionException(
+                        "expected a number of bytes such as 2G or 500M, found '" + text + "'");
             }
             long unit = switch (matcher.group(2)) {
                 case "K" -> 1_000;

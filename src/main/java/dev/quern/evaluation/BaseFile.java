@@ -66,8 +66,11 @@ public final class BaseFile implements AutoCloseable {
         Region region = file.region();
         byte[] magic = region.bytes(0, MAGIC.length);
         if (!Arrays.equals(magic, MAGIC)) {
-            throw InputException.of(path, "byte 0", "expected _logits_, found 0x"
-                            + java.util.HexFormat.of().formatHex(magic))
+            throw InputException.of(
+                            path,
+                            "byte 0",
+                            "expected _logits_, found 0x"
+                                    + java.util.HexFormat.of().formatHex(magic))
                     .withHint("a file that llama-perplexity --kl-divergence-base or quern compare --save-base wrote");
         }
         int window = within(path, "byte 8: tokens in a window", region.i32(8), Windows.LEAST);
@@ -98,8 +101,7 @@ public final class BaseFile implements AutoCloseable {
         long positions = (long) count * (window - 1 - window / 2);
         try {
             return Math.addExact(
-                    HEADER + 4L * window * count,
-                    Math.multiplyExact(positions, LogProbabilities.rowBytes(vocabulary)));
+                    HEADER + 4L * window * count, Math.multiplyExact(positions, LogProbabilities.rowBytes(vocabulary)));
         } catch (ArithmeticException e) {
             // No file has so many bytes.
             return Long.MAX_VALUE;
@@ -111,10 +113,7 @@ public final class BaseFile implements AutoCloseable {
             int token = file.region().i32(HEADER + 4 * i);
             if (token < 0 || token >= vocabulary) {
                 throw InputException.expected(
-                        file.path(),
-                        "byte " + (HEADER + 4 * i) + ": token " + i,
-                        "0 to " + (vocabulary - 1),
-                        token);
+                        file.path(), "byte " + (HEADER + 4 * i) + ": token " + i, "0 to " + (vocabulary - 1), token);
             }
         }
     }
@@ -210,7 +209,8 @@ public final class BaseFile implements AutoCloseable {
     /** Header and tokens of a file. */
     static byte[] head(Windows windows, int vocabulary) {
         int[] tokens = windows.covered();
-        MemorySegment head = MemorySegment.ofArray(new byte[Math.addExact(HEADER, Math.multiplyExact(4, tokens.length))]);
+        MemorySegment head =
+                MemorySegment.ofArray(new byte[Math.addExact(HEADER, Math.multiplyExact(4, tokens.length))]);
         ValueLayout.OfInt ints = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
         MemorySegment.copy(MAGIC, 0, head, ValueLayout.JAVA_BYTE, 0, MAGIC.length);
         head.set(ints, 8, windows.length());

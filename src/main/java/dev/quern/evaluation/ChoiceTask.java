@@ -17,8 +17,7 @@ import java.util.Set;
  * @param asked what each answer's score is the mean of
  * @param right the right answers
  */
-public record ChoiceTask(
-        String where, List<int[]> sequences, int prefix, List<List<Asked>> asked, Set<Integer> right) {
+public record ChoiceTask(String where, List<int[]> sequences, int prefix, List<List<Asked>> asked, Set<Integer> right) {
     /** The token that is asked for after a position of a sequence. */
     record Asked(int sequence, int position, int target) {}
 
@@ -67,7 +66,12 @@ public record ChoiceTask(
             }
             List<Asked> of = asked(sequences, s, base - 1, end);
             if (s == 1 && base == prefix) {
-                of.set(0, new Asked(0, sequences.getFirst().length - 1, of.getFirst().target()));
+                of.set(
+                        0,
+                        new Asked(
+                                0,
+                                sequences.getFirst().length - 1,
+                                of.getFirst().target()));
             }
             asked.add(of);
         }
@@ -89,7 +93,8 @@ public record ChoiceTask(
     }
 
     private static int commonPrefix(String where, List<int[]> sequences) {
-        int shortest = sequences.stream().mapToInt(tokens -> tokens.length).min().orElse(0);
+        int shortest =
+                sequences.stream().mapToInt(tokens -> tokens.length).min().orElse(0);
         int prefix = 0;
         while (prefix < shortest && same(sequences, prefix)) {
             prefix++;
@@ -109,6 +114,7 @@ public record ChoiceTask(
 
     /** Tokens that go through the model. */
     int tokens() {
-        return prefix + sequences.stream().mapToInt(tokens -> tokens.length - prefix).sum();
+        return prefix
+                + sequences.stream().mapToInt(tokens -> tokens.length - prefix).sum();
     }
 }

@@ -38,8 +38,8 @@ final class DivergenceSums {
         Estimate baseNll = base.mean(count);
         double covariance =
                 count < 10 ? 0 : (products / count - candidate.sum / count * (base.sum / count)) / (count - 1);
-        Estimate logRatio = new Estimate(
-                nll.value() - baseNll.value(), differenceError(nll.error(), baseNll.error(), covariance));
+        Estimate logRatio =
+                new Estimate(nll.value() - baseNll.value(), differenceError(nll.error(), baseNll.error(), covariance));
         Estimate perplexity = exponential(nll);
         Estimate basePerplexity = exponential(baseNll);
         Estimate difference = new Estimate(

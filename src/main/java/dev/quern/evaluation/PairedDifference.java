@@ -25,7 +25,12 @@ public record PairedDifference(
         double[] divergence = differences(a.divergence, b.divergence, windows, perWindow);
         double[] logRatio = differences(a.improbability, b.improbability, windows, perWindow);
         return new PairedDifference(
-                first, second, mean(divergence), Bootstrap.ofMean(divergence), mean(logRatio), Bootstrap.ofMean(logRatio));
+                first,
+                second,
+                mean(divergence),
+                Bootstrap.ofMean(divergence),
+                mean(logRatio),
+                Bootstrap.ofMean(logRatio));
     }
 
     private static double[] differences(float[] a, float[] b, int windows, int perWindow) {

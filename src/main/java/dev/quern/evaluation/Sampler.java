@@ -52,12 +52,12 @@ public final class Sampler {
     public int next(float[] logits, int[] tokens) {
         penalize(logits, tokens);
         if (options.temperature() == 0) {
-            return LogProbabilities.indexOfMax(
-                    logits, 0, logits.length, Exponential.max(logits, 0, logits.length));
+            return LogProbabilities.indexOfMax(logits, 0, logits.length, Exponential.max(logits, 0, logits.length));
         }
         int[] order = IntStream.range(0, logits.length)
                 .boxed()
-                .sorted(Comparator.comparingDouble((Integer token) -> logits[token]).reversed())
+                .sorted(Comparator.comparingDouble((Integer token) -> logits[token])
+                        .reversed())
                 .mapToInt(Integer::intValue)
                 .toArray();
         int left = options.topK() == 0 ? order.length : Math.min(options.topK(), order.length);

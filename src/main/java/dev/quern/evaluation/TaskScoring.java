@@ -49,7 +49,10 @@ public final class TaskScoring {
     public static void run(
             CachedForward forward, TaskFormat format, List<ChoiceTask> tasks, int positions, Listener listener) {
         for (ChoiceTask task : tasks) {
-            int longest = task.sequences().stream().mapToInt(tokens -> tokens.length).max().orElse(0);
+            int longest = task.sequences().stream()
+                    .mapToInt(tokens -> tokens.length)
+                    .max()
+                    .orElse(0);
             if (longest > Math.min(positions, CachedForward.MOST_TOKENS)) {
                 throw InputException.of(
                                 task.where(),
@@ -83,7 +86,8 @@ public final class TaskScoring {
         for (int s = -1; s < task.sequences().size(); s++) {
             int[] tokens = s < 0
                     ? Arrays.copyOf(task.sequences().getFirst(), prefix)
-                    : Arrays.copyOfRange(task.sequences().get(s), prefix, task.sequences().get(s).length);
+                    : Arrays.copyOfRange(
+                            task.sequences().get(s), prefix, task.sequences().get(s).length);
             if (rows + tokens.length > CachedForward.MOST_TOKENS) {
                 flush();
             }

@@ -16,8 +16,7 @@ import java.util.OptionalInt;
  * @param first position in a window that is asked first
  * @param count windows
  */
-public record Windows(
-        String origin, int[] tokens, OptionalInt beginning, int length, int step, int first, int count) {
+public record Windows(String origin, int[] tokens, OptionalInt beginning, int length, int step, int first, int count) {
     /** Below it no position of a window's second half has a successor in the window. */
     public static final int LEAST = 3;
 
@@ -61,8 +60,7 @@ public record Windows(
      * has with its batch as large as its context ({@code -b} equal to {@code -c}).
      */
     public static int stridedLength(int context, int stride) {
-        return Math.multiplyExact(
-                Math.ceilDiv(Math.addExact(context, stride / 2), CONTEXT_MULTIPLE), CONTEXT_MULTIPLE);
+        return Math.multiplyExact(Math.ceilDiv(Math.addExact(context, stride / 2), CONTEXT_MULTIPLE), CONTEXT_MULTIPLE);
     }
 
     private static void requireTwo(String origin, int[] tokens, int length) {

@@ -217,9 +217,8 @@ public final class GgufFile implements AutoCloseable {
 
     private TensorSource source(GgufTensor tensor) {
         return plain(tensor.type())
-                .<TensorSource>map(
-                        dtype -> new Stored(
-                                new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor), header.order()))
+                .<TensorSource>map(dtype -> new Stored(
+                        new TensorInfo(tensor.name(), dtype, tensor.shape()), region(tensor), header.order()))
                 .orElseGet(() -> blocks(tensor));
     }
 

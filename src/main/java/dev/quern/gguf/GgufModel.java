@@ -50,12 +50,13 @@ public final class GgufModel implements AutoCloseable {
         Path path = named.file().path();
         int count = (int) count(named);
         int index = (int) index(named);
-        SplitName name = SplitName.of(path).orElseThrow(() -> InputException.expected(
-                        path,
-                        "name of part " + (index + 1) + " of " + count,
-                        Quoted.of(SplitName.format("NAME", index, count)),
-                        Quoted.of(String.valueOf(path.getFileName())))
-                .withHint("the other parts are found by the name; give all parts the names they had"));
+        SplitName name = SplitName.of(path)
+                .orElseThrow(() -> InputException.expected(
+                                path,
+                                "name of part " + (index + 1) + " of " + count,
+                                Quoted.of(SplitName.format("NAME", index, count)),
+                                Quoted.of(String.valueOf(path.getFileName())))
+                        .withHint("the other parts are found by the name; give all parts the names they had"));
         if (name.index() != index || name.count() != count) {
             throw InputException.expected(
                             path,
@@ -113,7 +114,8 @@ public final class GgufModel implements AutoCloseable {
 
     /** {@code split.count}; 0 where a file says nothing. */
     private static long count(GgufFile file) {
-        return within(file, "split.count", file.metadata().integer("split.count").orElse(0), 0, SplitName.MOST_PARTS);
+        return within(
+                file, "split.count", file.metadata().integer("split.count").orElse(0), 0, SplitName.MOST_PARTS);
     }
 
     private static long index(GgufFile file) {

@@ -83,7 +83,8 @@ public final class StrictJson {
     public static JsonNode tree(Region region, long maxBytes) {
         if (region.length() > maxBytes) {
             throw InputException.of(
-                    region.file().path(), region.length() + " bytes of JSON are more than the " + maxBytes + " Quern reads");
+                    region.file().path(),
+                    region.length() + " bytes of JSON are more than the " + maxBytes + " Quern reads");
         }
         return TREES.readTree(text(region));
     }

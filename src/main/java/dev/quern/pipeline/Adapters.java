@@ -45,8 +45,8 @@ public final class Adapters {
             CheckpointModel family = CheckpointModel.of(BaseConfiguration.open(base));
             double alpha = adapter.config().requireReal("lora_alpha");
             TensorGraph graph = graph(adapter, family, alpha);
-            GeneralMetadata general = GeneralMetadata.read(
-                    adapter.directory(), Optional.empty(), 0, options.overrides(), options.name());
+            GeneralMetadata general =
+                    GeneralMetadata.read(adapter.directory(), Optional.empty(), 0, options.overrides(), options.name());
             GgufMetadata metadata = new GgufMetadata()
                     .put("general.architecture", GgufValue.text(family.page().gguf()))
                     .put("general.type", GgufValue.text("adapter"))
@@ -58,7 +58,14 @@ public final class Adapters {
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             graph.sources().forEach(source -> types.put(source.info().name(), QuantType.F32));
             Model model = new Model(path.toString(), metadata, graph, adapter.files());
-            return new Source(path, "LoRA adapter", model, types, FileType.F32, List.of(List.copyOf(types.keySet())), Optional.of(general));
+            return new Source(
+                    path,
+                    "LoRA adapter",
+                    model,
+                    types,
+                    FileType.F32,
+                    List.of(List.copyOf(types.keySet())),
+                    Optional.of(general));
         } catch (RuntimeException e) {
             adapter.close();
             throw e;
@@ -88,7 +95,8 @@ public final class Adapters {
         adapter.updates().forEach((name, update) -> {
             CheckpointModel.Place place = Optional.ofNullable(places.get(name))
                     .or(() -> Optional.ofNullable(places.get("model." + name)))
-                    .orElseThrow(() -> adapter.refused(name, "is not part of a " + family.page().title() + " model")
+                    .orElseThrow(() -> adapter.refused(
+                                    name, "is not part of a " + family.page().title() + " model")
                             .withHint("--base is not the model that the adapter was trained on"));
             if (update.magnitudes().isPresent()) {
                 throw adapter.refused(name, "is changed by DoRA, which an adapter in GGUF cannot say")
@@ -107,8 +115,12 @@ public final class Adapters {
             CheckpointModel.Place place,
             double alpha) {
         TensorSource a = update.embedding() ? Strided.transposed(update.a()) : update.a();
-        long rows = update.embedding() ? a.info().shape().dim(0) : update.b().info().shape().dim(0);
-        long columns = update.embedding() ? update.b().info().shape().dim(0) : a.info().shape().dim(1);
+        long rows = update.embedding()
+                ? a.info().shape().dim(0)
+                : update.b().info().shape().dim(0);
+        long columns = update.embedding()
+                ? update.b().info().shape().dim(0)
+                : a.info().shape().dim(1);
         if (!place.shape().equals(Shape.of(rows, columns))) {
             throw InputException.of(
                             adapter.directory(),
@@ -133,9 +145,9 @@ public final class Adapters {
     /** Every matrix of the file's type, or F16 where a row is no whole number of its blocks. */
     public static OutputPlan plan(Source source, FileType file) {
         if (!CheckpointTypes.isDirect(file)) {
-            throw InputException.of(
-                            source.path(), "an adapter becomes F32, F16, BF16 or Q8_0, not " + file)
-                    .withHint("merge it into its base model to quantize both: quern convert BASE --lora " + source.path());
+            throw InputException.of(source.path(), "an adapter becomes F32, F16, BF16 or Q8_0, not " + file)
+                    .withHint("merge it into its base model to quantize both: quern convert BASE --lora "
+                            + source.path());
         }
         List<PlannedTensor> tensors = new ArrayList<>();
         for (TensorSource tensor : source.model().tensors().sources()) {

@@ -86,7 +86,10 @@ public final class CheckpointTypes {
             String rule = type == file.base() ? "base" : "kept: small or used as it is";
             tensors.add(new PlannedTensor(info.name(), type, info.shape(), tensor, rule, false, null));
         }
-        Optional<QuantType> packing = kept.stream().map(PlannedTensor::type).filter(QuantType::isQuantized).findFirst();
+        Optional<QuantType> packing = kept.stream()
+                .map(PlannedTensor::type)
+                .filter(QuantType::isQuantized)
+                .findFirst();
         kept.addAll(tensors);
         // As the peer: such a file is named for its blocks, unless the rest is of a quantized type too.
         boolean named = packing.isPresent() && !file.base().isQuantized();
@@ -101,8 +104,7 @@ public final class CheckpointTypes {
     private static void keep(TensorSource tensor, NativeBlocks blocks, List<PlannedTensor> kept) {
         TensorInfo info = tensor.info();
         QuantType type = QuantType.fromName(blocks.encoding()).orElseThrow();
-        kept.add(new PlannedTensor(
-                info.name(), type, info.shape(), tensor, "kept: packed as " + type, true, null));
+        kept.add(new PlannedTensor(info.name(), type, info.shape(), tensor, "kept: packed as " + type, true, null));
         String stem = info.name().substring(0, info.name().length() - ".weight".length());
         blocks.factors().forEach((factor, value) -> {
             TensorInfo own = new TensorInfo(stem + "." + factor, DType.F32, Shape.of(1));

@@ -195,7 +195,8 @@ public final class Quantization {
             case Stored _ -> true;
             case Dequantized blocks -> blocks.encoding().equals(type.name());
             case Renamed renamed ->
-                renamed.source() instanceof Dequantized blocks && blocks.encoding().equals(type.name());
+                renamed.source() instanceof Dequantized blocks
+                        && blocks.encoding().equals(type.name());
             default -> false;
         };
     }

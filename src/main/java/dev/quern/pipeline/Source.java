@@ -70,10 +70,7 @@ public record Source(
      * @param notices is told, in one line each, what the reader should know of the source
      */
     public record Options(
-            @Nullable Path overrides,
-            @Nullable String name,
-            List<Lora> adapters,
-            Consumer<String> notices) {
+            @Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
         public static final Options NONE = new Options(null, null, List.of(), notice -> {});
 
         public Options {
@@ -99,8 +96,9 @@ public record Source(
         }
         if (!options.adapters().isEmpty()) {
             throw InputException.of(path, "is a GGUF file, and an adapter is merged into a checkpoint")
-                    .withHint("give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load it"
-                            + " beside the GGUF");
+                    .withHint(
+                            "give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load"
+                                    + " it beside the GGUF");
         }
         return ofGguf(path, options);
     }
@@ -184,7 +182,8 @@ public record Source(
             case META -> "Meta checkpoint";
             case GGML -> checkpoint instanceof GgmlCheckpoint ggml ? ggml.version() : "GGML";
         };
-        return kind + checkpoint.packing().map(packing -> " packed by " + packing).orElse("");
+        return kind
+                + checkpoint.packing().map(packing -> " packed by " + packing).orElse("");
     }
 
     private static String stem(Path path) {

@@ -86,8 +86,7 @@ public record Split(int mostTensors, long mostBytes, boolean metadataFirst) {
     public static List<Conversion.Output> numberedOutputs(List<OutputPlan> plans, Path target) {
         List<Conversion.Output> outputs = new ArrayList<>();
         for (OutputPlan plan : plans) {
-            outputs.add(
-                    new Conversion.Output(plan, SplitName.part(target, outputs.size(), plans.size())));
+            outputs.add(new Conversion.Output(plan, SplitName.part(target, outputs.size(), plans.size())));
         }
         return outputs;
     }

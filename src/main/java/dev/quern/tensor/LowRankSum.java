@@ -40,7 +40,8 @@ public record LowRankSum(
         int rank = Math.toIntExact(right.info().shape().dim(0));
         float[] factors = new float[count * rank];
         float[] direction = new float[columns];
-        // The update is summed by itself: added to W one direction at a time, it would be rounded to W's size each time.
+        // The update is summed by itself: added to W one direction at a time, it would be rounded to W's size each
+        // time.
         float[] update = new float[count * columns];
         left.readRows(first, count, factors, 0);
         for (int k = 0; k < rank; k++) {

@@ -11,8 +11,7 @@ import java.util.SequencedMap;
  * @param factors what the blocks' values are to be multiplied by besides, and GGUF keeps in tensors of their own: the
  *     last part of such a tensor's name, e.g. "scale", and its value; those that are 1 are left out
  */
-public record NativeBlocks(
-        String encoding, long rowBytes, BlockReader reader, SequencedMap<String, Float> factors) {
+public record NativeBlocks(String encoding, long rowBytes, BlockReader reader, SequencedMap<String, Float> factors) {
 
     /** Makes rows of blocks; stateless. */
     @FunctionalInterface

@@ -62,7 +62,8 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
         TensorInfo info = source.info().withShape(Shape.of(shape.dim(1), shape.dim(0)));
         return switch (source) {
             case Stored stored -> new Strided(info, stored.region(), 0, new long[] {1, shape.dim(1)});
-            case Strided view -> new Strided(info, view.storage, view.offset, new long[] {view.strides[1], view.strides[0]});
+            case Strided view ->
+                new Strided(info, view.storage, view.offset, new long[] {view.strides[1], view.strides[0]});
             default -> throw new IllegalArgumentException(source.info().name() + " does not lie in a file");
         };
     }

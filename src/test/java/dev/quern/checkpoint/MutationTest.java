@@ -40,8 +40,21 @@ class MutationTest {
     private static final int MOST_READ = 1 << 16;
 
     private static final long[] EXTREMES = {
-        0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fff_ffffL, 0x8000_0000L, 0xffff_ffffL, 1L << 32, 1L << 60,
-        Long.MAX_VALUE, Long.MIN_VALUE, -1
+        0,
+        1,
+        0x7f,
+        0x80,
+        0xff,
+        0x7fff,
+        0xffff,
+        0x7fff_ffffL,
+        0x8000_0000L,
+        0xffff_ffffL,
+        1L << 32,
+        1L << 60,
+        Long.MAX_VALUE,
+        Long.MIN_VALUE,
+        -1
     };
 
     @TempDir

@@ -259,12 +259,10 @@ class EvaluationCommandsTest {
 
     @Test
     void scoreUnderBothNames() throws Exception {
-        Path tasks = Files.writeString(
-                folder.resolve("tasks.csv"),
-                """
-                0,He saw _ there that night with the others.,Pierre,Andrew,1
-                1,She saw _ there that night with the others.,Pierre,Andrew,2
-                """);
+        Path tasks = Files.writeString(folder.resolve("tasks.csv"), """
+            0,He saw _ there that night with the others.,Pierre,Andrew,1
+            1,She saw _ there that night with the others.,Pierre,Andrew,2
+            """);
         Cli.Run run = Cli.run("score", "--task", "winogrande", "-m", MODEL, "-f", tasks);
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out())

@@ -92,8 +92,8 @@ class GgmlConversionTest {
             assertThat(file.metadata().integer("llama.context_length")).hasValue(2048);
             assertThat(file.metadata().get("llama.attention.layer_norm_rms_epsilon"))
                     .hasValue(GgufValue.f32(1e-6f));
-            assertThat(file.metadata().integer("general.file_type")).hasValue(Integer.parseInt(
-                    name.replaceAll(".*-([0-9]+)\\.bin", "$1")));
+            assertThat(file.metadata().integer("general.file_type"))
+                    .hasValue(Integer.parseInt(name.replaceAll(".*-([0-9]+)\\.bin", "$1")));
             Vocabulary vocabulary = Vocabulary.of(file.metadata());
             assertThat(vocabulary.size()).isEqualTo(262);
             assertToken(vocabulary, 0, "<unk>", 0, TokenType.UNKNOWN);
@@ -148,7 +148,8 @@ class GgmlConversionTest {
             Cli.Run run = Cli.run("convert", part);
             assertThat(run.code()).isEqualTo(3);
             assertThat(run.firstError())
-                    .isEqualTo("error: " + part + ": is one of the parts that a model was cut into before 30 March 2023");
+                    .isEqualTo(
+                            "error: " + part + ": is one of the parts that a model was cut into before 30 March 2023");
         }
     }
 }

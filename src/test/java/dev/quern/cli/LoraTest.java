@@ -85,8 +85,19 @@ class LoraTest {
         Path whole = folder.resolve("whole.gguf");
         Path halves = folder.resolve("halves.gguf");
         Path adapter = ADAPTERS.resolve("plain");
-        assertThat(Cli.run("convert", BASE, "--lora", adapter, "-o", whole).code()).isZero();
-        assertThat(Cli.run("convert", BASE, "--lora", adapter + ":0.5", "--lora", adapter + ":0.5", "-t", "F16", "-o", halves)
+        assertThat(Cli.run("convert", BASE, "--lora", adapter, "-o", whole).code())
+                .isZero();
+        assertThat(Cli.run(
+                                "convert",
+                                BASE,
+                                "--lora",
+                                adapter + ":0.5",
+                                "--lora",
+                                adapter + ":0.5",
+                                "-t",
+                                "F16",
+                                "-o",
+                                halves)
                         .code())
                 .isZero();
         try (GgufFile one = GgufFile.open(whole);
@@ -112,7 +123,9 @@ class LoraTest {
         Path directory = ADAPTERS.resolve(name);
         Cli.Run run = Cli.run("convert", directory, "--base", BASE, "-o", adapter);
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(Cli.run("convert", BASE, "-t", "F32", "--lora", directory, "-o", merged).code()).isZero();
+        assertThat(Cli.run("convert", BASE, "-t", "F32", "--lora", directory, "-o", merged)
+                        .code())
+                .isZero();
         assertThat(Cli.run("convert", BASE, "-t", "F32", "-o", base).code()).isZero();
         LlamaCpp.require();
         int[] tokens = new Random(9).ints(48, 3, 2000).toArray();
@@ -155,13 +168,17 @@ class LoraTest {
             assertThat(file.metadata().text("general.type")).contains("adapter");
             assertThat(file.metadata().text("adapter.type")).contains("lora");
             assertThat(file.tensors()).hasSize(32);
-            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight.lora_a")).shape())
+            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight.lora_a"))
+                            .shape())
                     .isEqualTo(Shape.of(4, 256));
-            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight.lora_b")).shape())
+            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight.lora_b"))
+                            .shape())
                     .isEqualTo(Shape.of(256, 4));
         }
         Path half = folder.resolve("half.gguf");
-        assertThat(Cli.run("convert", copy, "--base", BASE, "-t", "F16", "-o", half).code()).isZero();
+        assertThat(Cli.run("convert", copy, "--base", BASE, "-t", "F16", "-o", half)
+                        .code())
+                .isZero();
         assertThat(Files.size(half)).isLessThan(Files.size(out));
     }
 
@@ -190,7 +207,10 @@ class LoraTest {
     }
 
     private static PackedFixture tensors() {
-        return PackedFixture.empty().add(ADAPTERS.resolve("plain/adapter_model.safetensors"), name -> name.contains("layers.0.self_attn.q"));
+        return PackedFixture.empty()
+                .add(
+                        ADAPTERS.resolve("plain/adapter_model.safetensors"),
+                        name -> name.contains("layers.0.self_attn.q"));
     }
 
     private Cli.Run merge(Object adapter) {
@@ -205,7 +225,8 @@ class LoraTest {
                 "lora_bias; true; this variant of LoRA is not read",
                 "trainable_token_indices; [1]; this variant of LoRA is not read",
                 "target_parameters; [\"x\"]; this variant of LoRA is not read",
-                "init_lora_weights; \"pissa_niter_4\"; \"pissa_niter_4\" changes the base model's weights before training, so the adapter does not belong to the published ones",
+                "init_lora_weights; \"pissa_niter_4\"; \"pissa_niter_4\" changes the base model's weights before"
+                        + " training, so the adapter does not belong to the published ones",
                 "lora_alpha; \"8\"; expected a finite number, found \"8\"",
                 "lora_alpha; null; is not there",
                 "rank_pattern; {\"q_proj\": \"2\"}; expected integers",
@@ -227,34 +248,49 @@ class LoraTest {
         refused(
                 merge(changed),
                 changed + ": tensor \"" + q + "lora_B.weight\": its shape [4, 256] does not go with lora_A's [4, 256]");
-        changed = adapter(tensors().retype(q + "lora_B.weight", "F16", "[512, 2]").retype(q + "lora_A.weight", "F16", "[2, 512]"));
-        refused(merge(changed), changed + ": tensor \"" + q + "lora_A.weight\": has rank 2, adapter_config.json says 4");
+        changed = adapter(tensors()
+                .retype(q + "lora_B.weight", "F16", "[512, 2]")
+                .retype(q + "lora_A.weight", "F16", "[2, 512]"));
+        refused(
+                merge(changed),
+                changed + ": tensor \"" + q + "lora_A.weight\": has rank 2, adapter_config.json says 4");
         changed = adapter(tensors().rename(q + "lora_A.weight", "lora_A.weight"));
-        refused(merge(changed), changed + ": tensor \"lora_A.weight\": expected a name that begins with base_model.model.");
+        refused(
+                merge(changed),
+                changed + ": tensor \"lora_A.weight\": expected a name that begins with base_model.model.");
         changed = adapter(tensors().put(q + "lora_C.weight", "F16", "[1]", new byte[2]));
-        refused(merge(changed), changed + ": tensor \"" + q + "lora_C.weight\": is no part of a LoRA adapter that is read");
+        refused(
+                merge(changed),
+                changed + ": tensor \"" + q + "lora_C.weight\": is no part of a LoRA adapter that is read");
         changed = adapter(PackedFixture.empty());
         refused(merge(changed), changed + ": holds no lora_A and lora_B");
         String far = q.replace("layers.0", "layers.9");
-        changed = adapter(tensors().rename(q + "lora_A.weight", far + "lora_A.weight").rename(q + "lora_B.weight", far + "lora_B.weight"));
+        changed = adapter(tensors()
+                .rename(q + "lora_A.weight", far + "lora_A.weight")
+                .rename(q + "lora_B.weight", far + "lora_B.weight"));
         refused(
                 merge(changed),
                 changed + ": tensor \"model.layers.9.self_attn.q_proj.weight\": is changed by the adapter, and " + BASE
                         + " has no such tensor");
         refused(
                 Cli.run("convert", changed, "--base", BASE, "-o", folder.resolve("none.gguf")),
-                changed + ": tensor \"model.layers.9.self_attn.q_proj.weight\": is not part of a LLaMA 1 to 3, and the models"
-                        + " built like them model");
+                changed
+                        + ": tensor \"model.layers.9.self_attn.q_proj.weight\": is not part of a LLaMA 1 to 3, and the"
+                        + " models built like them model");
         String k = q.replace("q_proj", "k_proj");
-        changed = adapter(tensors().rename(q + "lora_A.weight", k + "lora_A.weight").rename(q + "lora_B.weight", k + "lora_B.weight"));
+        changed = adapter(tensors()
+                .rename(q + "lora_A.weight", k + "lora_A.weight")
+                .rename(q + "lora_B.weight", k + "lora_B.weight"));
         refused(
                 merge(changed),
-                changed + ": tensor \"model.layers.0.self_attn.k_proj.weight\": is changed by an update of shape [256, 256], in"
-                        + " the base model it is [128, 256]");
+                changed
+                        + ": tensor \"model.layers.0.self_attn.k_proj.weight\": is changed by an update of shape [256,"
+                        + " 256], in the base model it is [128, 256]");
         refused(
                 Cli.run("convert", changed, "--base", BASE, "-o", folder.resolve("none.gguf")),
-                changed + ": tensor \"model.layers.0.self_attn.k_proj.weight\": is changed by an update of shape [256, 256], in"
-                        + " the base model it is [128, 256]");
+                changed
+                        + ": tensor \"model.layers.0.self_attn.k_proj.weight\": is changed by an update of shape [256,"
+                        + " 256], in the base model it is [128, 256]");
     }
 
     @Test
@@ -264,8 +300,8 @@ class LoraTest {
                 .endsWith("lora_A.weight\": use_dora is true, and there is no lora_magnitude_vector");
         refused(
                 Cli.run("convert", ADAPTERS.resolve("dora"), "--base", BASE, "-o", folder.resolve("none.gguf")),
-                "test-data/lora/dora: tensor \"model.layers.1.mlp.gate_proj.weight\": is changed by DoRA, which an adapter in"
-                        + " GGUF cannot say");
+                "test-data/lora/dora: tensor \"model.layers.1.mlp.gate_proj.weight\": is changed by DoRA, which an"
+                        + " adapter in GGUF cannot say");
         String q = "base_model.model.model.layers.0.self_attn.q_proj.";
         changed = adapter(tensors().put(q + "lora_magnitude_vector", "F16", "[2]", new byte[4]));
         refused(
@@ -277,13 +313,14 @@ class LoraTest {
     void wholeTensors() throws IOException {
         refused(
                 Cli.run("convert", ADAPTERS.resolve("saved"), "--base", BASE, "-o", folder.resolve("none.gguf")),
-                "test-data/lora/saved: tensor \"model.layers.0.input_layernorm.weight\": is replaced whole, which an adapter in"
-                        + " GGUF cannot say");
+                "test-data/lora/saved: tensor \"model.layers.0.input_layernorm.weight\": is replaced whole, which an"
+                        + " adapter in GGUF cannot say");
         refused(
                 merge(ADAPTERS.resolve("saved") + ":0.5"),
-                "test-data/lora/saved: tensor \"model.layers.0.input_layernorm.weight\": is replaced whole by the adapter,"
-                        + " which cannot be done by a factor of 0.5");
-        Path changed = adapter(tensors().put("base_model.model.lm_head.modules_to_save.weight", "F16", "[2]", new byte[4]));
+                "test-data/lora/saved: tensor \"model.layers.0.input_layernorm.weight\": is replaced whole by the"
+                        + " adapter, which cannot be done by a factor of 0.5");
+        Path changed =
+                adapter(tensors().put("base_model.model.lm_head.modules_to_save.weight", "F16", "[2]", new byte[4]));
         refused(
                 merge(changed),
                 changed + ": tensor \"lm_head.weight\": has the shape [2], in the base model it is [2048, 256]");
@@ -298,9 +335,15 @@ class LoraTest {
         Files.delete(empty.resolve("adapter_model.safetensors"));
         refused(merge(empty), empty + ": no adapter_model.safetensors or adapter_model.bin beside adapter_config.json");
         refused(
-                Cli.run("convert", Tampered.META, "--lora", ADAPTERS.resolve("plain"), "-o", folder.resolve("none.gguf")),
-                "test-data/lora/plain: is for a model in Hugging Face's layout, and test-data/models/tolstoy-4m-meta is in"
-                        + " Meta's");
+                Cli.run(
+                        "convert",
+                        Tampered.META,
+                        "--lora",
+                        ADAPTERS.resolve("plain"),
+                        "-o",
+                        folder.resolve("none.gguf")),
+                "test-data/lora/plain: is for a model in Hugging Face's layout, and test-data/models/tolstoy-4m-meta"
+                        + " is in Meta's");
         Path file = folder.resolve("base.gguf");
         assertThat(Cli.run("convert", BASE, "-o", file).code()).isZero();
         refused(
@@ -313,10 +356,19 @@ class LoraTest {
                 Cli.run("convert", ADAPTERS.resolve("plain"), "--base", folder, "-o", folder.resolve("none.gguf")),
                 folder + ": no config.json in it");
         refused(
-                Cli.run("convert", ADAPTERS.resolve("plain"), "--base", BASE, "-t", "Q4_0", "-o", folder.resolve("none.gguf")),
+                Cli.run(
+                        "convert",
+                        ADAPTERS.resolve("plain"),
+                        "--base",
+                        BASE,
+                        "-t",
+                        "Q4_0",
+                        "-o",
+                        folder.resolve("none.gguf")),
                 "test-data/lora/plain: an adapter becomes F32, F16, BF16 or Q8_0, not Q4_0");
         Cli.Run both = Cli.run("convert", BASE, "--base", BASE, "--lora", ADAPTERS.resolve("plain"));
-        assertThat(both.firstError()).isEqualTo("error: --base makes a GGUF of an adapter, --lora merges one: give one of them");
+        assertThat(both.firstError())
+                .isEqualTo("error: --base makes a GGUF of an adapter, --lora merges one: give one of them");
         assertThat(both.code()).isEqualTo(2);
         assertThat(merge(ADAPTERS.resolve("plain") + ":NaN").code()).isEqualTo(2);
     }

@@ -36,7 +36,8 @@ final class Nvfp4Model {
         Tampered.edit(
                 folder.resolve("config.json"),
                 text -> text.replaceFirst(
-                        "\\{", "{\"quantization_config\": {\"quant_method\": \"modelopt\", \"quant_algo\": \"NVFP4\"},"));
+                        "\\{",
+                        "{\"quantization_config\": {\"quant_method\": \"modelopt\", \"quant_algo\": \"NVFP4\"},"));
     }
 
     private static void add(String name, TensorSource weight, PackedFixture packed) {
@@ -70,7 +71,10 @@ final class Nvfp4Model {
     }
 
     private static byte[] bytes(float value) {
-        return ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(value).array();
+        return ByteBuffer.allocate(4)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putFloat(value)
+                .array();
     }
 
     private static float e4m3(int bits) {

@@ -6,9 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 import dev.quern.checkpoint.packed.PackedFixture;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufTensor;
+import dev.quern.oracle.ContextOptions;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.LlamaModel;
-import dev.quern.oracle.ContextOptions;
 import dev.quern.quantization.QuantType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -88,14 +88,22 @@ class PackedModelTest {
             assertThat(file.tensors().firstEntry().getValue().type()).isEqualTo(QuantType.NVFP4);
             GgufTensor query = Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight"));
             assertThat(query.type()).isEqualTo(QuantType.NVFP4);
-            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.scale")).type()).isEqualTo(QuantType.F32);
-            assertThat(Objects.requireNonNull(file.tensors().get("token_embd.weight")).type()).isEqualTo(QuantType.F16);
+            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.scale"))
+                            .type())
+                    .isEqualTo(QuantType.F32);
+            assertThat(Objects.requireNonNull(file.tensors().get("token_embd.weight"))
+                            .type())
+                    .isEqualTo(QuantType.F16);
         }
         Path plain = folder.resolve("plain.gguf");
-        assertThat(Cli.run("convert", model, "-t", "F32", "--dequantize", "-o", plain).code()).isZero();
+        assertThat(Cli.run("convert", model, "-t", "F32", "--dequantize", "-o", plain)
+                        .code())
+                .isZero();
         try (GgufFile file = GgufFile.open(plain)) {
             assertThat(file.tensors()).doesNotContainKey("blk.0.attn_q.scale");
-            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight")).type()).isEqualTo(QuantType.F32);
+            assertThat(Objects.requireNonNull(file.tensors().get("blk.0.attn_q.weight"))
+                            .type())
+                    .isEqualTo(QuantType.F32);
         }
         assertThat(perplexity(kept)).isCloseTo(perplexity(plain), within(1e-3 * perplexity(plain)));
         assertThat(perplexity(model)).isEqualTo(perplexity(plain));

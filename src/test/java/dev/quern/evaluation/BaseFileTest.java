@@ -52,7 +52,9 @@ class BaseFileTest {
     }
 
     private void refused(String message) {
-        assertThatThrownBy(() -> open().close()).isInstanceOf(InputException.class).hasMessage(path + ": " + message);
+        assertThatThrownBy(() -> open().close())
+                .isInstanceOf(InputException.class)
+                .hasMessage(path + ": " + message);
     }
 
     @Test
@@ -165,11 +167,8 @@ class BaseFileTest {
     @Test
     void probabilitiesThatDoNotAddUp() {
         refusedWhenRead(
-                f -> f.putFloat(ROWS + 3 * ROW + 4, -3),
-                "expected probabilities that add up to 1, found 6.5221057");
+                f -> f.putFloat(ROWS + 3 * ROW + 4, -3), "expected probabilities that add up to 1, found 6.5221057");
         write();
-        refusedWhenRead(
-                f -> f.putFloat(ROWS + 3 * ROW + 4, -30),
-                "expected probabilities that add up to 1, found 0.0");
+        refusedWhenRead(f -> f.putFloat(ROWS + 3 * ROW + 4, -30), "expected probabilities that add up to 1, found 0.0");
     }
 }

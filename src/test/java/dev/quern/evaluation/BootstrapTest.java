@@ -32,7 +32,8 @@ class BootstrapTest {
         Random random = new Random(1);
         double[] values = random.doubles(400).toArray();
         double mean = Arrays.stream(values).average().orElseThrow();
-        double variance = Arrays.stream(values).map(x -> (x - mean) * (x - mean)).sum() / 400;
+        double variance =
+                Arrays.stream(values).map(x -> (x - mean) * (x - mean)).sum() / 400;
         double reach = 1.96 * Math.sqrt(variance / 400);
         Interval found = Bootstrap.ofMean(values).orElseThrow();
         assertThat(found.low()).isCloseTo(mean - reach, within(0.05 * reach));

@@ -111,7 +111,8 @@ class ComparisonTest {
             assertThat(told).hasSize(COUNT);
             assertThat(told.getLast().estimates()).containsExactly(e);
             assertThat(told.getFirst().estimates().getFirst().scored()).isEqualTo(11);
-            assertThat(found.divergenceInterval().orElseThrow().excludes(divergence / n)).isFalse();
+            assertThat(found.divergenceInterval().orElseThrow().excludes(divergence / n))
+                    .isFalse();
         }
     }
 
@@ -122,7 +123,8 @@ class ComparisonTest {
                 Forward base = Forward.of(model, ForwardTest.LLAMA, WINDOW, 2);
                 Forward same = Forward.of(model, ForwardTest.LLAMA, WINDOW, 1, 0);
                 Forward far = Forward.of(other, ForwardTest.LLAMA, WINDOW, 1)) {
-            Comparison.Result result = Comparison.of(windows(base), base, List.of(far, same)).run(done -> {});
+            Comparison.Result result =
+                    Comparison.of(windows(base), base, List.of(far, same)).run(done -> {});
             DivergenceEstimates e = result.divergences().getLast().estimates();
             assertThat(e.divergence()).isEqualTo(new Estimate(0, 0));
             assertThat(e.sameTop()).isEqualTo(new Estimate(1, 0));
@@ -135,7 +137,12 @@ class ComparisonTest {
             assertThat(pair.certain()).isTrue();
             assertThat(pair.divergence())
                     .isCloseTo(
-                            result.divergences().getFirst().estimates().divergence().value(), within(1e-6));
+                            result.divergences()
+                                    .getFirst()
+                                    .estimates()
+                                    .divergence()
+                                    .value(),
+                            within(1e-6));
             assertThat(pair.divergenceInterval().orElseThrow().low()).isPositive();
         }
     }

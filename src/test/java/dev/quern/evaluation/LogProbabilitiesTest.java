@@ -39,8 +39,8 @@ class LogProbabilitiesTest {
                 logs[i] = base[i] - baseShift;
             }
             float[] mass = new float[1];
-            double expected = LogProbabilities.peersDivergence(
-                    logs, 3, logits, 3, shift, count, Float.NEGATIVE_INFINITY, mass);
+            double expected =
+                    LogProbabilities.peersDivergence(logs, 3, logits, 3, shift, count, Float.NEGATIVE_INFINITY, mass);
             assertThat((double) mass[0]).isCloseTo(1, within(1e-5));
             assertThat(LogProbabilities.divergence(base, 3, baseShift, logits, 3, shift, count, lanes))
                     .isCloseTo(expected, within(2e-6 * (1 + spread)));

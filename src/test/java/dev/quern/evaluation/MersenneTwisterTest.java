@@ -31,8 +31,18 @@ class MersenneTwisterTest {
         MersenneTwister large = new MersenneTwister(1);
         assertThat(IntStream.range(0, 12).mapToObj(i -> large.uniform(3_000_000_001L - i)))
                 .containsExactly(
-                        1251065995L, 2991554424L, 2797672082L, 906997702L, 277015786L, 1189742176L, 558780632L,
-                        1163732218L, 1036682172L, 2009238115L, 1190302402L, 2806617208L);
+                        1251065995L,
+                        2991554424L,
+                        2797672082L,
+                        906997702L,
+                        277015786L,
+                        1189742176L,
+                        558780632L,
+                        1163732218L,
+                        1036682172L,
+                        2009238115L,
+                        1190302402L,
+                        2806617208L);
     }
 
     @Test

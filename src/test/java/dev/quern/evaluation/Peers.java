@@ -48,6 +48,8 @@ final class Peers {
             row[i] = logits[position * vocabulary + i];
         }
         double max = Arrays.stream(row).max().orElseThrow();
-        return row[target] - max - Math.log(Arrays.stream(row).map(x -> Math.exp(x - max)).sum());
+        return row[target]
+                - max
+                - Math.log(Arrays.stream(row).map(x -> Math.exp(x - max)).sum());
     }
 }

@@ -106,17 +106,15 @@ class PerplexityTest {
                     forward,
                     Windows.halves("text", java.util.Arrays.copyOf(tokens, 128), OptionalInt.of(1), 64, 9),
                     p -> {});
-            Perplexity.Result byHand = Perplexity.measure(
-                    forward, Windows.halves("text", replaced, OptionalInt.empty(), 64, 9), p -> {});
+            Perplexity.Result byHand =
+                    Perplexity.measure(forward, Windows.halves("text", replaced, OptionalInt.empty(), 64, 9), p -> {});
             assertThat(with.running()).isEqualTo(byHand.running());
         }
     }
 
     private static Perplexity.Result measure(Forward forward, int[] tokens, int most, Perplexity.Listener listener) {
         return Perplexity.measure(
-                forward,
-                Windows.halves("heldout.txt", tokens, OptionalInt.of(1), forward.window(), most),
-                listener);
+                forward, Windows.halves("heldout.txt", tokens, OptionalInt.of(1), forward.window(), most), listener);
     }
 
     private static void assertRunning(List<Double> found, JsonNode recorded, int count) {

@@ -70,14 +70,13 @@ class WindowsTest {
             double sum = 0;
             for (int window = 0; window < 4; window++) {
                 int start = window * stride;
-                float[] logits =
-                        peer.logits(Arrays.copyOfRange(tokens, start, start + length), ContextOptions.FLOAT);
+                float[] logits = peer.logits(Arrays.copyOfRange(tokens, start, start + length), ContextOptions.FLOAT);
                 for (int j = length - stride - 1; j < length - 1; j++) {
                     sum -= Peers.logProbability(logits, peer.vocabularySize(), j, tokens[start + j + 1]);
                 }
             }
-            Perplexity.Result found = Perplexity.measure(
-                    forward, Windows.strided("text", tokens, length, stride, 4), done -> {});
+            Perplexity.Result found =
+                    Perplexity.measure(forward, Windows.strided("text", tokens, length, stride, 4), done -> {});
             assertThat(found.scored()).isEqualTo(4 * 96);
             assertThat(found.meanImprobability()).isCloseTo(sum / (4 * 96), within(2e-6));
             assertThat(found.interval()).isEmpty();

@@ -141,20 +141,14 @@ class GgufModelTest {
     @Test
     void tensorCountThatIsAnother() throws IOException {
         write(1, keys(0, 3, 5), "a", "b");
-        refused(
-                part(2),
-                part(1) + ": key \"split.tensors.count\": expected 4 (the tensors of all parts), found 5");
+        refused(part(2), part(1) + ": key \"split.tensors.count\": expected 4 (the tensors of all parts), found 5");
         GgufMetadata none = keys(0, 3, 4);
         none.remove("split.tensors.count");
         write(1, none, "a", "b");
-        refused(
-                part(2),
-                part(1) + ": key \"split.tensors.count\": expected 4 (the tensors of all parts), found none");
+        refused(part(2), part(1) + ": key \"split.tensors.count\": expected 4 (the tensors of all parts), found none");
         write(1, keys(0, 3, 4), "a", "b");
         write(3, keys(2, 3, 7), "d");
-        refused(
-                part(2),
-                part(3) + ": key \"split.tensors.count\": expected 4 (the tensors of all parts), found 7");
+        refused(part(2), part(3) + ": key \"split.tensors.count\": expected 4 (the tensors of all parts), found 7");
     }
 
     @Test

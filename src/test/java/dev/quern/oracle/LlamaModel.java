@@ -104,7 +104,8 @@ public final class LlamaModel implements AutoCloseable {
             MemorySegment adapter =
                     call(() -> (MemorySegment) llama.loadAdapter().invokeExact(model, path));
             LlamaCpp.require(
-                    !adapter.equals(MemorySegment.NULL), file + ": " + library.log().drain());
+                    !adapter.equals(MemorySegment.NULL),
+                    file + ": " + library.log().drain());
             return adapter;
         }
     }

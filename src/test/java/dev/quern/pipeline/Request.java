@@ -127,16 +127,14 @@ final class Request {
         try (Source source = Source.open(in)) {
             List<Conversion.Output> outputs;
             if (keepSplit) {
-                List<OutputPlan> plans = copy
-                        ? Quantization.copyParts(source, options)
-                        : Quantization.planParts(source, type, options);
+                List<OutputPlan> plans =
+                        copy ? Quantization.copyParts(source, options) : Quantization.planParts(source, type, options);
                 outputs = Split.numberedOutputs(plans, out);
             } else {
                 OutputPlan plan = copy ? Quantization.copy(source, options) : Quantization.plan(source, type, options);
                 outputs = List.of(new Conversion.Output(plan, out));
             }
-            Conversion.run(
-                    outputs, List.of(in), new Conversion.Options(2, Kernel.SIMD, false, false, Progress.SILENT));
+            Conversion.run(outputs, List.of(in), new Conversion.Options(2, Kernel.SIMD, false, false, Progress.SILENT));
         }
     }
 }

@@ -143,8 +143,9 @@ public final class GgmlFile {
             at = (at + ALIGNMENT - 1) & -ALIGNMENT;
         }
         GgmlTensorType tensorType = GgmlTensorType.of(type, version)
-                .orElseThrow(() -> refused("tensor " + Quoted.of(name), "is of type " + type + ", which "
-                        + version + " files do not have"));
+                .orElseThrow(() -> refused(
+                        "tensor " + Quoted.of(name),
+                        "is of type " + type + ", which " + version + " files do not have"));
         Shape shape = shape(dims, where);
         if (shape.rowLength() % tensorType.blockLength() != 0) {
             throw refused(
@@ -186,8 +187,7 @@ public final class GgmlFile {
 
     private long number(String where) {
         if (bytes.length() - at < Integer.BYTES) {
-            throw refused(where, "the file ends at byte " + bytes.length())
-                    .withHint("the download may be truncated");
+            throw refused(where, "the file ends at byte " + bytes.length()).withHint("the download may be truncated");
         }
         long value = bytes.u32(at);
         at += Integer.BYTES;
@@ -197,8 +197,8 @@ public final class GgmlFile {
     private byte[] bytes(long count, int most, String where) {
         if (count > most || count > bytes.length() - at) {
             throw refused(
-                    where, "expected a text of at most " + Math.min(most, bytes.length() - at) + " bytes, found "
-                            + count);
+                    where,
+                    "expected a text of at most " + Math.min(most, bytes.length() - at) + " bytes, found " + count);
         }
         byte[] found = bytes.bytes(at, (int) count);
         at += count;
@@ -207,7 +207,10 @@ public final class GgmlFile {
 
     private String text(byte[] utf8, String where) {
         try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(utf8))
+                    .toString();
         } catch (CharacterCodingException e) {
             throw refused(where, "has a name that is not valid UTF-8").withCause(e);
         }

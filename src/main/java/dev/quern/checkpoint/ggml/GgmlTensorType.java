@@ -41,7 +41,8 @@ record GgmlTensorType(String name, int blockLength, int blockBytes, Form form) {
             return Optional.of(new GgmlTensorType(form.type(), form.length(), form.bytes(), new Old(form)));
         }
         // 8-bit blocks for products, and what came with GGUF, were never in these files.
-        boolean asGguf = version == GgmlVersion.GGJT_3 && (id >= 2 && id <= 8 && id != 4 && id != 5 || id >= 10 && id <= 14);
+        boolean asGguf =
+                version == GgmlVersion.GGJT_3 && (id >= 2 && id <= 8 && id != 4 && id != 5 || id >= 10 && id <= 14);
         return asGguf
                 ? QuantType.fromId(id)
                         .map(type -> new GgmlTensorType(
@@ -55,17 +56,11 @@ record GgmlTensorType(String name, int blockLength, int blockBytes, Form form) {
         TensorInfo info = new TensorInfo(tensor, DType.F32, shape);
         return switch (form) {
             case Plain(DType dtype) -> new Stored(new TensorInfo(tensor, dtype, shape), bytes);
-            case AsGguf(QuantType type) ->
-                new Dequantized(info, bytes, type.name(), rowBytes, Codecs.decoder(type));
+            case AsGguf(QuantType type) -> new Dequantized(info, bytes, type.name(), rowBytes, Codecs.decoder(type));
             case Old(OldBlocks.Form old) -> {
                 OldBlocks blocks = OldBlocks.of(info, bytes, old);
                 yield new Dequantized(
-                        info,
-                        bytes,
-                        name,
-                        rowBytes,
-                        blocks,
-                        old.inGguf() ? Optional.of(blocks) : Optional.empty());
+                        info, bytes, name, rowBytes, blocks, old.inGguf() ? Optional.of(blocks) : Optional.empty());
             }
         };
     }

@@ -56,7 +56,8 @@ public enum GgmlVersion {
                 return version;
             }
         }
-        String name = withMagic(magic).map(version -> version.title.substring(0, 4)).orElse("GGML");
+        String name =
+                withMagic(magic).map(version -> version.title.substring(0, 4)).orElse("GGML");
         throw InputException.of(
                 file.file().path(), name + " version " + Integer.toUnsignedString(number) + " never was");
     }

@@ -108,14 +108,11 @@ record OldBlocks(TensorInfo info, Region bytes, Form form, boolean apart) implem
         if (!form.minimum) {
             return 0;
         }
-        return number(
-                source, apart ? row + 4L * block : row + (long) block * form.bytes() + form.scaleBytes);
+        return number(source, apart ? row + 4L * block : row + (long) block * form.bytes() + form.scaleBytes);
     }
 
     private float number(MemorySegment source, long at) {
-        return form.scaleBytes == 4
-                ? source.get(Region.FLOAT, at)
-                : Float.float16ToFloat(source.get(Region.SHORT, at));
+        return form.scaleBytes == 4 ? source.get(Region.FLOAT, at) : Float.float16ToFloat(source.get(Region.SHORT, at));
     }
 
     /** Where what follows scale and minimum lies. */

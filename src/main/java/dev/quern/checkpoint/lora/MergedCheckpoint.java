@@ -39,8 +39,8 @@ public final class MergedCheckpoint implements Checkpoint {
     public static MergedCheckpoint of(Checkpoint base, LoraAdapter adapter, float factor) {
         if (base.layout() != Layout.HUGGING_FACE) {
             throw InputException.of(
-                            adapter.directory(), "is for a model in Hugging Face's layout, and " + base.directory()
-                                    + " is in Meta's")
+                            adapter.directory(),
+                            "is for a model in Hugging Face's layout, and " + base.directory() + " is in Meta's")
                     .withHint("give the base model as published in Hugging Face's layout");
         }
         return new MergedCheckpoint(base, adapter, factor);
@@ -53,8 +53,10 @@ public final class MergedCheckpoint implements Checkpoint {
         adapter.updates().forEach((name, update) -> {
             String own = nameInBase(name);
             Shape found = Shape.of(
-                    update.left().info().shape().dim(0), update.right().info().shape().dim(1));
-            Shape expected = java.util.Objects.requireNonNull(base.tensors().get(own)).shape();
+                    update.left().info().shape().dim(0),
+                    update.right().info().shape().dim(1));
+            Shape expected =
+                    java.util.Objects.requireNonNull(base.tensors().get(own)).shape();
             if (!found.equals(expected)) {
                 throw adapter.refused(
                                 name,
@@ -71,7 +73,8 @@ public final class MergedCheckpoint implements Checkpoint {
         }
         adapter.replaced().forEach((name, source) -> {
             String own = nameInBase(name);
-            Shape expected = java.util.Objects.requireNonNull(base.tensors().get(own)).shape();
+            Shape expected =
+                    java.util.Objects.requireNonNull(base.tensors().get(own)).shape();
             if (!source.info().shape().equals(expected)) {
                 throw adapter.refused(
                                 name,
@@ -150,7 +153,7 @@ public final class MergedCheckpoint implements Checkpoint {
     @Override
     public List<String> notes() {
         List<String> notes = new ArrayList<>(base.notes());
-        notes.add(adapter.directory() + ": merged, " + Quoted.plain(updates.size() + " updates") 
+        notes.add(adapter.directory() + ": merged, " + Quoted.plain(updates.size() + " updates")
                 + (replaced.isEmpty() ? "" : ", " + replaced.size() + " tensors replaced"));
         return notes;
     }

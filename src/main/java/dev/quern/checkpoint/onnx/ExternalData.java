@@ -49,8 +49,10 @@ final class ExternalData implements AutoCloseable {
             throw refused(tensor, "expected a length of " + bytes + " bytes, found " + length);
         }
         if (offset > file.size() || length > file.size() - offset) {
-            throw refused(tensor, "lies at bytes " + offset + " to " + (offset + length) + " of " + Quoted.of(location)
-                            + ", which has " + file.size())
+            throw refused(
+                            tensor,
+                            "lies at bytes " + offset + " to " + (offset + length) + " of " + Quoted.of(location)
+                                    + ", which has " + file.size())
                     .withHint("the download may be truncated");
         }
         return file.region().slice(offset, length);
@@ -78,8 +80,11 @@ final class ExternalData implements AutoCloseable {
 
     /** Inside the model's directory, or where the Hugging Face cache keeps what such a directory links to. */
     private Path resolve(String tensor, String location) {
-        if (!location.matches("[A-Za-z0-9._ /-]{1,400}") || location.startsWith("/") || location.matches("(.*/)?\\.\\.(/.*)?")) {
-            throw refused(tensor, "expected the name of a file beside the model, found the location " + Quoted.of(location));
+        if (!location.matches("[A-Za-z0-9._ /-]{1,400}")
+                || location.startsWith("/")
+                || location.matches("(.*/)?\\.\\.(/.*)?")) {
+            throw refused(
+                    tensor, "expected the name of a file beside the model, found the location " + Quoted.of(location));
         }
         Path path = directory.resolve(location);
         if (!Files.exists(path)) {

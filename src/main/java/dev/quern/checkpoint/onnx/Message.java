@@ -39,7 +39,9 @@ final class Message {
         long tag = number();
         field = (int) (tag >>> 3);
         kind = (int) (tag & 7);
-        if (tag >>> 3 < 1 || tag >>> 3 > 0x1fff_ffff || kind != VARINT && kind != EIGHT && kind != BYTES && kind != FOUR) {
+        if (tag >>> 3 < 1
+                || tag >>> 3 > 0x1fff_ffff
+                || kind != VARINT && kind != EIGHT && kind != BYTES && kind != FOUR) {
             throw refused("no field of " + what + " begins with tag " + Long.toUnsignedString(tag));
         }
         pending = true;

@@ -18,8 +18,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -34,7 +34,12 @@ public final class OnnxFile implements AutoCloseable {
 
     /** Operators whose weights are codes with scales of their own. */
     private static final Set<String> QUANTIZED = Set.of(
-            "MatMulNBits", "MatMulBnb4", "DequantizeLinear", "MatMulInteger", "QLinearMatMul", "DynamicQuantizeMatMul",
+            "MatMulNBits",
+            "MatMulBnb4",
+            "DequantizeLinear",
+            "MatMulInteger",
+            "QLinearMatMul",
+            "DynamicQuantizeMatMul",
             "MatMulIntegerToFloat");
 
     private final MappedFile file;
@@ -201,7 +206,8 @@ public final class OnnxFile implements AutoCloseable {
                 case 1 -> scopes = entry.text().equals("pkg.torch.onnx.name_scopes");
                 case 2 -> {
                     if (scopes) {
-                        String[] names = entry.text().replaceAll("[\\[\\]' ]", "").split(",", -1);
+                        String[] names =
+                                entry.text().replaceAll("[\\[\\]' ]", "").split(",", -1);
                         return names.length < 2 ? "" : names[names.length - 2];
                     }
                 }
@@ -271,7 +277,8 @@ public final class OnnxFile implements AutoCloseable {
             long need = bytes(type, shape);
             long held = data.get().length();
             if (need >= 0 && need != held) {
-                throw refused(name, "expected " + need + " bytes for " + typeName(type) + " " + shape + ", found " + held);
+                throw refused(
+                        name, "expected " + need + " bytes for " + typeName(type) + " " + shape + ", found " + held);
             }
         }
         return new Initializer(name, type, shape, data);
@@ -321,34 +328,33 @@ public final class OnnxFile implements AutoCloseable {
 
     /** Bytes of a tensor, or -1 for types whose elements are not whole bytes, or no numbers. */
     private static long bytes(int type, Shape shape) {
-        return dtype(type)
-                .map(dtype -> shape.elements() * dtype.bytes())
-                .orElse(-1L);
+        return dtype(type).map(dtype -> shape.elements() * dtype.bytes()).orElse(-1L);
     }
 
     /** TensorProto.DataType. */
     private static Optional<DType> dtype(int type) {
-        return Optional.ofNullable(switch (type) {
-            case 1 -> DType.F32;
-            case 2 -> DType.U8;
-            case 3 -> DType.I8;
-            case 4 -> DType.U16;
-            case 5 -> DType.I16;
-            case 6 -> DType.I32;
-            case 7 -> DType.I64;
-            case 9 -> DType.BOOL;
-            case 10 -> DType.F16;
-            case 11 -> DType.F64;
-            case 12 -> DType.U32;
-            case 13 -> DType.U64;
-            case 16 -> DType.BF16;
-            case 17 -> DType.F8_E4M3;
-            case 18 -> DType.F8_E4M3FNUZ;
-            case 19 -> DType.F8_E5M2;
-            case 20 -> DType.F8_E5M2FNUZ;
-            case 24 -> DType.F8_E8M0;
-            default -> null;
-        });
+        return Optional.ofNullable(
+                switch (type) {
+                    case 1 -> DType.F32;
+                    case 2 -> DType.U8;
+                    case 3 -> DType.I8;
+                    case 4 -> DType.U16;
+                    case 5 -> DType.I16;
+                    case 6 -> DType.I32;
+                    case 7 -> DType.I64;
+                    case 9 -> DType.BOOL;
+                    case 10 -> DType.F16;
+                    case 11 -> DType.F64;
+                    case 12 -> DType.U32;
+                    case 13 -> DType.U64;
+                    case 16 -> DType.BF16;
+                    case 17 -> DType.F8_E4M3;
+                    case 18 -> DType.F8_E4M3FNUZ;
+                    case 19 -> DType.F8_E5M2;
+                    case 20 -> DType.F8_E5M2FNUZ;
+                    case 24 -> DType.F8_E8M0;
+                    default -> null;
+                });
     }
 
     private static String typeName(int type) {
@@ -380,7 +386,8 @@ public final class OnnxFile implements AutoCloseable {
         });
         if (!nameless.isEmpty()) {
             notes.add(file.path() + ": initializers of no named module, not used: "
-                    + String.join(", ", nameless.stream().limit(6).map(Quoted::of).toList())
+                    + String.join(
+                            ", ", nameless.stream().limit(6).map(Quoted::of).toList())
                     + (nameless.size() > 6 ? " and " + (nameless.size() - 6) + " more" : ""));
         }
         if (tensors.isEmpty()) {
@@ -401,9 +408,12 @@ public final class OnnxFile implements AutoCloseable {
             return;
         }
         Stored stored = new Stored(
-                new TensorInfo(name, dtype.get(), initializer.shape()), initializer.data().get());
+                new TensorInfo(name, dtype.get(), initializer.shape()),
+                initializer.data().get());
         if (transposed && initializer.shape().rank() != 2) {
-            throw refused(initializer.name(), "is the matrix of " + Quoted.of(name) + ", found the shape " + initializer.shape());
+            throw refused(
+                    initializer.name(),
+                    "is the matrix of " + Quoted.of(name) + ", found the shape " + initializer.shape());
         }
         if (tensors.put(name, transposed ? Strided.transposed(stored) : stored) != null) {
             throw refused(initializer.name(), "and another initializer are both " + Quoted.of(name));

@@ -20,8 +20,11 @@ final class BitNet {
             throw config.unread("linear_class", linear, "bitlinear, autobitlinear");
         }
         if (config.text("quantization_mode").orElse("offline").equals("online")) {
-            throw config.refused("quantization_mode", "is " + Quoted.of("online")
-                            + ": the weights are rounded to three values when the model runs, which GGUF cannot say")
+            throw config.refused(
+                            "quantization_mode",
+                            "is " + Quoted.of("online")
+                                    + ": the weights are rounded to three values when the model runs, which GGUF"
+                                    + " cannot say")
                     .withHint("get the packed (offline) checkpoint of this model");
         }
         boolean divides = linear.equals("bitlinear");
@@ -35,7 +38,8 @@ final class BitNet {
 
     private static void add(Part codes, float minus, float plus, boolean divides, float scale, Parts parts) {
         if (!Float.isFinite(minus) || !Float.isFinite(plus)) {
-            throw codes.refused("its weight_scale is " + scale + ", which does not " + (divides ? "divide" : "multiply"));
+            throw codes.refused(
+                    "its weight_scale is " + scale + ", which does not " + (divides ? "divide" : "multiply"));
         }
         long quarter = codes.shape().dim(0);
         int width = Math.toIntExact(codes.shape().dim(1));

@@ -25,15 +25,20 @@ final class BitsAndBytes {
     private BitsAndBytes() {}
 
     static String unpack(QuantizationConfig config, Parts parts) {
-        boolean four = config.bool("load_in_4bit").orElse(false) || config.bool("_load_in_4bit").orElse(false);
-        boolean eight = config.bool("load_in_8bit").orElse(false) || config.bool("_load_in_8bit").orElse(false);
+        boolean four = config.bool("load_in_4bit").orElse(false)
+                || config.bool("_load_in_4bit").orElse(false);
+        boolean eight = config.bool("load_in_8bit").orElse(false)
+                || config.bool("_load_in_8bit").orElse(false);
         List<String> scaled = parts.stems(".SCB");
-        List<String> mapped = STATES.stream().flatMap(suffix -> parts.stems(suffix).stream()).toList();
+        List<String> mapped =
+                STATES.stream().flatMap(suffix -> parts.stems(suffix).stream()).toList();
         if (four && !eight && !scaled.isEmpty()) {
-            throw config.refused("load_in_4bit", "is true, but " + Quoted.of(scaled.getFirst()) + " is packed in 8 bits");
+            throw config.refused(
+                    "load_in_4bit", "is true, but " + Quoted.of(scaled.getFirst()) + " is packed in 8 bits");
         }
         if (eight && !four && !mapped.isEmpty()) {
-            throw config.refused("load_in_8bit", "is true, but " + Quoted.of(mapped.getFirst()) + " is packed in 4 bits");
+            throw config.refused(
+                    "load_in_8bit", "is true, but " + Quoted.of(mapped.getFirst()) + " is packed in 4 bits");
         }
         for (String module : scaled) {
             addInt8(module, parts);
@@ -89,8 +94,8 @@ final class BitsAndBytes {
         JsonNode nested = json.path("nested_blocksize");
         JsonNode offset = json.path("nested_offset");
         if (!isSize(json.path("blocksize")) || !nested.isMissingNode() && !isSize(nested)) {
-            throw part.refused("expected block sizes, found " + Quoted.plain(json.path("blocksize").toString()) + " and "
-                    + Quoted.plain(nested.toString()));
+            throw part.refused("expected block sizes, found "
+                    + Quoted.plain(json.path("blocksize").toString()) + " and " + Quoted.plain(nested.toString()));
         }
         return new State(
                 Shape.of(shape.path(0).longValue(), shape.path(1).longValue()),
@@ -108,8 +113,12 @@ final class BitsAndBytes {
         Shape shape = state.shape();
         Part codes = parts.part(weight).expect(DType.U8).expectElements(Math.ceilDiv(shape.elements(), 2));
         long blocks = Math.ceilDiv(shape.elements(), state.blockSize());
-        float[] map = parts.part(weight + ".quant_map").expect(DType.F32).expectElements(16).floats();
-        Part largest = parts.part(weight + ".absmax").expect(DType.F32, DType.U8).expectElements(blocks);
+        float[] map = parts.part(weight + ".quant_map")
+                .expect(DType.F32)
+                .expectElements(16)
+                .floats();
+        Part largest =
+                parts.part(weight + ".absmax").expect(DType.F32, DType.U8).expectElements(blocks);
         Factors factors;
         if (largest.dtype() == DType.F32) {
             factors = new Factors(largest, Optional.empty(), new float[0], state);
@@ -120,8 +129,10 @@ final class BitsAndBytes {
             Part nested = parts.part(weight + ".nested_absmax")
                     .expect(DType.F32)
                     .expectElements(Math.ceilDiv(blocks, state.nestedBlockSize()));
-            float[] nestedMap =
-                    parts.part(weight + ".nested_quant_map").expect(DType.F32).expectElements(256).floats();
+            float[] nestedMap = parts.part(weight + ".nested_quant_map")
+                    .expect(DType.F32)
+                    .expectElements(256)
+                    .floats();
             factors = new Factors(largest, Optional.of(nested), nestedMap, state);
         }
         int width = Math.toIntExact(shape.rowLength());

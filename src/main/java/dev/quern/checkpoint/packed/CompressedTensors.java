@@ -5,12 +5,12 @@ import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.DType;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedSet;
-import java.util.LinkedHashSet;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
@@ -44,7 +44,10 @@ final class CompressedTensors {
     static String unpack(QuantizationConfig config, Parts parts) {
         if (config.has("sparsity_config.format")
                 && !config.text("sparsity_config.format").orElse("dense").equals("dense")) {
-            throw config.unread("sparsity_config.format", config.text("sparsity_config.format").orElse(""), "dense");
+            throw config.unread(
+                    "sparsity_config.format",
+                    config.text("sparsity_config.format").orElse(""),
+                    "dense");
         }
         List<Group> groups = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : config.entries("config_groups")) {
@@ -201,8 +204,8 @@ final class CompressedTensors {
     private static InputException unread(Group group, Parts parts, String weight) {
         return parts.refused(
                         weight,
-                        "is in the compressed-tensors format " + Quoted.of(group.format()) + ", which is not read; known: "
-                                + KNOWN)
+                        "is in the compressed-tensors format " + Quoted.of(group.format())
+                                + ", which is not read; known: " + KNOWN)
                 .withHint("decompress it first (compressed_tensors: ModelCompressor.decompress), or get the checkpoint"
                         + " before it was quantized");
     }

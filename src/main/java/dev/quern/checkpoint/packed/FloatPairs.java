@@ -29,13 +29,15 @@ final class FloatPairs {
     static void addModelOptNvfp4(String weight, Parts parts) {
         Part codes = parts.part(weight).expect(DType.U8).expectMatrix();
         Part scales = parts.part(weight + "_scale").expect(DType.F8_E4M3);
-        Optional<Part> matrix = parts.find(weight + "_scale_2").map(part -> part.expectFloat().expectElements(1));
+        Optional<Part> matrix =
+                parts.find(weight + "_scale_2").map(part -> part.expectFloat().expectElements(1));
         float factor = matrix.map(Part::only).orElse(1f);
         String module = weight.substring(0, weight.length() - ".weight".length());
         SequencedMap<String, Float> factors = new LinkedHashMap<>();
         put(factors, "scale", factor);
         parts.find(module + ".input_scale")
-                .ifPresent(part -> put(factors, "input_scale", part.expectFloat().only()));
+                .ifPresent(
+                        part -> put(factors, "input_scale", part.expectFloat().only()));
         add(weight, codes, scales, 16, scale -> (float) scale * factor, factors, parts);
     }
 
@@ -52,7 +54,8 @@ final class FloatPairs {
         SequencedMap<String, Float> factors = new LinkedHashMap<>();
         put(factors, "scale", 1 / divisor);
         parts.find(module + ".input_global_scale")
-                .ifPresent(part -> put(factors, "input_scale", 1 / part.expectFloat().only()));
+                .ifPresent(part ->
+                        put(factors, "input_scale", 1 / part.expectFloat().only()));
         add(weight, codes, scales, 16, scale -> (float) scale / divisor, factors, parts);
     }
 
@@ -171,8 +174,7 @@ final class FloatPairs {
                 }
                 out[to + inBlock] = scale;
                 for (int i = 0; i < 8; i++) {
-                    out[to + 4 + 8 * inBlock + i] =
-                            (byte) (code(bytes, sub * 8, i) | code(bytes, sub * 8, i + 8) << 4);
+                    out[to + 4 + 8 * inBlock + i] = (byte) (code(bytes, sub * 8, i) | code(bytes, sub * 8, i + 8) << 4);
                 }
                 to += inBlock == 3 ? 36 : 0;
             }

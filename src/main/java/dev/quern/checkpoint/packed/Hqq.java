@@ -37,17 +37,31 @@ final class Hqq {
             add(module, parts);
         }
         for (String fact : List.of(
-                "offload_meta", "stores_quant_config", "channel_wise", "optimize", "round_zero", "quant_scale",
-                "quant_zero", "compute_dtype", "unpack_view_dtype", "view_as_float", "nbits", "group_size", "axis",
-                "packing", "shape")) {
+                "offload_meta",
+                "stores_quant_config",
+                "channel_wise",
+                "optimize",
+                "round_zero",
+                "quant_scale",
+                "quant_zero",
+                "compute_dtype",
+                "unpack_view_dtype",
+                "view_as_float",
+                "nbits",
+                "group_size",
+                "axis",
+                "packing",
+                "shape")) {
             for (String module : parts.stems(".W_q")) {
                 parts.drop(module + "." + fact);
             }
         }
-        return "HQQ (" + config.integer("quant_config.weight_quant_params.nbits").stream()
+        return "HQQ ("
+                + config.integer("quant_config.weight_quant_params.nbits").stream()
                         .mapToObj(bits -> bits + "-bit")
                         .findFirst()
-                        .orElse("mixed") + ")";
+                        .orElse("mixed")
+                + ")";
     }
 
     private static void add(String module, Parts parts) {
@@ -58,7 +72,8 @@ final class Hqq {
                                 + " quantized");
             }
         }
-        Part shapePart = parts.part(module + ".shape").expect(DType.I64, DType.I32).expectElements(2);
+        Part shapePart =
+                parts.part(module + ".shape").expect(DType.I64, DType.I32).expectElements(2);
         long rows = shapePart.integer(0);
         long columns = shapePart.integer(1);
         if (rows < 1 || columns < 1 || rows > Integer.MAX_VALUE || columns > Integer.MAX_VALUE / 2) {
@@ -102,7 +117,9 @@ final class Hqq {
                         module + ".packing",
                         "the packing " + dev.quern.io.Quoted.of(name.isEmpty() ? bits + " bits" : name)
                                 + " is not read; known: "
-                                + String.join(", ", PACKINGS.stream().map(Packing::name).toList())));
+                                + String.join(
+                                        ", ",
+                                        PACKINGS.stream().map(Packing::name).toList())));
     }
 
     private static String text(Part part) {
@@ -123,14 +140,7 @@ final class Hqq {
     }
 
     private record Reader(
-            Part codes,
-            Part scales,
-            Part zeros,
-            Packing packing,
-            boolean byRows,
-            long width,
-            long step,
-            int columns) {
+            Part codes, Part scales, Part zeros, Packing packing, boolean byRows, long width, long step, int columns) {
 
         void readRows(long first, int count, float[] out, int at) {
             MemorySegment words = codes.segment();
@@ -162,9 +172,7 @@ final class Hqq {
         }
 
         private int word(MemorySegment words, long index) {
-            return packing.wordBytes() == 1
-                    ? words.get(ValueLayout.JAVA_BYTE, index) & 0xff
-                    : Part.word(words, index);
+            return packing.wordBytes() == 1 ? words.get(ValueLayout.JAVA_BYTE, index) & 0xff : Part.word(words, index);
         }
     }
 }

@@ -34,7 +34,8 @@ final class ModelOpt {
                 FloatPairs.addModelOptNvfp4(weight, parts);
                 kinds.add("NVFP4");
             } else {
-                List<Long> block = algorithm.toUpperCase(Locale.ROOT).startsWith("FP8_PB") ? List.of(128L, 128L) : List.of();
+                List<Long> block =
+                        algorithm.toUpperCase(Locale.ROOT).startsWith("FP8_PB") ? List.of(128L, 128L) : List.of();
                 ScaledWeights.add(codes, parts.part(weight + "_scale"), Optional.empty(), block, parts);
                 kinds.add("FP8");
             }

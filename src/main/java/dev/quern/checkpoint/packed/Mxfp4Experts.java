@@ -24,7 +24,14 @@ final class Mxfp4Experts {
             long[] logical = outer.clone();
             logical[rank - 2] = Math.multiplyExact(logical[rank - 2], 32);
             FloatPairs.add(
-                    name + ".weight", Shape.of(logical), codes, scales, 32, scale -> scale, new LinkedHashMap<>(), parts);
+                    name + ".weight",
+                    Shape.of(logical),
+                    codes,
+                    scales,
+                    32,
+                    scale -> scale,
+                    new LinkedHashMap<>(),
+                    parts);
         }
         return "MXFP4";
     }

@@ -29,8 +29,15 @@ public final class PackedCheckpoint implements Checkpoint {
 
     /** Names that only packed weights have. */
     private static final List<String> TELLTALES = List.of(
-            ".qweight", ".qzeros", ".weight_packed", ".weight_scale", ".weight_scale_inv", ".SCB", ".W_q",
-            ".weight.absmax", "_blocks");
+            ".qweight",
+            ".qzeros",
+            ".weight_packed",
+            ".weight_scale",
+            ".weight_scale_inv",
+            ".SCB",
+            ".W_q",
+            ".weight.absmax",
+            "_blocks");
 
     private final Checkpoint packed;
     private final String packing;
@@ -67,8 +74,10 @@ public final class PackedCheckpoint implements Checkpoint {
         String packing = unpack(config.get(), parts);
         if (parts.weights().isEmpty()) {
             throw config.get()
-                    .refused("quant_method", Quoted.of(config.get().method()) + " does not fit the weights: "
-                            + "no tensor is packed that way")
+                    .refused(
+                            "quant_method",
+                            Quoted.of(config.get().method()) + " does not fit the weights: "
+                                    + "no tensor is packed that way")
                     .withHint("config.json and the weights belong to different models; if the weights are plain, "
                             + "remove quantization_config from config.json");
         }
@@ -131,8 +140,8 @@ public final class PackedCheckpoint implements Checkpoint {
                                 packed.directory(),
                                 "tensor " + Quoted.of(name),
                                 "is packed as " + info.dtype() + ", and there are no scales to unpack it with")
-                        .withHint("quant_method " + Quoted.of(config.method()) + " in " + config.config().file()
-                                + " may be wrong, or the download is not complete");
+                        .withHint("quant_method " + Quoted.of(config.method()) + " in "
+                                + config.config().file() + " may be wrong, or the download is not complete");
             }
         });
     }

@@ -63,8 +63,9 @@ record Part(TensorInfo info, Region region) {
                 return this;
             }
         }
-        throw refused("expected " + String.join(" or ", java.util.Arrays.stream(types).map(Enum::name).toList())
-                + ", found " + dtype());
+        throw refused("expected "
+                + String.join(
+                        " or ", java.util.Arrays.stream(types).map(Enum::name).toList()) + ", found " + dtype());
     }
 
     Part expectFloat() {
@@ -84,7 +85,8 @@ record Part(TensorInfo info, Region region) {
 
     Part expectElements(long count) {
         if (elements() != count) {
-            throw refused("expected " + count + (count == 1 ? " element" : " elements") + ", found the shape " + shape());
+            throw refused(
+                    "expected " + count + (count == 1 ? " element" : " elements") + ", found the shape " + shape());
         }
         return this;
     }

@@ -37,7 +37,10 @@ record ScaleGrid(Part values, long rowBlock, int columnBlock, int columns) {
         if (scales.elements() == rows && (shape.rank() == 1 || shape.rank() == 2 && shape.dim(1) == 1)) {
             return new ScaleGrid(scales, 1, Math.max(1, width), 1);
         }
-        if (block.isEmpty() && shape.rank() == 2 && shape.dim(0) == rows && shape.dim(1) > 0
+        if (block.isEmpty()
+                && shape.rank() == 2
+                && shape.dim(0) == rows
+                && shape.dim(1) > 0
                 && width % shape.dim(1) == 0) {
             return new ScaleGrid(scales, 1, (int) (width / shape.dim(1)), (int) shape.dim(1));
         }

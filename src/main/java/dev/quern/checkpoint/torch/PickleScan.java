@@ -177,7 +177,8 @@ public record PickleScan(
         }
 
         private void name(@Nullable String module, @Nullable String attribute) {
-            String name = (module == null ? "(computed)" : module) + "." + (attribute == null ? "(computed)" : attribute);
+            String name =
+                    (module == null ? "(computed)" : module) + "." + (attribute == null ? "(computed)" : attribute);
             Use before = globals.get(name);
             if (before != null) {
                 globals.put(name, before.again());

@@ -26,9 +26,7 @@ public enum TorchContainer {
     private static final String RESAVE = "load the file with torch and save its state_dict with a current version";
 
     /** LONG1 and STOP of torch's magic number, 0x1950a86a20f9469cfc6c: the first pickle of a legacy file. */
-    private static final int[] MAGIC = {
-        0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e
-    };
+    private static final int[] MAGIC = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e};
 
     private final String what;
 

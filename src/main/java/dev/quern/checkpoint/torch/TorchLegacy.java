@@ -139,7 +139,8 @@ final class TorchLegacy implements TorchArchive {
         }
         long count = bytes.i64(next);
         if (count != storage.recorded()) {
-            throw refused("storage " + storage.key() + ": expected " + storage.recorded() + " elements, found " + count);
+            throw refused(
+                    "storage " + storage.key() + ": expected " + storage.recorded() + " elements, found " + count);
         }
         next += Long.BYTES;
         if (bytes.length() - next < storage.recordedBytes()) {

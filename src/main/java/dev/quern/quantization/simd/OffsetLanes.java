@@ -205,7 +205,10 @@ final class OffsetLanes {
                     .mul(factor)
                     .add(offset)
                     .sub(FloatVector.fromArray(FLOATS, x, i));
-            sum = difference.mul(difference).mul(FloatVector.fromArray(FLOATS, weights, i)).add(sum);
+            sum = difference
+                    .mul(difference)
+                    .mul(FloatVector.fromArray(FLOATS, weights, i))
+                    .add(sum);
         }
         sum.intoArray(error, 0);
     }
@@ -220,7 +223,10 @@ final class OffsetLanes {
                     .mul(factor)
                     .add(offset)
                     .sub(FloatVector.fromArray(FLOATS, x, i));
-            sum = difference.abs().mul(FloatVector.fromArray(FLOATS, weights, i)).add(sum);
+            sum = difference
+                    .abs()
+                    .mul(FloatVector.fromArray(FLOATS, weights, i))
+                    .add(sum);
         }
         sum.intoArray(error, 0);
     }

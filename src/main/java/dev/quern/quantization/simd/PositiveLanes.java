@@ -87,7 +87,10 @@ final class PositiveLanes {
                     .sub(MAGIC_MANTISSA)
                     .and(0xFF);
             FloatVector difference = value.sub(scale.mul((FloatVector) code.convert(VectorOperators.I2F, 0)));
-            sum = FloatVector.fromArray(FLOATS, weights, i).mul(difference).mul(difference).add(sum);
+            sum = FloatVector.fromArray(FLOATS, weights, i)
+                    .mul(difference)
+                    .mul(difference)
+                    .add(sum);
         }
         sum.intoArray(best, 0);
     }
@@ -105,7 +108,10 @@ final class PositiveLanes {
                     .sub(MAGIC_MANTISSA)
                     .min(max);
             FloatVector difference = value.sub(scale.mul((FloatVector) code.convert(VectorOperators.I2F, 0)));
-            sum = FloatVector.fromArray(FLOATS, weights, i).mul(difference).mul(difference).add(sum);
+            sum = FloatVector.fromArray(FLOATS, weights, i)
+                    .mul(difference)
+                    .mul(difference)
+                    .add(sum);
         }
         sum.intoArray(error, 0);
     }

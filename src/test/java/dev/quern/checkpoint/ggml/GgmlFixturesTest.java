@@ -114,12 +114,13 @@ class GgmlFixturesTest {
         try (MappedFile file = MappedFile.open(FILES.resolve(name))) {
             GgmlFile ggml = GgmlFile.read(file);
             assertThat(ggml.version()).hasToString(version);
-            assertThat(ggml.hyperparameters())
-                    .isEqualTo(new GgmlFile.Hyperparameters(262, 32, 32, 2, 1, 16, type));
+            assertThat(ggml.hyperparameters()).isEqualTo(new GgmlFile.Hyperparameters(262, 32, 32, 2, 1, 16, type));
             assertThat(ggml.tokens()[3 + 'q']).containsExactly('q');
             assertThat(ggml.tokens()[261]).isEqualTo(" grüß".getBytes(java.nio.charset.StandardCharsets.UTF_8));
             assertThat(ggml.scores().isPresent()).isEqualTo(scores);
-            ggml.scores().ifPresent(found -> assertThat(Objects.requireNonNull(found)[261]).isEqualTo(-2));
+            ggml.scores()
+                    .ifPresent(found ->
+                            assertThat(Objects.requireNonNull(found)[261]).isEqualTo(-2));
         }
     }
 }

@@ -101,9 +101,7 @@ class GgmlHostileTest {
 
     @Test
     void tokenBeyondTheFile() {
-        refused(
-                file -> file.tokenBytes = -1,
-                "token 0: expected a text of at most 88 bytes, found 4294967295");
+        refused(file -> file.tokenBytes = -1, "token 0: expected a text of at most 88 bytes, found 4294967295");
         refused(file -> file.tokenBytes = 89, "token 0: expected a text of at most 88 bytes, found 89");
     }
 
@@ -116,9 +114,7 @@ class GgmlHostileTest {
     void tensors() {
         refused(file -> file.rank = 0, "tensor 0: expected 1 to 4 dimensions, found 0");
         refused(file -> file.rank = 5, "tensor 0: expected 1 to 4 dimensions, found 5");
-        refused(
-                file -> file.nameBytes = 256,
-                "tensor 0: expected a text of at most 54 bytes, found 256");
+        refused(file -> file.nameBytes = 256, "tensor 0: expected a text of at most 54 bytes, found 256");
         refused(file -> file.name = new byte[] {(byte) 0xff}, "tensor 0: has a name that is not valid UTF-8");
         refused(file -> file.copies = 2, "tensor \"w\": comes twice");
         refused(file -> file.copies = 0, "header: holds no tensors");
@@ -135,22 +131,14 @@ class GgmlHostileTest {
                     file.type = 10;
                 },
                 "tensor \"w\": is of type 10, which GGJT v2 files do not have");
-        refused(
-                file -> file.type = 2,
-                "tensor \"w\": expected rows of whole Q4_0 blocks of 32, found rows of 4");
+        refused(file -> file.type = 2, "tensor \"w\": expected rows of whole Q4_0 blocks of 32, found rows of 4");
     }
 
     @Test
     void sizes() {
-        refused(
-                file -> file.dims = new int[] {4, 3},
-                "tensor \"w\": expected 48 bytes for F32 [3, 4], 32 are left");
-        refused(
-                file -> file.dims = new int[] {-1, -1},
-                "tensor \"w\": has more than 2^63-1 elements");
-        refused(
-                file -> file.dims = new int[] {1 << 31, -1},
-                "tensor \"w\": has more than 2^63-1 bytes");
+        refused(file -> file.dims = new int[] {4, 3}, "tensor \"w\": expected 48 bytes for F32 [3, 4], 32 are left");
+        refused(file -> file.dims = new int[] {-1, -1}, "tensor \"w\": has more than 2^63-1 elements");
+        refused(file -> file.dims = new int[] {1 << 31, -1}, "tensor \"w\": has more than 2^63-1 bytes");
         refused(file -> file.dataBytes = 0, "tensor \"w\": expected 32 bytes for F32 [2, 4], 0 are left");
     }
 

@@ -44,7 +44,8 @@ class OnnxTest {
         Path directory = FOLDER.resolve(name);
         try (Checkpoint checkpoint = Checkpoints.open(directory);
                 MappedFile file = MappedFile.open(FOLDER.resolve(name + ".safetensors"))) {
-            Map<String, TensorSource> expected = new TreeMap<>(SafetensorsFile.read(file).tensors());
+            Map<String, TensorSource> expected =
+                    new TreeMap<>(SafetensorsFile.read(file).tensors());
             if (name.equals("exported")) {
                 expected.keySet().removeAll(LOST_BY_THE_NEWER_EXPORTER);
             }
@@ -140,7 +141,8 @@ class OnnxTest {
     }
 
     private Path model(Bytes graph) {
-        return write(new Bytes().number(1, 8).text(2, "test").message(7, graph).out.toByteArray());
+        return write(
+                new Bytes().number(1, 8).text(2, "test").message(7, graph).out.toByteArray());
     }
 
     private void refused(Path file, String message) {
@@ -154,7 +156,11 @@ class OnnxTest {
         Path file = model(graph(
                 tensor("a.weight", 10, 2, 1).bytes(9, new byte[] {0, 0x3c, 0, 0x40}),
                 tensor("b.weight", 1).bytes(4, new byte[] {0, 0, (byte) 0x80, 0x3f}),
-                new Bytes().bytes(1, new byte[] {1, 2}).number(2, 16).text(8, "c.bias").bytes(9, new byte[] {0, 0, (byte) 0x80, 0x3f}),
+                new Bytes()
+                        .bytes(1, new byte[] {1, 2})
+                        .number(2, 16)
+                        .text(8, "c.bias")
+                        .bytes(9, new byte[] {0, 0, (byte) 0x80, 0x3f}),
                 tensor("axes", 7, 1).number(7, 3),
                 tensor("d.weight", 22, 3).bytes(9, new byte[2])));
         try (Checkpoint checkpoint = Checkpoints.open(file)) {
@@ -174,12 +180,30 @@ class OnnxTest {
     void gemmMayTakeItsMatrixEitherWay() {
         Bytes transB = new Bytes().text(1, "transB").number(3, 1);
         Bytes graph = graph(
-                        tensor("x1", 1, 2, 1).bytes(9, new byte[8]), tensor("x2", 1, 2, 1).bytes(9, new byte[8]))
-                .message(1, new Bytes().text(1, "in").text(1, "x1").text(3, "/m/fc/Gemm").text(4, "Gemm").message(5, transB))
-                .message(1, new Bytes().text(1, "in").text(1, "x2").text(3, "/m/other/Gemm").text(4, "Gemm"));
+                        tensor("x1", 1, 2, 1).bytes(9, new byte[8]),
+                        tensor("x2", 1, 2, 1).bytes(9, new byte[8]))
+                .message(
+                        1,
+                        new Bytes()
+                                .text(1, "in")
+                                .text(1, "x1")
+                                .text(3, "/m/fc/Gemm")
+                                .text(4, "Gemm")
+                                .message(5, transB))
+                .message(
+                        1,
+                        new Bytes()
+                                .text(1, "in")
+                                .text(1, "x2")
+                                .text(3, "/m/other/Gemm")
+                                .text(4, "Gemm"));
         try (Checkpoint checkpoint = Checkpoints.open(model(graph))) {
-            assertThat(Objects.requireNonNull(checkpoint.tensors().get("m.fc.weight")).shape()).isEqualTo(Shape.of(2, 1));
-            assertThat(Objects.requireNonNull(checkpoint.tensors().get("m.other.weight")).shape()).isEqualTo(Shape.of(1, 2));
+            assertThat(Objects.requireNonNull(checkpoint.tensors().get("m.fc.weight"))
+                            .shape())
+                    .isEqualTo(Shape.of(2, 1));
+            assertThat(Objects.requireNonNull(checkpoint.tensors().get("m.other.weight"))
+                            .shape())
+                    .isEqualTo(Shape.of(1, 2));
         }
     }
 
@@ -189,7 +213,9 @@ class OnnxTest {
         refused(write(new byte[] {0x0f, 1, 2, 3}), "byte 1: no field of the model begins with tag 15");
         refused(write(new byte[] {0x3a, 100, 0}), "byte 2: field 7 of the model is 100 bytes, 1 are left");
         refused(write(new byte[] {0x38, 5}), "byte 1: field 7 of the model: expected bytes, found wire type 0");
-        refused(write(new byte[] {8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1}), "byte 11: a number in the model has more than ten bytes");
+        refused(
+                write(new byte[] {8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1}),
+                "byte 11: a number in the model has more than ten bytes");
         refused(write(new byte[] {8}), "byte 1: expected 1 bytes, only 0 are left");
         refused(write(new byte[] {0x3a, 0, 0x3a, 0}), "holds two graphs");
         refused(model(new Bytes()), "holds no weights");
@@ -245,14 +271,16 @@ class OnnxTest {
         Path file = model(graph(external("location", location)));
         assertThatThrownBy(() -> Checkpoints.open(file).close())
                 .isInstanceOf(InputException.class)
-                .hasMessageStartingWith(file + ": initializer \"a.weight\": expected the name of a file beside the model, found"
-                        + " the location \"");
+                .hasMessageStartingWith(
+                        file + ": initializer \"a.weight\": expected the name of a file beside the model, found"
+                                + " the location \"");
     }
 
     @Test
     void dataBesideTheModel() throws IOException {
         Files.write(folder.resolve("data.bin"), new byte[] {0, 0, 0, 0, 0, 0, (byte) 0x80, 0x3f, 0, 0, 0, 0x40, 9});
-        try (Checkpoint checkpoint = Checkpoints.open(model(graph(external("location", "data.bin", "offset", "4", "length", "8"))))) {
+        try (Checkpoint checkpoint =
+                Checkpoints.open(model(graph(external("location", "data.bin", "offset", "4", "length", "8"))))) {
             float[] values = new float[2];
             checkpoint.open("a.weight", Shape.of(2)).readRows(0, 1, values, 0);
             assertThat(values).containsExactly(1, 2);
@@ -267,7 +295,8 @@ class OnnxTest {
                 "initializer \"a.weight\": lies at bytes 6 to 14 of \"data.bin\", which has 13");
         refused(
                 model(graph(external("location", "data.bin", "offset", "999999999999999999"))),
-                "initializer \"a.weight\": lies at bytes 999999999999999999 to 1000000000000000007 of \"data.bin\", which has 13");
+                "initializer \"a.weight\": lies at bytes 999999999999999999 to 1000000000000000007 of \"data.bin\","
+                        + " which has 13");
         refused(
                 model(graph(external("location", "data.bin", "offset", "-1"))),
                 "initializer \"a.weight\": offset: expected a number of bytes, found \"-1\"");

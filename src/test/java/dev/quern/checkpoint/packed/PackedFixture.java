@@ -30,7 +30,8 @@ public final class PackedFixture {
     public static PackedFixture of(String name) {
         Path folder = Path.of("test-data/packed", name);
         PackedFixture fixture = new PackedFixture();
-        fixture.config = (ObjectNode) MAPPER.readTree(folder.resolve("config.json").toFile());
+        fixture.config =
+                (ObjectNode) MAPPER.readTree(folder.resolve("config.json").toFile());
         return fixture.add(folder.resolve("model.safetensors"), tensor -> true);
     }
 
@@ -41,14 +42,18 @@ public final class PackedFixture {
     public PackedFixture add(Path file, java.util.function.Predicate<String> wanted) {
         try {
             byte[] bytes = Files.readAllBytes(file);
-            int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            int length =
+                    (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
             JsonNode header = MAPPER.readTree(new String(bytes, 8, length, StandardCharsets.UTF_8));
             header.properties().forEach(entry -> {
                 if (!entry.getKey().equals("__metadata__") && wanted.test(entry.getKey())) {
                     JsonNode value = entry.getValue();
                     int begin = 8 + length + value.get("data_offsets").get(0).intValue();
                     int end = 8 + length + value.get("data_offsets").get(1).intValue();
-                    put(entry.getKey(), value.get("dtype").stringValue(), value.get("shape").toString(),
+                    put(
+                            entry.getKey(),
+                            value.get("dtype").stringValue(),
+                            value.get("shape").toString(),
                             Arrays.copyOfRange(bytes, begin, end));
                 }
             });
@@ -117,8 +122,8 @@ public final class PackedFixture {
             Files.createDirectories(folder);
             Files.write(
                     folder.resolve("model.safetensors"),
-                    SafetensorsWriter.file(header.append("}").toString().getBytes(StandardCharsets.UTF_8),
-                            data.toByteArray()));
+                    SafetensorsWriter.file(
+                            header.append("}").toString().getBytes(StandardCharsets.UTF_8), data.toByteArray()));
             Files.writeString(folder.resolve("config.json"), config.toString());
             return folder;
         } catch (IOException e) {

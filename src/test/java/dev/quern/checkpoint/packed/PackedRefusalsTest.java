@@ -83,7 +83,10 @@ class PackedRefusalsTest {
     @CsvSource({"awq, gptq-8bit-rows", "gptq, hqq-4bit", "hqq, awq", "fp8, awq", "bitnet, awq", "mxfp4, awq"})
     void aMethodThatIsNotTheWeights(String method, String fixture) {
         InputException refusal = refusal(with(fixture, config -> {
-            config.put("quant_method", method).put("bits", 4).put("group_size", 96).remove("desc_act");
+            config.put("quant_method", method)
+                    .put("bits", 4)
+                    .put("group_size", 96)
+                    .remove("desc_act");
         }));
         assertThat(refusal.getMessage())
                 .satisfiesAnyOf(
@@ -98,18 +101,33 @@ class PackedRefusalsTest {
     @Test
     void codesWithoutScales() {
         refused(
-                PackedFixture.of("fp8-tensor").remove(Q + ".weight_scale").put("model.norm.weight_scale", "F32", "[]", new byte[4])
+                PackedFixture.of("fp8-tensor")
+                        .remove(Q + ".weight_scale")
+                        .put("model.norm.weight_scale", "F32", "[]", new byte[4])
                         .put("model.norm.weight", "F8_E4M3", "[4]", new byte[4]),
-                folder + ": tensor \"" + Q + ".weight\": is packed as F8_E4M3, and there are no scales to unpack it with");
+                folder + ": tensor \"" + Q
+                        + ".weight\": is packed as F8_E4M3, and there are no scales to unpack it with");
     }
 
     @ParameterizedTest
     @CsvSource({
-        "gptq-4bit, .qzeros", "gptq-4bit, .scales", "awq, .qzeros", "awq, .scales", "compressed-pack-4bit, .weight_scale",
-        "compressed-pack-4bit, .weight_shape", "compressed-nvfp4, .weight_global_scale",
-        "bitsandbytes-nf4, .weight.absmax", "bitsandbytes-nf4, .weight.quant_map", "bitsandbytes-nf4, .weight",
-        "bitsandbytes-nf4-nested, .weight.nested_absmax", "bitsandbytes-nf4-nested, .weight.nested_quant_map",
-        "bitsandbytes-int8, .weight", "hqq-4bit, .scale", "hqq-4bit, .zero", "hqq-4bit, .shape", "bitnet, .weight",
+        "gptq-4bit, .qzeros",
+        "gptq-4bit, .scales",
+        "awq, .qzeros",
+        "awq, .scales",
+        "compressed-pack-4bit, .weight_scale",
+        "compressed-pack-4bit, .weight_shape",
+        "compressed-nvfp4, .weight_global_scale",
+        "bitsandbytes-nf4, .weight.absmax",
+        "bitsandbytes-nf4, .weight.quant_map",
+        "bitsandbytes-nf4, .weight",
+        "bitsandbytes-nf4-nested, .weight.nested_absmax",
+        "bitsandbytes-nf4-nested, .weight.nested_quant_map",
+        "bitsandbytes-int8, .weight",
+        "hqq-4bit, .scale",
+        "hqq-4bit, .zero",
+        "hqq-4bit, .shape",
+        "bitnet, .weight",
         "fp8-blocks, .weight"
     })
     void aPartIsMissing(String fixture, String part) {
@@ -141,16 +159,21 @@ class PackedRefusalsTest {
                 "awq; .qzeros; I32; [8, 3]; .qzeros; expected the shape [3, 8], found [8, 3]",
                 "awq; .scales; F16; [64, 3]; .scales; expected the shape [3, 64], found [64, 3]",
                 "fp8-blocks; .weight; U8; [40, 72]; .weight; expected F8_E4M3 or F8_E5M2, found U8",
-                "compressed-pack-4bit; .weight_packed; I32; [72, 6]; .weight_shape; says [36, 96], the packed weight has 72 rows",
-                "compressed-pack-4bit; .weight_scale; BF16; [54, 2]; .weight_scale; expected the shape [36, 3], found [54, 2]",
-                "compressed-pack-4bit-zeros; .weight_zero_point; I32; [2, 5]; .weight_zero_point; expected the shape [5, 2], found [2, 5]",
-                "compressed-nvfp4; .weight_scale; F8_E4M3; [8, 6]; .weight_scale; expected the shape [6, 8], found [8, 6]",
+                "compressed-pack-4bit; .weight_packed; I32; [72, 6]; .weight_shape; says [36, 96], the packed weight"
+                        + " has 72 rows",
+                "compressed-pack-4bit; .weight_scale; BF16; [54, 2]; .weight_scale; expected the shape [36, 3], found"
+                        + " [54, 2]",
+                "compressed-pack-4bit-zeros; .weight_zero_point; I32; [2, 5]; .weight_zero_point; expected the shape"
+                        + " [5, 2], found [2, 5]",
+                "compressed-nvfp4; .weight_scale; F8_E4M3; [8, 6]; .weight_scale; expected the shape [6, 8], found [8,"
+                        + " 6]",
                 "compressed-int8-channel; .weight; U8; [36, 96]; .weight; expected I8, found U8",
                 "bitsandbytes-nf4; .weight; U8; [1728]; ; ",
                 "bitsandbytes-int8; .SCB; F32; [6, 8]; .SCB; expected the shape [48], found [6, 8]",
                 "hqq-4bit; .scale; I16; [60, 1]; .scale; expected floats, found I16",
                 "bitnet; .weight_scale; U8; [2]; .weight_scale; expected floats, found U8",
-                "modelopt-nvfp4; .weight_scale; F8_E4M3; [8, 6]; .weight_scale; expected the shape [6, 8], found [8, 6]",
+                "modelopt-nvfp4; .weight_scale; F8_E4M3; [8, 6]; .weight_scale; expected the shape [6, 8], found [8,"
+                        + " 6]",
                 "modelopt-nvfp4; .weight_scale; U8; [6, 8]; .weight_scale; expected F8_E4M3, found U8",
             })
     void aPartHasAnotherTypeOrShape(
@@ -195,7 +218,9 @@ class PackedRefusalsTest {
 
     @Test
     void bitsThatAreNotThere() {
-        refused(with("gptq-4bit", config -> config.remove("bits")), config() + ": quantization_config.bits: is not there");
+        refused(
+                with("gptq-4bit", config -> config.remove("bits")),
+                config() + ": quantization_config.bits: is not there");
         refused(
                 with("gptq-4bit", config -> config.put("bits", "four")),
                 config() + ": quantization_config.bits: expected an integer, found \"four\"");
@@ -228,12 +253,16 @@ class PackedRefusalsTest {
     void formatsOfCompressedTensorsThatAreNotRead() {
         refused(
                 with("compressed-pack-4bit", config -> config.put("format", "marlin-24")),
-                folder + ": tensor \"" + Q + ".weight\": is in the compressed-tensors format \"marlin-24\", which is not"
+                folder + ": tensor \"" + Q
+                        + ".weight\": is in the compressed-tensors format \"marlin-24\", which is not"
                         + " read; known: pack-quantized, int-quantized, float-quantized, naive-quantized,"
                         + " nvfp4-pack-quantized, mxfp4-pack-quantized");
         refused(
-                with("compressed-pack-4bit", config -> config.putObject("sparsity_config").put("format", "sparse-24-bitmask")),
-                config() + ": quantization_config.sparsity_config.format: \"sparse-24-bitmask\" is a packing that is not"
+                with(
+                        "compressed-pack-4bit",
+                        config -> config.putObject("sparsity_config").put("format", "sparse-24-bitmask")),
+                config()
+                        + ": quantization_config.sparsity_config.format: \"sparse-24-bitmask\" is a packing that is not"
                         + " read; known: dense");
     }
 
@@ -246,25 +275,37 @@ class PackedRefusalsTest {
                 with("compressed-pack-4bit", config -> group(config).putArray("targets")),
                 config() + ": quantization_config.config_groups.group_0.targets: is not there");
         refused(
-                with("compressed-pack-4bit", config -> group(config).putArray("targets").add("re:.*k_proj")),
+                with(
+                        "compressed-pack-4bit",
+                        config -> group(config).putArray("targets").add("re:.*k_proj")),
                 config() + ": quantization_config.config_groups: no group targets \"" + Q + "\"");
         refused(
-                with("compressed-pack-4bit", config -> ((ObjectNode) config.get("config_groups"))
-                        .set("group_1", group(config).deepCopy())),
+                with(
+                        "compressed-pack-4bit",
+                        config -> ((ObjectNode) config.get("config_groups"))
+                                .set("group_1", group(config).deepCopy())),
                 config() + ": quantization_config.config_groups: several groups target the class of \"" + Q + "\"");
         refused(
-                with("compressed-pack-4bit", config -> ((ObjectNode) group(config).get("weights")).put("num_bits", 9)),
-                config() + ": quantization_config.config_groups.group_0.weights.num_bits: expected 1, 2, 3, 4, 5, 6, 7 or"
-                        + " 8, found 9");
+                with(
+                        "compressed-pack-4bit",
+                        config -> ((ObjectNode) group(config).get("weights")).put("num_bits", 9)),
+                config()
+                        + ": quantization_config.config_groups.group_0.weights.num_bits: expected 1, 2, 3, 4, 5, 6, 7"
+                        + " or 8, found 9");
         refused(
-                with("compressed-pack-4bit", config -> ((ObjectNode) group(config).get("weights")).put("num_bits", "4")),
+                with(
+                        "compressed-pack-4bit",
+                        config -> ((ObjectNode) group(config).get("weights")).put("num_bits", "4")),
                 config() + ": quantization_config.config_groups.group_0.weights.num_bits: expected an integer");
         refused(
                 with("compressed-pack-4bit", config -> config.putArray("ignore").add("re:.*q_proj")),
                 config() + ": quantization_config.ignore: lists \"" + Q + "\", and it is packed");
         refused(
-                with("compressed-float8-blocks", config -> ((ObjectNode) group(config).get("weights"))
-                        .putArray("block_structure").add(16)),
+                with(
+                        "compressed-float8-blocks",
+                        config -> ((ObjectNode) group(config).get("weights"))
+                                .putArray("block_structure")
+                                .add(16)),
                 config() + ": quantization_config.config_groups.group_0.weights.block_structure: expected two block"
                         + " sizes, found [16]");
     }
@@ -299,18 +340,26 @@ class PackedRefusalsTest {
     @Test
     void scalesThatFitNoWeight() {
         refused(
-                with("fp8-blocks", config -> config.putArray("weight_block_size").add(16).add(16)),
-                file() + ": tensor \"" + Q + ".weight_scale_inv\": its shape [3, 3] does not fit a weight of shape [40, 72]"
+                with(
+                        "fp8-blocks",
+                        config -> config.putArray("weight_block_size").add(16).add(16)),
+                file() + ": tensor \"" + Q
+                        + ".weight_scale_inv\": its shape [3, 3] does not fit a weight of shape [40, 72]"
                         + " in blocks of [16, 16]");
         refused(
-                with("fp8-blocks", config -> config.putArray("weight_block_size").add(16)),
+                with(
+                        "fp8-blocks",
+                        config -> config.putArray("weight_block_size").add(16)),
                 config() + ": quantization_config.weight_block_size: expected two block sizes, found [16]");
         refused(
-                with("fp8-blocks", config -> config.putArray("weight_block_size").add(0).add(16)),
+                with(
+                        "fp8-blocks",
+                        config -> config.putArray("weight_block_size").add(0).add(16)),
                 config() + ": quantization_config.weight_block_size: expected two block sizes, found [0, 16]");
         refused(
                 with("fp8-blocks", config -> config.remove("weight_block_size")),
-                file() + ": tensor \"" + Q + ".weight_scale_inv\": its shape [3, 3] does not fit a weight of shape [40, 72]");
+                file() + ": tensor \"" + Q
+                        + ".weight_scale_inv\": its shape [3, 3] does not fit a weight of shape [40, 72]");
     }
 
     @Test
@@ -319,23 +368,26 @@ class PackedRefusalsTest {
                 with("gptq-4bit", config -> config.putObject("dynamic").putObject("-:.*q_proj")),
                 config() + ": quantization_config.dynamic: says that \"" + Q + "\" is not packed, and it is");
         refused(
-                with("gptq-4bit", config -> config.putObject("dynamic").putObject("+:.*q_proj").put("bits", 7)),
+                with(
+                        "gptq-4bit",
+                        config -> config.putObject("dynamic")
+                                .putObject("+:.*q_proj")
+                                .put("bits", 7)),
                 config() + ": quantization_config.dynamic: expected 2, 3, 4 or 8, found 7");
         PackedFixture eight = with("gptq-8bit", config -> {
             config.put("bits", 4);
             config.putObject("dynamic").putObject(".*q_proj").put("bits", 8);
         });
         try (Checkpoint checkpoint = Checkpoints.open(eight.write(folder))) {
-            assertThat(checkpoint.open(Q + ".weight", Shape.of(64, 96)).info().shape()).isEqualTo(Shape.of(64, 96));
+            assertThat(checkpoint.open(Q + ".weight", Shape.of(64, 96)).info().shape())
+                    .isEqualTo(Shape.of(64, 96));
         }
     }
 
     @Test
     void statesOfBitsAndBytes() {
         String state = Q + ".weight.quant_state.bitsandbytes__nf4";
-        refused(
-                state("bitsandbytes-nf4", state, "{"),
-                file() + ": tensor \"" + state + "\": is not JSON");
+        refused(state("bitsandbytes-nf4", state, "{"), file() + ": tensor \"" + state + "\": is not JSON");
         refused(
                 state("bitsandbytes-nf4", state, "{\"shape\":[48],\"blocksize\":64}"),
                 file() + ": tensor \"" + state + "\": expected the shape of a matrix, found [48]");
@@ -361,10 +413,14 @@ class PackedRefusalsTest {
     @Test
     void bitsOfBitsAndBytes() {
         refused(
-                with("bitsandbytes-int8", config -> config.put("load_in_8bit", false).put("load_in_4bit", true)),
+                with(
+                        "bitsandbytes-int8",
+                        config -> config.put("load_in_8bit", false).put("load_in_4bit", true)),
                 config() + ": quantization_config.load_in_4bit: is true, but \"" + Q + "\" is packed in 8 bits");
         refused(
-                with("bitsandbytes-nf4", config -> config.put("load_in_8bit", true).put("load_in_4bit", false)),
+                with(
+                        "bitsandbytes-nf4",
+                        config -> config.put("load_in_8bit", true).put("load_in_4bit", false)),
                 config() + ": quantization_config.load_in_8bit: is true, but \"" + Q + "\" is packed in 4 bits");
         refused(
                 PackedFixture.of("bitsandbytes-int8").put(Q + ".weight_format", "U8", "[]", new byte[] {2}),
@@ -374,7 +430,8 @@ class PackedRefusalsTest {
     @Test
     void factsOfHqq() {
         refused(
-                PackedFixture.of("hqq-4bit").put(Q + ".packing", "U8", "[7]", "5bit_u8".getBytes(StandardCharsets.UTF_8)),
+                PackedFixture.of("hqq-4bit")
+                        .put(Q + ".packing", "U8", "[7]", "5bit_u8".getBytes(StandardCharsets.UTF_8)),
                 folder + ": tensor \"" + Q + ".packing\": the packing \"5bit_u8\" is not read; known: 8bit_u8, 4bit_u8,"
                         + " 3bit_32, 2bit_u8, 1bit_u8");
         refused(
@@ -385,11 +442,13 @@ class PackedRefusalsTest {
                 folder + ": tensor \"" + Q + ".group_size\": 7 does not divide the 3840 weights");
         refused(
                 PackedFixture.of("hqq-4bit").setLong(Q + ".shape", 0, 64),
-                file() + ": tensor \"" + Q + ".W_q\": expected 2560 bytes for 5120 weights in the packing 4bit_u8, found U8"
+                file() + ": tensor \"" + Q
+                        + ".W_q\": expected 2560 bytes for 5120 weights in the packing 4bit_u8, found U8"
                         + " [30, 64]");
         refused(
                 PackedFixture.of("hqq-4bit").setLong(Q + ".shape", 0, Long.MAX_VALUE),
-                file() + ": tensor \"" + Q + ".shape\": expected the shape of a matrix, found [9223372036854775807, 80]");
+                file() + ": tensor \"" + Q
+                        + ".shape\": expected the shape of a matrix, found [9223372036854775807, 80]");
         refused(
                 PackedFixture.of("hqq-4bit").put(Q + ".quant_zero", "U8", "[]", new byte[] {1}),
                 folder + ": tensor \"" + Q + ".quant_zero\": scales and zero points are packed themselves, which is not"
@@ -403,8 +462,9 @@ class PackedRefusalsTest {
                 file() + ": tensor \"" + Q + ".weight\": its weight_scale is 0.0, which does not divide");
         refused(
                 with("bitnet-auto", config -> config.put("quantization_mode", "online")),
-                config() + ": quantization_config.quantization_mode: is \"online\": the weights are rounded to three values"
-                        + " when the model runs, which GGUF cannot say");
+                config()
+                        + ": quantization_config.quantization_mode: is \"online\": the weights are rounded to three"
+                        + " values when the model runs, which GGUF cannot say");
         refused(
                 PackedFixture.of("modelopt-nvfp4").put(Q + ".pre_quant_scale", "F32", "[128]", new byte[512]),
                 folder + ": tensor \"" + Q + ".pre_quant_scale\": scales activations (AWQ), which GGUF cannot hold");
@@ -414,7 +474,8 @@ class PackedRefusalsTest {
         String experts = "model.layers.0.mlp.experts.down_proj";
         refused(
                 PackedFixture.of("mxfp4").retype(experts + "_blocks", "U8", "[2, 6, 6, 8]"),
-                file() + ": tensor \"" + experts + "_blocks\": expected blocks of 16 bytes, found the shape [2, 6, 6, 8]");
+                file() + ": tensor \"" + experts
+                        + "_blocks\": expected blocks of 16 bytes, found the shape [2, 6, 6, 8]");
     }
 
     @Test
@@ -422,24 +483,28 @@ class PackedRefusalsTest {
         PackedFixture fixture = PackedFixture.of("modelopt-nvfp4");
         fixture.bytes(Q + ".weight_scale")[9] |= (byte) 0x80;
         try (Checkpoint checkpoint = Checkpoints.open(fixture.write(folder))) {
-            var blocks = checkpoint.open(Q + ".weight", Shape.of(6, 128)).blocks().orElseThrow();
+            var blocks =
+                    checkpoint.open(Q + ".weight", Shape.of(6, 128)).blocks().orElseThrow();
             byte[] row = new byte[(int) blocks.rowBytes()];
             blocks.reader().readRows(0, 1, row, 0);
             assertThatThrownBy(() -> blocks.reader().readRows(1, 1, row, 0))
                     .isInstanceOf(InputException.class)
-                    .hasMessage(file() + ": tensor \"" + Q + ".weight_scale\": scale 9 is negative, and GGUF's NVFP4 scales"
-                            + " have no sign; --dequantize reads it");
+                    .hasMessage(
+                            file() + ": tensor \"" + Q + ".weight_scale\": scale 9 is negative, and GGUF's NVFP4 scales"
+                                    + " have no sign; --dequantize reads it");
         }
     }
 
     @Test
     void theShapeThatTheModelCallsFor() {
-        try (Checkpoint checkpoint = Checkpoints.open(PackedFixture.of("gptq-4bit").write(folder))) {
+        try (Checkpoint checkpoint =
+                Checkpoints.open(PackedFixture.of("gptq-4bit").write(folder))) {
             assertThatThrownBy(() -> checkpoint.open(Q + ".weight", Shape.of(96, 64)))
                     .isInstanceOf(InputException.class)
                     .hasMessage(file() + ": tensor \"" + Q + ".weight\": expected the shape [96, 64], found [64, 96]"
                             + " (unpacked from GPTQ (4-bit))");
-            assertThat(checkpoint.open(Q + ".bias", Shape.of(64)).info().shape()).isEqualTo(Shape.of(64));
+            assertThat(checkpoint.open(Q + ".bias", Shape.of(64)).info().shape())
+                    .isEqualTo(Shape.of(64));
         }
     }
 
@@ -452,9 +517,12 @@ class PackedRefusalsTest {
             assertThat(checkpoint.packing()).contains("GPTQ (4-bit)");
         }
         Files.delete(folder.resolve("quantize_config.json"));
-        PackedFixture.of("modelopt-fp8").configure(root -> root.remove("quantization_config")).write(folder);
+        PackedFixture.of("modelopt-fp8")
+                .configure(root -> root.remove("quantization_config"))
+                .write(folder);
         Files.writeString(
-                folder.resolve("hf_quant_config.json"), "{\"producer\":{\"name\":\"modelopt\"},\"quantization\":{\"quant_algo\":\"FP8\"}}");
+                folder.resolve("hf_quant_config.json"),
+                "{\"producer\":{\"name\":\"modelopt\"},\"quantization\":{\"quant_algo\":\"FP8\"}}");
         try (Checkpoint checkpoint = Checkpoints.open(folder)) {
             assertThat(checkpoint.packing()).contains("ModelOpt (FP8)");
         }
@@ -462,26 +530,35 @@ class PackedRefusalsTest {
 
     @Test
     void autoRoundInTheLayoutsOfOthers() {
-        for (String[] known : List.of(new String[] {"gptq-4bit", "auto_round:auto_gptq", "GPTQ (4-bit)"},
+        for (String[] known : List.of(
+                new String[] {"gptq-4bit", "auto_round:auto_gptq", "GPTQ (4-bit)"},
                 new String[] {"awq", "auto_round:auto_awq", "AWQ (4-bit)"})) {
-            PackedFixture fixture = with(known[0], config -> config.put("quant_method", "auto-round").put("packing_format", known[1]));
+            PackedFixture fixture = with(
+                    known[0], config -> config.put("quant_method", "auto-round").put("packing_format", known[1]));
             try (Checkpoint checkpoint = Checkpoints.open(fixture.write(folder))) {
                 assertThat(checkpoint.packing()).contains(known[2]);
             }
         }
         refused(
                 with("awq", config -> config.put("quant_method", "auto-round").put("packing_format", "auto_round:fp8")),
-                config() + ": quantization_config.packing_format: \"auto_round:fp8\" is a packing that is not read; known:"
-                        + " auto_round:auto_gptq, auto_round:auto_awq");
+                config()
+                        + ": quantization_config.packing_format: \"auto_round:fp8\" is a packing that is not read;"
+                        + " known: auto_round:auto_gptq, auto_round:auto_awq");
     }
 
     /** Bits of one code beside the other's: what a zero point of 0 looks like under either convention. */
     @Test
     void aZeroPointOfNothing() {
         PackedFixture fixture = PackedFixture.of("gptq-4bit");
-        ByteBuffer.wrap(fixture.bytes(Q + ".qzeros")).order(ByteOrder.LITTLE_ENDIAN).putInt(0, 0xffff_ffff);
-        ByteBuffer.wrap(fixture.bytes(Q + ".qweight")).order(ByteOrder.LITTLE_ENDIAN).putInt(0, 0x0000_0003);
-        ByteBuffer.wrap(fixture.bytes(Q + ".scales")).order(ByteOrder.LITTLE_ENDIAN).putShort(0, Float.floatToFloat16(2));
+        ByteBuffer.wrap(fixture.bytes(Q + ".qzeros"))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(0, 0xffff_ffff);
+        ByteBuffer.wrap(fixture.bytes(Q + ".qweight"))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(0, 0x0000_0003);
+        ByteBuffer.wrap(fixture.bytes(Q + ".scales"))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putShort(0, Float.floatToFloat16(2));
         try (Checkpoint checkpoint = Checkpoints.open(fixture.write(folder))) {
             float[] row = new float[96];
             checkpoint.open(Q + ".weight", Shape.of(64, 96)).readRows(0, 1, row, 0);

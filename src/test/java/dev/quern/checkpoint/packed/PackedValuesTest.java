@@ -70,7 +70,9 @@ class PackedValuesTest {
         expected.readRows(0, rows, right, 0);
         float[] whole = new float[rows * length + 3];
         found.readRows(0, rows, whole, 3);
-        assertThat(java.util.Arrays.copyOfRange(whole, 3, whole.length)).as("%s, all rows", name).isEqualTo(right);
+        assertThat(java.util.Arrays.copyOfRange(whole, 3, whole.length))
+                .as("%s, all rows", name)
+                .isEqualTo(right);
         Random random = new Random(3);
         for (int i = 0; i < 20; i++) {
             int first = random.nextInt(rows);

@@ -40,7 +40,9 @@ class SafetensorsFixtureTest {
         JsonNode bits = Objects.requireNonNull(expected.get("bits"));
         assertThat(values).as(name).hasSize(bits.size());
         for (int i = 0; i < values.length; i++) {
-            assertThat(Float.floatToIntBits(values[i])).as("%s element %s", name, i).isEqualTo(bits.get(i).intValue());
+            assertThat(Float.floatToIntBits(values[i]))
+                    .as("%s element %s", name, i)
+                    .isEqualTo(bits.get(i).intValue());
         }
     }
 }

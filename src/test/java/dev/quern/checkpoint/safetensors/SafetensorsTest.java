@@ -415,11 +415,11 @@ class SafetensorsTest {
     @Test
     void truthThatIsTwo() {
         byte[] header = ("{" + entry("w", "BOOL", "[3]", 0, 3) + "}").getBytes(StandardCharsets.UTF_8);
-        Path path = Hostile.write(
-                directory, "model.safetensors", SafetensorsWriter.file(header, new byte[] {0, 1, 2}));
+        Path path = Hostile.write(directory, "model.safetensors", SafetensorsWriter.file(header, new byte[] {0, 1, 2}));
         try (MappedFile file = MappedFile.open(path)) {
             float[] values = new float[3];
-            java.util.Objects.requireNonNull(SafetensorsFile.read(file).tensors().get("w"))
+            java.util.Objects.requireNonNull(
+                            SafetensorsFile.read(file).tensors().get("w"))
                     .readRows(0, 1, values, 0);
             assertThat(values).containsExactly(0, 1, 1);
         }

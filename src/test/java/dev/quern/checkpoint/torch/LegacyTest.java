@@ -20,8 +20,21 @@ import org.junit.jupiter.api.io.TempDir;
 /** Every way a file of the format before PyTorch 1.6 can be wrong, each with its message. */
 class LegacyTest {
     private static final byte[] MAGIC = {
-        (byte) 0x80, 2, (byte) 0x8a, 10, 0x6c, (byte) 0xfc, (byte) 0x9c, 0x46, (byte) 0xf9, 0x20, 0x6a, (byte) 0xa8,
-        0x50, 0x19, '.'
+        (byte) 0x80,
+        2,
+        (byte) 0x8a,
+        10,
+        0x6c,
+        (byte) 0xfc,
+        (byte) 0x9c,
+        0x46,
+        (byte) 0xf9,
+        0x20,
+        0x6a,
+        (byte) 0xa8,
+        0x50,
+        0x19,
+        '.'
     };
 
     @TempDir
@@ -159,10 +172,12 @@ class LegacyTest {
     @Test
     void l2OtherProtocolVersion() {
         refused(
-                file -> file.protocol = PickleWriter.protocol2().integer(1000).op('.').bytes(),
+                file -> file.protocol =
+                        PickleWriter.protocol2().integer(1000).op('.').bytes(),
                 "has another protocol version than 1001");
         refused(
-                file -> file.protocol = PickleWriter.protocol2().text("1001").op('.').bytes(),
+                file -> file.protocol =
+                        PickleWriter.protocol2().text("1001").op('.').bytes(),
                 "has another protocol version than 1001");
     }
 
@@ -212,12 +227,8 @@ class LegacyTest {
     @Test
     void l9DataCutShort() {
         byte[] whole = new Legacy().bytes();
-        refused(
-                Arrays.copyOf(whole, whole.length - 1),
-                "storage 1: expected 16 bytes, the file ends after 15");
-        refused(
-                Arrays.copyOf(whole, whole.length - 20),
-                "storage 1: expected 8 bytes, the file ends after 4");
+        refused(Arrays.copyOf(whole, whole.length - 1), "storage 1: expected 16 bytes, the file ends after 15");
+        refused(Arrays.copyOf(whole, whole.length - 20), "storage 1: expected 8 bytes, the file ends after 4");
     }
 
     /** The reference returns such a tensor with whatever was in its memory. */
@@ -330,8 +341,11 @@ class LegacyTest {
                 file -> file.keys = PickleWriter.protocol2().op('}', '.').bytes(),
                 "has a dict where the list of storage keys belongs");
         refused(
-                file -> file.keys =
-                        PickleWriter.protocol2().op(']', '(').integer(0).op('e', '.').bytes(),
+                file -> file.keys = PickleWriter.protocol2()
+                        .op(']', '(')
+                        .integer(0)
+                        .op('e', '.')
+                        .bytes(),
                 "lists the integer 0 as a storage key, expected a text");
     }
 

@@ -780,7 +780,8 @@ class PickleTest {
     }
 
     private static PickleValue unpickle(byte[] pickle) {
-        return new Unpickler(Path.of("x"), "data.pkl", MemorySegment.ofArray(pickle), 0, new StorageTable(false)).read();
+        return new Unpickler(Path.of("x"), "data.pkl", MemorySegment.ofArray(pickle), 0, new StorageTable(false))
+                .read();
     }
 
     // What the file holds

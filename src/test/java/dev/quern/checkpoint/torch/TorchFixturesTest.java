@@ -34,7 +34,8 @@ class TorchFixturesTest {
     @ParameterizedTest
     @MethodSource("readable")
     void readsWhatTorchReads(Path path) {
-        JsonNode expected = values(path.resolveSibling("")).get(path.getFileName().toString());
+        JsonNode expected =
+                values(path.resolveSibling("")).get(path.getFileName().toString());
         try (MappedFile file = MappedFile.open(path)) {
             Map<String, TensorSource> found = TorchFile.read(file).tensors();
             assertThat(List.copyOf(found.keySet())).isEqualTo(List.copyOf(expected.propertyNames()));
