@@ -8,21 +8,19 @@ import dev.quern.quantization.CodecWarmup;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
-import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Conversion {
     /** Values in a tile: half a MiB of floats stays in a core's second-level cache while every codec looks at it. */
-    private static final int TILE_VALUES = 1 << 17;
+    static final int TILE_VALUES = 1 << 17;
 
     /** Up to here the scalar codecs are done before the vector kernels are compiled (measured with Q4_0 on two cores). */
     private static final long WARMED_VALUES = 64 << 20;
@@ -303,12 +301,14 @@ public final class Conversion {
                 .begin(
                         "converting",
                         places.values().stream().mapToLong(Tiles::valuesLeft).sum());
-        Tiles tiles = new Tiles(places.values().iterator());
+        Tiles tiles = new Tiles(places.values());
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+        AtomicInteger workers = new AtomicInteger();
         Runnable work = () -> {
+            boolean fromEnd = workers.getAndIncrement() % 2 == 1;
             TileWorker worker = new TileWorker(options, codecOf);
             // A flag instead of interrupts: an interrupt would close the channels for every thread.
-            for (Tile tile = tiles.next(); tile != null && failure.get() == null; tile = tiles.next()) {
+            for (Tile tile = tiles.next(fromEnd); tile != null && failure.get() == null; tile = tiles.next(fromEnd)) {
                 try {
                     worker.write(tile);
                     options.progress()
@@ -359,51 +359,5 @@ public final class Conversion {
             }
         }
         return places;
-    }
-
-    /** Hands out tiles, one after the other, to whoever asks; of a run that goes on, only those that are missing. */
-    private static final class Tiles {
-        private final Iterator<List<Target.Place>> tensors;
-        private List<Target.Place> places = List.of();
-        private Map<Target.Place, Long> rowsDone = Map.of();
-        private long row;
-
-        Tiles(Iterator<List<Target.Place>> tensors) {
-            this.tensors = tensors;
-        }
-
-        static long valuesLeft(List<Target.Place> places) {
-            Shape shape = places.getFirst().tensor().source().info().shape();
-            return (shape.rows() - firstMissing(places)) * shape.rowLength();
-        }
-
-        private static long firstMissing(List<Target.Place> places) {
-            return places.stream().mapToLong(Target.Place::rowsDone).min().orElse(0);
-        }
-
-        synchronized @Nullable Tile next() {
-            while (places.isEmpty() || row >= source().info().shape().rows()) {
-                if (!tensors.hasNext()) {
-                    return null;
-                }
-                places = tensors.next();
-                row = firstMissing(places);
-                rowsDone = places.stream().collect(Collectors.toMap(place -> place, Target.Place::rowsDone));
-            }
-            TensorSource source = source();
-            long first = row;
-            long length = Math.max(1, source.info().shape().rowLength());
-            int rows = (int) Math.min(source.info().shape().rows() - row, Math.max(1, TILE_VALUES / length));
-            row += rows;
-            // What is there was written in tiles of the same size, so a tile is missing whole or not at all.
-            List<Target.Place> missing = places.stream()
-                    .filter(place -> rowsDone.getOrDefault(place, 0L) <= first)
-                    .toList();
-            return new Tile(source, missing, first, rows);
-        }
-
-        private TensorSource source() {
-            return places.getFirst().tensor().source();
-        }
     }
 }

@@ -1,0 +1,83 @@
+package dev.quern.pipeline;
+
+import dev.quern.pipeline.Conversion.Tile;
+import dev.quern.tensor.Shape;
+import dev.quern.tensor.TensorSource;
+import java.util.ArrayDeque;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Hands out tiles to whoever asks, those of one tensor in order; of a run that goes on, only those that are missing. Half
+ * of the workers take tensors from the beginning and half from the end: the first tensors of a file (output matrix,
+ * embedding) often have another type than the last, and while one type's kernels are still being compiled, somebody works
+ * with those of the other.
+ */
+final class Tiles {
+    private final Deque<List<Target.Place>> tensors;
+    private final Cursor beginning = new Cursor();
+    private final Cursor end = new Cursor();
+
+    /** @param tensors each tensor's places in all outputs, in the order of the first output */
+    Tiles(Collection<List<Target.Place>> tensors) {
+        this.tensors = new ArrayDeque<>(tensors);
+    }
+
+    /** Values of a tensor that still have to be made. */
+    static long valuesLeft(List<Target.Place> places) {
+        Shape shape = places.getFirst().tensor().source().info().shape();
+        return (shape.rows() - firstMissing(places)) * shape.rowLength();
+    }
+
+    private static long firstMissing(List<Target.Place> places) {
+        return places.stream().mapToLong(Target.Place::rowsDone).min().orElse(0);
+    }
+
+    /** @return null when nothing is left that somebody else has not taken */
+    synchronized @Nullable Tile next(boolean fromEnd) {
+        Cursor own = fromEnd ? end : beginning;
+        while (own.isDone() && !tensors.isEmpty()) {
+            own.begin(fromEnd ? tensors.removeLast() : tensors.removeFirst());
+        }
+        Cursor chosen = own.isDone() ? fromEnd ? beginning : end : own;
+        return chosen.isDone() ? null : chosen.take();
+    }
+
+    /** A tensor that is being worked on. */
+    private static final class Cursor {
+        private List<Target.Place> places = List.of();
+        private Map<Target.Place, Long> rowsDone = Map.of();
+        private long row;
+
+        boolean isDone() {
+            return places.isEmpty() || row >= source().info().shape().rows();
+        }
+
+        void begin(List<Target.Place> tensor) {
+            places = tensor;
+            row = firstMissing(tensor);
+            rowsDone = tensor.stream().collect(Collectors.toMap(place -> place, Target.Place::rowsDone));
+        }
+
+        Tile take() {
+            TensorSource source = source();
+            long first = row;
+            long length = Math.max(1, source.info().shape().rowLength());
+            int rows = (int) Math.min(source.info().shape().rows() - row, Math.max(1, Conversion.TILE_VALUES / length));
+            row += rows;
+            // What is there was written in tiles of the same size, so a tile is missing whole or not at all.
+            List<Target.Place> missing = places.stream()
+                    .filter(place -> rowsDone.getOrDefault(place, 0L) <= first)
+                    .toList();
+            return new Tile(source, missing, first, rows);
+        }
+
+        private TensorSource source() {
+            return places.getFirst().tensor().source();
+        }
+    }
+}
