@@ -28,6 +28,7 @@ class ArchitectureTest {
 
     private static Map<String, List<String>> mayKnow() {
         var edges = new LinkedHashMap<String, List<String>>();
+        edges.put("concurrent", List.of());
         edges.put("io", List.of());
         edges.put("tensor", List.of("io"));
         edges.put("quantization", List.of("tensor", "io"));
@@ -42,10 +43,20 @@ class ArchitectureTest {
         // The forward pass is where activations are, so it is what fills importance's sums.
         edges.put(
                 "evaluation",
-                List.of("io", "tensor", "quantization", "gguf", "tokenizer", "architecture", "importance"));
+                List.of(
+                        // The one way to share work out among threads.
+                        "concurrent",
+                        "io",
+                        "tensor",
+                        "quantization",
+                        "gguf",
+                        "tokenizer",
+                        "architecture",
+                        "importance"));
         edges.put(
                 "pipeline",
                 List.of(
+                        "concurrent",
                         "io",
                         "tensor",
                         "quantization",
@@ -58,7 +69,15 @@ class ArchitectureTest {
                         "evaluation"));
         edges.put(
                 "verification",
-                List.of("io", "tensor", "quantization", "gguf", "architecture", "importance", "pipeline"));
+                List.of(
+                        "concurrent",
+                        "io",
+                        "tensor",
+                        "quantization",
+                        "gguf",
+                        "architecture",
+                        "importance",
+                        "pipeline"));
         edges.put("report", List.copyOf(edges.keySet()));
         // A run makes its report, and reads earlier ones to measure drift.
         edges.put("batch", List.copyOf(edges.keySet()));

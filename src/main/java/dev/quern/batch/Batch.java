@@ -1,5 +1,6 @@
 package dev.quern.batch;
 
+import dev.quern.concurrent.Workers;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Progress;
@@ -22,10 +23,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -140,38 +137,27 @@ public final class Batch {
     private void runAll(RunRecord record, GateJudge judge, List<RunReport.TextFile> texts) {
         AtomicBoolean stopped = new AtomicBoolean();
         int threads = Math.max(1, options.threads() / options.concurrency());
-        List<Future<?>> futures = new ArrayList<>();
-        try (ExecutorService workers = Executors.newFixedThreadPool(options.concurrency())) {
-            int index = 0;
-            for (Map.Entry<Recipe.Input, List<Recipe.Output>> entry : work.entrySet()) {
-                int at = index++;
-                futures.add(workers.submit(() -> {
-                    if (stopped.get()) {
-                        return;
-                    }
-                    RunReport.SourceResult result = new SourceRun(
-                                    recipe, entry.getKey(), entry.getValue(), record, options, listener, threads)
-                            .run(judge);
-                    boolean broken = result.status() == Status.FAILED || result.status() == Status.REFUSED;
-                    if (broken && !options.continueOnError()) {
-                        stopped.set(true);
-                    }
-                    finished(at, result, texts);
-                }));
-            }
-            for (Future<?> future : futures) {
-                future.get();
-            }
-        } catch (ExecutionException e) {
-            stopped.set(true);
-            switch (e.getCause()) {
-                case RuntimeException cause -> throw cause;
-                case Error cause -> throw cause;
-                case null, default -> throw new IllegalStateException(e);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
+        List<Map.Entry<Recipe.Input, List<Recipe.Output>>> entries = List.copyOf(work.entrySet());
+        try (Workers workers = new Workers(options.concurrency(), "source")) {
+            workers.each(entries.size(), (at, worker) -> {
+                if (stopped.get()) {
+                    return;
+                }
+                RunReport.SourceResult result = new SourceRun(new SourceWork(
+                                recipe,
+                                entries.get(at).getKey(),
+                                entries.get(at).getValue(),
+                                record,
+                                options,
+                                listener,
+                                threads))
+                        .run(judge);
+                boolean broken = result.status() == Status.FAILED || result.status() == Status.REFUSED;
+                if (broken && !options.continueOnError()) {
+                    stopped.set(true);
+                }
+                finished(at, result, texts);
+            });
         }
     }
 

@@ -4,6 +4,7 @@ import dev.quern.evaluation.Gate;
 import dev.quern.evaluation.Quantity;
 import dev.quern.io.InputException;
 import dev.quern.io.JsonSchema;
+import dev.quern.io.Sha256;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
@@ -64,7 +65,7 @@ public final class RecipeReader {
         Path directory = optionalPath(root, "", "output").orElseGet(() -> paths.path("out"));
         return new Recipe(
                 file,
-                Digests.sha256(document.bytes()),
+                Sha256.of(document.bytes()),
                 text(root, "name").orElse(String.valueOf(file.getFileName())),
                 directory,
                 sources,

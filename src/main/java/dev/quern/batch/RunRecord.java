@@ -4,10 +4,10 @@ import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
+import dev.quern.io.Sha256;
 import dev.quern.report.ReportFile;
 import dev.quern.report.RunReport;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -134,14 +134,14 @@ final class RunRecord implements AutoCloseable {
                 return known.sha256();
             }
         }
-        Stamp taken = stamp(file, Digests.sha256(file));
+        Stamp taken = stamp(file, Sha256.ofFile(file));
         synchronized (this) {
             contents.stamps().put(key, taken);
         }
         return taken.sha256();
     }
 
-    /** Notes a hash that was taken while the file was written. */
+    /** The file as it is now, with the hash that it is known to have. */
     private static Stamp stamp(Path file, String sha256) {
         try {
             BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
@@ -226,10 +226,7 @@ final class RunRecord implements AutoCloseable {
         } catch (IOException e) {
             throw OutputException.of(file, "cannot be written", e);
         }
-        try (OutputFile output = OutputFile.create(file, bytes.length, List.of(), true)) {
-            output.write(ByteBuffer.wrap(bytes), 0);
-            output.commit();
-        }
+        OutputFile.write(file, bytes, List.of(), true);
     }
 
     @Override

@@ -16,8 +16,6 @@ import dev.quern.pipeline.Source;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -182,12 +180,8 @@ final class ConvertCommand implements Callable<Integer> {
     private void writeModelfile(Conversion.Output output) {
         Modelfile made = Modelfile.of(
                 output.plan().metadata(), String.valueOf(output.target().getFileName()));
-        byte[] bytes = made.text().getBytes(StandardCharsets.UTF_8);
         Path path = modelfile(output);
-        try (OutputFile file = OutputFile.create(path, bytes.length, List.of(output.target()), run.force)) {
-            file.write(ByteBuffer.wrap(bytes), 0);
-            file.commit();
-        }
+        OutputFile.write(path, made.text(), List.of(output.target()), run.force);
         run.talk().say(path + ": for ollama create");
         made.leftOut().forEach(line -> run.talk().say("note: left out: " + line));
     }

@@ -18,8 +18,6 @@ import dev.quern.report.Json;
 import dev.quern.report.Table;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -196,11 +194,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private void put(String name, String content) {
-        byte[] bytes = content.getBytes(StandardCharsets.UTF_8);
-        try (OutputFile file = OutputFile.create(directory.resolve(name), bytes.length, List.of(), true)) {
-            file.write(ByteBuffer.wrap(bytes), 0);
-            file.commit();
-        }
+        OutputFile.write(directory.resolve(name), content, List.of(), true);
     }
 
     /** The launcher says where Quern is installed; the model and the text lie there. */

@@ -2,11 +2,11 @@ package dev.quern.cli;
 
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.Inputs;
-import dev.quern.pipeline.Manifest;
-import dev.quern.pipeline.Sha256Sums;
 import dev.quern.pipeline.Source;
 import dev.quern.report.Json;
 import dev.quern.report.PlanReport;
+import dev.quern.verification.Manifest;
+import dev.quern.verification.Sha256Sums;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,8 +1,6 @@
 package dev.quern.cli;
 
 import dev.quern.io.OutputFile;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -59,12 +57,8 @@ final class ManCommand implements Callable<Integer> {
 
     private void write(CommandLine line) {
         CommandSpec one = line.getCommandSpec();
-        byte[] page = ManualPage.of(one, Version.text()).getBytes(StandardCharsets.UTF_8);
         // The pages are made of the program alone: one that is there is an older one.
-        try (OutputFile file =
-                OutputFile.create(directory.resolve(ManualPage.name(one) + ".1"), page.length, List.of(), true)) {
-            file.write(ByteBuffer.wrap(page), 0);
-            file.commit();
-        }
+        OutputFile.write(
+                directory.resolve(ManualPage.name(one) + ".1"), ManualPage.of(one, Version.text()), List.of(), true);
     }
 }

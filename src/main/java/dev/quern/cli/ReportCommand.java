@@ -9,8 +9,6 @@ import dev.quern.report.ReportFile;
 import dev.quern.report.RunComparison;
 import dev.quern.report.RunReport;
 import dev.quern.report.Summary;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -88,13 +86,8 @@ final class ReportCommand implements Callable<Integer> {
     }
 
     private void write(@Nullable Path path, String text) {
-        if (path == null) {
-            return;
-        }
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        try (OutputFile file = OutputFile.create(path, bytes.length, reports, force)) {
-            file.write(ByteBuffer.wrap(bytes), 0);
-            file.commit();
+        if (path != null) {
+            OutputFile.write(path, text, reports, force);
         }
     }
 }

@@ -6,9 +6,9 @@ import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Source;
 import dev.quern.report.Json;
 import dev.quern.report.Table;
-import dev.quern.verification.Comparison;
 import dev.quern.verification.Manifest;
 import dev.quern.verification.Soundness;
+import dev.quern.verification.SourceComparison;
 import dev.quern.verification.TensorResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -98,12 +98,12 @@ final class VerifyCommand implements Callable<Integer> {
                         .problems());
             }
             if (against != null) {
-                Comparison.Result result = compare(file, against, talk);
+                SourceComparison.Result result = compare(file, against, talk);
                 results = result.tensors();
                 differences.addAll(result.differences());
                 notes.addAll(result.notes());
             } else {
-                differences.addAll(Soundness.problems(file, talk.progress("values")));
+                differences.addAll(Soundness.problems(file, Math.max(1, threads), talk.progress("values")));
             }
         }
         if (json) {
@@ -114,11 +114,11 @@ final class VerifyCommand implements Callable<Integer> {
         return differences.isEmpty() ? 0 : Quern.DIFFERENCE;
     }
 
-    private Comparison.Result compare(Source file, Path source, Talk talk) {
+    private SourceComparison.Result compare(Source file, Path source, Talk talk) {
         Optional<ImportanceMatrix> matrix = Optional.ofNullable(importance).map(ImportanceReader::read);
         try (Source opened = Source.open(source)) {
-            return Comparison.of(
-                    file, opened, new Comparison.Options(Math.max(1, threads), matrix, talk.progress("values")));
+            return SourceComparison.of(
+                    file, opened, new SourceComparison.Options(Math.max(1, threads), matrix, talk.progress("values")));
         }
     }
 

@@ -2,6 +2,7 @@ package dev.quern.evaluation;
 
 import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
+import dev.quern.concurrent.Workers;
 import dev.quern.evaluation.Projection.Product;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
@@ -57,7 +58,7 @@ public final class CachedForward implements AutoCloseable {
                 limit, sizes.ropeDimensions(), sizes.ropeBase(), sizes.ropeScale(), weights.ropeFactors());
         this.scratch = new Scratch[threads];
         Arrays.setAll(scratch, i -> new Scratch(sizes, 1));
-        this.workers = new Workers(threads);
+        this.workers = new Workers(threads, "evaluation");
         this.keys = new float[sizes.blocks()][0];
         this.values = new float[sizes.blocks()][0];
     }

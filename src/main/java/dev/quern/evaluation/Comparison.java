@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.concurrent.Workers;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import java.lang.foreign.MemorySegment;

@@ -2,6 +2,7 @@ package dev.quern.evaluation;
 
 import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
+import dev.quern.concurrent.Workers;
 import dev.quern.evaluation.Projection.Product;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
@@ -64,7 +65,7 @@ public final class Forward implements AutoCloseable {
         this.wanted = new float[Blocked.size(rows, sizes.width())];
         this.scratch = new Scratch[threads];
         Arrays.setAll(scratch, i -> new Scratch(sizes, window));
-        this.workers = new Workers(threads);
+        this.workers = new Workers(threads, "evaluation");
     }
 
     /**

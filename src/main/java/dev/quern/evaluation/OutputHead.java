@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.concurrent.Workers;
 import dev.quern.evaluation.gemm.Gemm;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;

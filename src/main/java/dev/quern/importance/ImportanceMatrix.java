@@ -1,6 +1,8 @@
 package dev.quern.importance;
 
+import dev.quern.tensor.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +34,32 @@ public record ImportanceMatrix(SequencedMap<String, Entry> entries, List<String>
         public Entry {
             unseen = List.copyOf(unseen);
         }
+
+        /**
+         * The weights of a tensor's columns, one array for each matrix of it: the values, which the older file form
+         * keeps in one run for all experts.
+         *
+         * @return empty when there are not as many values as the shape asks for
+         */
+        public Optional<float[][]> weights(Shape shape) {
+            int matrices = matrices(shape);
+            float[][] parts = values;
+            if (values.length == 1 && matrices > 1 && values[0].length % matrices == 0) {
+                int columns = values[0].length / matrices;
+                parts = new float[matrices][];
+                for (int i = 0; i < matrices; i++) {
+                    parts[i] = Arrays.copyOfRange(values[0], i * columns, (i + 1) * columns);
+                }
+            }
+            return parts.length == matrices && parts[0].length == shape.rowLength()
+                    ? Optional.of(parts)
+                    : Optional.empty();
+        }
+    }
+
+    /** How many matrices a tensor consists of: its experts, or one. */
+    public static int matrices(Shape shape) {
+        return shape.rank() < 3 ? 1 : Math.toIntExact(shape.dim(shape.rank() - 3));
     }
 
     public Optional<Entry> entry(String tensor) {

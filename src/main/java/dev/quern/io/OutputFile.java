@@ -3,6 +3,7 @@ package dev.quern.io;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -101,6 +102,25 @@ public final class OutputFile implements AutoCloseable {
             opened.abandon(e);
             throw e;
         }
+    }
+
+    /**
+     * A file whose contents are at hand, made at once: as {@link #create(Path, long, Collection, boolean)}, write and
+     * {@link #commit}.
+     *
+     * @throws RefusedException as {@link #create(Path, long, Collection, boolean)} does
+     * @throws OutputException when it cannot be written; an older file is untouched then
+     */
+    public static void write(Path target, byte[] contents, Collection<Path> inputs, boolean overwrite) {
+        try (OutputFile file = create(target, contents.length, inputs, overwrite)) {
+            file.write(ByteBuffer.wrap(contents), 0);
+            file.commit();
+        }
+    }
+
+    /** As {@link #write(Path, byte[], Collection, boolean)}, in UTF-8. */
+    public static void write(Path target, String text, Collection<Path> inputs, boolean overwrite) {
+        write(target, text.getBytes(StandardCharsets.UTF_8), inputs, overwrite);
     }
 
     /**

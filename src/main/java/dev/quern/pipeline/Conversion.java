@@ -1,5 +1,6 @@
 package dev.quern.pipeline;
 
+import dev.quern.concurrent.Workers;
 import dev.quern.io.FileOperations;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
@@ -8,6 +9,7 @@ import dev.quern.quantization.CodecWarmup;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
+import dev.quern.tensor.RowTile;
 import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,21 +18,16 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Stream;
 
 /**
  * Carries plans out: reads each row of the source once and writes it to every output, in tiles of rows, by several
  * threads, each tile at its own place. The bytes do not depend on the number of threads.
  */
 public final class Conversion {
-    /** Values in a tile: half a MiB of floats stays in a core's second-level cache while every codec looks at it. */
-    static final int TILE_VALUES = 1 << 17;
-
     /** Up to here the scalar codecs are done before the vector kernels are compiled (measured with Q4_0 on two cores). */
     private static final long WARMED_VALUES = 64 << 20;
 
@@ -119,7 +116,7 @@ public final class Conversion {
                 .max()
                 .orElse(0);
         // Floats of a tile, and its bytes once encoded: at most as many again.
-        return threads * Math.max(TILE_VALUES, longest) * 2 * Float.BYTES;
+        return threads * Math.max(RowTile.VALUES, longest) * 2 * Float.BYTES;
     }
 
     /** A tensor's SHA-256, 64 hexadecimal digits, of its bytes in the output. */
@@ -302,51 +299,18 @@ public final class Conversion {
                         "converting",
                         places.values().stream().mapToLong(Tiles::valuesLeft).sum());
         Tiles tiles = new Tiles(places.values());
-        AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-        AtomicInteger workers = new AtomicInteger();
-        Runnable work = () -> {
-            boolean fromEnd = workers.getAndIncrement() % 2 == 1;
-            TileWorker worker = new TileWorker(options, codecOf);
-            // A flag instead of interrupts: an interrupt would close the channels for every thread.
-            for (Tile tile = tiles.next(fromEnd); tile != null && failure.get() == null; tile = tiles.next(fromEnd)) {
-                try {
-                    worker.write(tile);
-                    options.progress()
-                            .advance(tile.rows() * tile.source().info().shape().rowLength());
-                } catch (Throwable e) {
-                    failure.compareAndSet(null, e);
-                }
-            }
-        };
-        List<Thread> threads = new ArrayList<>();
-        for (int i = 1; i < options.threads(); i++) {
-            threads.add(Thread.ofPlatform().name("tiles-" + i).start(work));
-        }
-        work.run();
-        for (Thread thread : threads) {
-            join(thread);
+        List<TileWorker> own = Stream.generate(() -> new TileWorker(options, codecOf))
+                .limit(options.threads())
+                .toList();
+        try (Workers workers = new Workers(options.threads(), "tiles")) {
+            workers.each(tiles.count(), (index, worker) -> {
+                Tile tile = tiles.next(worker % 2 == 1);
+                own.get(worker).write(tile);
+                options.progress()
+                        .advance(tile.rows() * tile.source().info().shape().rowLength());
+            });
         }
         options.progress().end();
-        switch (failure.get()) {
-            case null -> {}
-            case RuntimeException e -> throw e;
-            case Error e -> throw e;
-            case Throwable e -> throw new IllegalStateException(e);
-        }
-    }
-
-    private static void join(Thread thread) {
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     /** By tensor, in the first output's order: each tensor's places in all outputs. */

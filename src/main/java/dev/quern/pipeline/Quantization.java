@@ -15,7 +15,6 @@ import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -149,7 +148,7 @@ public final class Quantization {
         String name = tensor.info().name();
         String newName = layers.renumbered(name);
         QuantType current = current(name);
-        Shape shape = withoutOuterOnes(tensor.info().shape());
+        Shape shape = tensor.info().shape().withoutOuterOnes();
         Mix.Choice choice = mix.map(rules -> choose(rules, newName, shape, current))
                 .orElseGet(() -> new Mix.Choice(current, "COPY"));
         if (shape.rowLength() % choice.type().blockLength() != 0) {
@@ -218,33 +217,20 @@ public final class Quantization {
         if (entry.isEmpty()) {
             return null;
         }
-        int matrices = shape.rank() < 3 ? 1 : Math.toIntExact(shape.dim(shape.rank() - 3));
-        float[][] values = split(entry.get().values(), matrices);
-        if (values.length == matrices && values[0].length == shape.rowLength()) {
-            return values;
+        Optional<float[][]> weights = entry.get().weights(shape);
+        if (weights.isPresent()) {
+            return weights.get();
         }
         if (TensorRole.of(name) == TensorRole.TOKEN_EMBEDDING) {
-            return null; // Entries of an embedding that served as output matrix are of no use; the reference ignores
-            // them.
+            // Those of an embedding that served as output matrix are of no use; the reference ignores them.
+            return null;
         }
+        float[][] values = entry.get().values();
         throw refused(
                         name,
                         "the importance matrix has " + (long) values.length * values[0].length + " values, expected "
-                                + matrices * shape.rowLength())
+                                + ImportanceMatrix.matrices(shape) * shape.rowLength())
                 .withHint("the matrix was made from another model");
-    }
-
-    /** The older file form keeps the values of all experts in one run. */
-    private static float[][] split(float[][] values, int matrices) {
-        if (values.length != 1 || matrices == 1 || values[0].length % matrices != 0) {
-            return values;
-        }
-        int columns = values[0].length / matrices;
-        float[][] parts = new float[matrices][];
-        for (int i = 0; i < matrices; i++) {
-            parts[i] = Arrays.copyOfRange(values[0], i * columns, (i + 1) * columns);
-        }
-        return parts;
     }
 
     private QuantType current(String name) {
@@ -263,16 +249,6 @@ public final class Quantization {
         Matcher matcher = LAYER.matcher(name);
         // A number too long for an int is no layer; it sorts by its text.
         return matcher.find() && matcher.group(1).length() <= 9 ? Integer.parseInt(matcher.group(1)) : -1;
-    }
-
-    /** ggml keeps no trailing ones, which are the outermost here. */
-    private static Shape withoutOuterOnes(Shape shape) {
-        long[] dims = shape.dims();
-        int from = 0;
-        while (from < dims.length - 1 && dims[from] == 1) {
-            from++;
-        }
-        return from == 0 ? shape : Shape.of(Arrays.copyOfRange(dims, from, dims.length));
     }
 
     private Mix.Traits traits(List<TensorSource> kept) {

@@ -123,23 +123,12 @@ final class TileWorker {
                 : "value is " + value;
         return InputException.of(
                         tile.source().origin(),
-                        "tensor " + Quoted.of(tensor.name()) + ", element " + index(element, shape) + ": " + problem)
+                        "tensor " + Quoted.of(tensor.name()) + ", element " + shape.index(element) + ": " + problem)
                 .withHint(
                         Float.isFinite(value)
                                 ? "choose F32 or BF16, or --allow-non-finite to store it as infinity where the type can"
                                 : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and"
                                         + " BF16");
-    }
-
-    /** {@code [row, column]} of an element, outermost first. */
-    private static String index(long element, Shape shape) {
-        long[] index = new long[shape.rank()];
-        long rest = element;
-        for (int axis = shape.rank() - 1; axis >= 0; axis--) {
-            index[axis] = rest % shape.dim(axis);
-            rest /= shape.dim(axis);
-        }
-        return java.util.Arrays.toString(index);
     }
 
     private void copy(Conversion.Tile tile, Target.Place place) {

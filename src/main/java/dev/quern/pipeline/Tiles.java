@@ -1,6 +1,7 @@
 package dev.quern.pipeline;
 
 import dev.quern.pipeline.Conversion.Tile;
+import dev.quern.tensor.RowTile;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayDeque;
@@ -9,7 +10,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Hands out tiles to whoever asks, those of one tensor in order; of a run that goes on, only those that are missing. Half
@@ -21,10 +21,12 @@ final class Tiles {
     private final Deque<List<Target.Place>> tensors;
     private final Cursor beginning = new Cursor();
     private final Cursor end = new Cursor();
+    private final int count;
 
     /** @param tensors each tensor's places in all outputs, in the order of the first output */
     Tiles(Collection<List<Target.Place>> tensors) {
         this.tensors = new ArrayDeque<>(tensors);
+        this.count = tensors.stream().mapToInt(Tiles::tilesLeft).reduce(0, Math::addExact);
     }
 
     /** Values of a tensor that still have to be made. */
@@ -33,18 +35,35 @@ final class Tiles {
         return (shape.rows() - firstMissing(places)) * shape.rowLength();
     }
 
+    private static int tilesLeft(List<Target.Place> places) {
+        Shape shape = places.getFirst().tensor().source().info().shape();
+        return Math.toIntExact(Math.ceilDiv(shape.rows() - firstMissing(places), RowTile.rowsAtOnce(shape)));
+    }
+
     private static long firstMissing(List<Target.Place> places) {
         return places.stream().mapToLong(Target.Place::rowsDone).min().orElse(0);
     }
 
-    /** @return null when nothing is left that somebody else has not taken */
-    synchronized @Nullable Tile next(boolean fromEnd) {
+    /** How many tiles have to be made. */
+    int count() {
+        return count;
+    }
+
+    /**
+     * A tile that nobody else has taken.
+     *
+     * @throws IllegalStateException when there is none: whoever asks has to {@link #count}
+     */
+    synchronized Tile next(boolean fromEnd) {
         Cursor own = fromEnd ? end : beginning;
         while (own.isDone() && !tensors.isEmpty()) {
             own.begin(fromEnd ? tensors.removeLast() : tensors.removeFirst());
         }
         Cursor chosen = own.isDone() ? fromEnd ? beginning : end : own;
-        return chosen.isDone() ? null : chosen.take();
+        if (chosen.isDone()) {
+            throw new IllegalStateException("all " + count + " tiles are taken");
+        }
+        return chosen.take();
     }
 
     /** A tensor that is being worked on. */
@@ -66,8 +85,8 @@ final class Tiles {
         Tile take() {
             TensorSource source = source();
             long first = row;
-            long length = Math.max(1, source.info().shape().rowLength());
-            int rows = (int) Math.min(source.info().shape().rows() - row, Math.max(1, Conversion.TILE_VALUES / length));
+            Shape shape = source.info().shape();
+            int rows = (int) Math.min(shape.rows() - row, RowTile.rowsAtOnce(shape));
             row += rows;
             // What is there was written in tiles of the same size, so a tile is missing whole or not at all.
             List<Target.Place> missing = places.stream()

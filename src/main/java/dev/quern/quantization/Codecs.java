@@ -48,6 +48,11 @@ public final class Codecs {
         };
     }
 
+    /** Whether ggml cannot encode a type without an importance matrix (ggml_quantize_requires_imatrix). */
+    public static boolean needsImportance(QuantType type) {
+        return type == QuantType.IQ2_XXS || type == QuantType.IQ2_XS || type == QuantType.IQ1_S;
+    }
+
     /**
      * A new codec for one thread.
      *

@@ -239,7 +239,7 @@ public final class Mix {
 
     /** Why a tensor keeps its type; empty when it need not. */
     private String kept(String name, Shape shape) {
-        if (dimensions(shape) < 2) {
+        if (shape.withoutOuterOnes().rank() < 2) {
             return "a vector";
         }
         // The reference compares a position that is not there, and so takes every name of five letters for a weight.
@@ -259,21 +259,12 @@ public final class Mix {
                 .orElse("");
     }
 
-    /** ggml's count: ones on the outside do not count. */
-    private static int dimensions(Shape shape) {
-        int leadingOnes = 0;
-        while (leadingOnes < shape.rank() - 1 && shape.dim(leadingOnes) == 1) {
-            leadingOnes++;
-        }
-        return shape.rank() - leadingOnes;
-    }
-
     /** Whether llama.cpp refuses to make this type of this tensor without an importance matrix. */
     public boolean needsImportance(String name, QuantType type) {
         TensorRole role = TensorRole.of(name);
         if (role == TensorRole.OUTPUT || role == TensorRole.TOKEN_EMBEDDING) {
-            // The three that ggml cannot encode without; there llama-quantize ends on a failed assertion.
-            return type == QuantType.IQ2_XXS || type == QuantType.IQ2_XS || type == QuantType.IQ1_S;
+            // Here llama-quantize looks for none, and ends on ggml's failed assertion.
+            return Codecs.needsImportance(type);
         }
         return switch (type) {
             case IQ3_XXS, IQ2_XXS, IQ2_XS, IQ2_S, IQ1_M, IQ1_S -> true;

@@ -156,6 +156,22 @@ public record RunReport(
                     gates);
         }
 
+        public OutputResult withErrors(List<TensorError> newErrors) {
+            return new OutputResult(
+                    name,
+                    type,
+                    status,
+                    options,
+                    file,
+                    importance,
+                    bitsPerWeight,
+                    seconds,
+                    mix,
+                    newErrors,
+                    measurements,
+                    gates);
+        }
+
         public OutputResult with(List<Measurement> measured, List<GateResult> judged) {
             return new OutputResult(
                     name,

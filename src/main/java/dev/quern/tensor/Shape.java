@@ -63,6 +63,26 @@ public final class Shape {
         return rows;
     }
 
+    /** As ggml has it, which keeps no dimensions of one on the outside, except the last axis. */
+    public Shape withoutOuterOnes() {
+        int from = 0;
+        while (from < dims.length - 1 && dims[from] == 1) {
+            from++;
+        }
+        return from == 0 ? this : of(Arrays.copyOfRange(dims, from, dims.length));
+    }
+
+    /** An element's place for messages, {@code [row, column]} in a matrix. */
+    public String index(long element) {
+        long[] index = new long[dims.length];
+        long rest = element;
+        for (int axis = dims.length - 1; axis >= 0; axis--) {
+            index[axis] = rest % dims[axis];
+            rest /= dims[axis];
+        }
+        return Arrays.toString(index);
+    }
+
     public Shape with(int axis, long dim) {
         long[] changed = dims.clone();
         changed[axis] = dim;

@@ -1,7 +1,11 @@
 package dev.quern.verification;
 
 import dev.quern.io.InputException;
+import dev.quern.io.OutputFile;
 import dev.quern.io.Quoted;
+import dev.quern.io.RefusedException;
+import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.Progress;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
@@ -12,6 +16,7 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,7 +26,6 @@ import java.util.regex.Pattern;
  * {@code sha256  HEX  file.gguf[:tensor]}, and sha256sum's {@code HEX  file}.
  */
 public final class Manifest {
-    private static final Pattern SUMS = Pattern.compile("([0-9a-fA-F]{64}) [ *](.+)");
     private static final Pattern HASHES = Pattern.compile("(\\S+)\\s+(\\S+)\\s+(.+)");
 
     /** A manifest names tensors, so it is small; whoever gives another file should not wait for it to be read. */
@@ -46,6 +50,44 @@ public final class Manifest {
         public Result {
             problems = List.copyOf(problems);
         }
+    }
+
+    /**
+     * Refuses before a conversion what {@link #write} would be refused after it.
+     *
+     * @throws RefusedException when the manifest is one of the inputs or outputs, or exists (without {@code overwrite})
+     */
+    public static void check(Path manifest, List<Conversion.Output> outputs, Inputs inputs, boolean overwrite) {
+        for (Conversion.Output output : outputs) {
+            if (manifest.toAbsolutePath()
+                    .normalize()
+                    .equals(output.target().toAbsolutePath().normalize())) {
+                throw new RefusedException(manifest, "is the output itself", "give the manifest another name");
+            }
+        }
+        OutputFile.create(manifest, 0, inputs.paths(), overwrite).close();
+    }
+
+    /**
+     * Lists the tensors' hashes that a conversion has taken, in llama-gguf-hash's form. The files' names stand there
+     * without their directories, so the manifest is checked where the files are.
+     *
+     * @throws dev.quern.io.OutputException when it cannot be written; the outputs stay
+     */
+    public static void write(Path manifest, List<Conversion.Written> files, boolean overwrite) {
+        OutputFile.write(manifest, text(files), List.of(), overwrite);
+    }
+
+    private static String text(List<Conversion.Written> files) {
+        StringBuilder lines = new StringBuilder();
+        for (Conversion.Written file : files) {
+            for (Conversion.Hashed tensor : file.tensors()) {
+                String subject = file.file().getFileName() + ":" + tensor.tensor();
+                lines.append(new TensorHashes.Line(HashKind.SHA256, tensor.sha256(), subject).text())
+                        .append('\n');
+            }
+        }
+        return lines.toString();
     }
 
     /** @throws InputException when a line is in neither form */
@@ -74,9 +116,10 @@ public final class Manifest {
     }
 
     private static Entry entry(Path path, int number, String line) {
-        Matcher sums = SUMS.matcher(line);
-        if (sums.matches()) {
-            return new Entry(HashKind.SHA256, lower(sums.group(1)), sums.group(2), true);
+        Optional<Sha256Sums.Line> sum = Sha256Sums.Line.parse(line);
+        if (sum.isPresent()) {
+            return new Entry(
+                    HashKind.SHA256, lower(sum.get().sha256()), sum.get().file(), true);
         }
         Matcher hashes = HASHES.matcher(line);
         if (hashes.matches()) {

@@ -6,6 +6,7 @@ import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
+import dev.quern.tensor.RowTile;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorSource;
@@ -23,9 +24,6 @@ import org.jspecify.annotations.Nullable;
  * were chosen by another method is held to the error that the reference's blocks have.
  */
 final class TensorComparison {
-    /** Values handled at once. */
-    static final int TILE_VALUES = 1 << 17;
-
     /** Where fewer of the blocks than this differ from the reference's, they are damage and no other method. */
     private static final double FEW = 0.05;
 
@@ -47,7 +45,6 @@ final class TensorComparison {
     private final boolean referenced;
     private final @Nullable Region copied;
     private final Sums[] tiles;
-    private final int tileRows;
 
     /**
      * @param against rows of the same shape
@@ -71,8 +68,7 @@ final class TensorComparison {
         this.against = against;
         this.importance = importance;
         this.referenced = referenced;
-        this.tileRows = Math.clamp(TILE_VALUES / Math.max(1, shape.rowLength()), 1, Integer.MAX_VALUE);
-        this.tiles = new Sums[Math.toIntExact(Math.ceilDiv(shape.rows(), tileRows))];
+        this.tiles = new Sums[RowTile.count(shape)];
     }
 
     private static Optional<Region> region(TensorSource source) {
@@ -89,13 +85,8 @@ final class TensorComparison {
 
     /** What one tile has to say. Kept apart until the end, so that the order of threads does not change a sum. */
     private static final class Sums {
-        double error;
+        final ErrorSums errors = new ErrorSums();
         double referenceError;
-        double dot;
-        double fileSquares;
-        double sourceSquares;
-        double largest;
-        long largestAt = -1;
         long blocks;
         long differing;
         long firstDiffering = -1;
@@ -133,8 +124,9 @@ final class TensorComparison {
     /** @return values compared */
     long compare(int tile, Scratch scratch) {
         int length = Math.toIntExact(shape.rowLength());
-        long first = (long) tile * tileRows;
-        int rows = (int) Math.min(tileRows, shape.rows() - first);
+        RowTile rowTile = RowTile.of(shape, tile);
+        long first = rowTile.firstRow();
+        int rows = rowTile.rows();
         int rowBytes = Math.toIntExact(type.bytesFor(length));
         scratch.require(rows * length, rows * rowBytes);
         file.copyTo(first * rowBytes, scratch.found, rows * rowBytes);
@@ -214,25 +206,11 @@ final class TensorComparison {
             int length,
             boolean same,
             float @Nullable [] reference) {
-        double error = 0;
+        ErrorSums row = new ErrorSums();
+        row.add(scratch.source, scratch.decoded, at, length, tensorRow * length);
+        double error = row.squaredError();
         double referenceError = 0;
-        double dot = 0;
-        double fileSquares = 0;
-        double sourceSquares = 0;
-        for (int i = at; i < at + length; i++) {
-            double wanted = scratch.source[i];
-            double is = scratch.decoded[i];
-            double difference = is - wanted;
-            error += difference * difference;
-            dot += wanted * is;
-            fileSquares += is * is;
-            sourceSquares += wanted * wanted;
-            if (Math.abs(difference) > sums.largest) {
-                sums.largest = Math.abs(difference);
-                sums.largestAt = tensorRow * length + i - at;
-            }
-        }
-        if (!Double.isFinite(fileSquares) && sums.notFinite < 0) {
+        if (!row.isFinite() && sums.notFinite < 0) {
             for (int i = at; i < at + length; i++) {
                 if (!Float.isFinite(scratch.decoded[i]) && Float.isFinite(scratch.source[i])) {
                     sums.notFinite = tensorRow * length + i - at;
@@ -248,35 +226,25 @@ final class TensorComparison {
                 referenceError += difference * difference;
             }
             // What is lost in no case: a row of zeros, or one that the type holds exactly, has no error to multiply.
-            double allowed = ROW_SLACK * ROW_SLACK * referenceError + 1e-12 * sourceSquares;
+            double allowed = ROW_SLACK * ROW_SLACK * referenceError + 1e-12 * row.sourceSquares();
             double ratio = error / Math.max(allowed, Double.MIN_NORMAL);
             if (ratio > sums.worstRow) {
                 sums.worstRow = ratio;
                 sums.worstRowAt = tensorRow;
             }
         }
-        sums.error += error;
+        sums.errors.add(row);
         sums.referenceError += referenceError;
-        sums.dot += dot;
-        sums.fileSquares += fileSquares;
-        sums.sourceSquares += sourceSquares;
     }
 
     /** When every tile has been compared. */
     TensorResult result() {
         Sums all = new Sums();
         for (Sums one : tiles) {
-            all.error += one.error;
+            all.errors.add(one.errors);
             all.referenceError += one.referenceError;
-            all.dot += one.dot;
-            all.fileSquares += one.fileSquares;
-            all.sourceSquares += one.sourceSquares;
             all.blocks += one.blocks;
             all.differing += one.differing;
-            if (one.largest > all.largest) {
-                all.largest = one.largest;
-                all.largestAt = one.largestAt;
-            }
             if (one.worstRow > all.worstRow) {
                 all.worstRow = one.worstRow;
                 all.worstRowAt = one.worstRowAt;
@@ -288,10 +256,7 @@ final class TensorComparison {
                 all.notFinite = one.notFinite;
             }
         }
-        long values = Math.max(1, shape.elements());
-        double norms = Math.sqrt(all.fileSquares) * Math.sqrt(all.sourceSquares);
-        double cosine = norms == 0 ? (all.fileSquares == all.sourceSquares ? 1 : 0) : all.dot / norms;
-        String problem = problem(all, cosine);
+        String problem = problem(all);
         TensorResult.Verdict verdict = problem != null
                 ? TensorResult.Verdict.DIFFERENT
                 : referenced && all.differing == 0 ? TensorResult.Verdict.IDENTICAL : TensorResult.Verdict.WITHIN;
@@ -302,16 +267,17 @@ final class TensorComparison {
                 verdict,
                 all.blocks,
                 all.differing,
-                Math.sqrt(all.error / values),
-                Math.sqrt(all.referenceError / values),
-                all.largest,
-                cosine,
+                all.errors.rmse(),
+                Math.sqrt(all.referenceError / Math.max(1, shape.elements())),
+                all.errors.largest(),
+                all.errors.cosine(),
                 problem);
     }
 
-    private @Nullable String problem(Sums all, double cosine) {
+    private @Nullable String problem(Sums all) {
+        double cosine = all.errors.cosine();
         if (all.notFinite >= 0) {
-            return "element " + index(all.notFinite) + ": expected a finite value, found none";
+            return "element " + shape.index(all.notFinite) + ": expected a finite value, found none";
         }
         if (!referenced) {
             return cosine >= LEAST_COSINE
@@ -327,13 +293,16 @@ final class TensorComparison {
                     + " differ from what the source gives, the first at "
                     + (type.isQuantized()
                             ? "block " + blockIndex(all.firstDiffering)
-                            : "element " + index(all.firstDiffering))
+                            : "element " + shape.index(all.firstDiffering))
                     + String.format(
-                            Locale.ROOT, ", the largest error %.3g at element %s", all.largest, index(all.largestAt));
+                            Locale.ROOT,
+                            ", the largest error %.3g at element %s",
+                            all.errors.largest(),
+                            shape.index(all.errors.largestAt()));
         }
-        double rms = Math.sqrt(all.error);
+        double rms = Math.sqrt(all.errors.squaredError());
         double referenceRms = Math.sqrt(all.referenceError);
-        if (!(rms <= TENSOR_SLACK * referenceRms + 1e-6 * Math.sqrt(all.sourceSquares))) {
+        if (!(rms <= TENSOR_SLACK * referenceRms + 1e-6 * Math.sqrt(all.errors.sourceSquares()))) {
             return String.format(
                     Locale.ROOT,
                     "the error is %.1f times what %s gives, the cosine to the source %.4f: other weights, another order"
@@ -356,10 +325,5 @@ final class TensorComparison {
     private String blockIndex(long block) {
         long perRow = shape.rowLength() / type.blockLength();
         return "[" + block / perRow + ", " + block % perRow + "]";
-    }
-
-    /** {@code [row, column]}; rows are counted through all outer dimensions. */
-    private String index(long element) {
-        return "[" + element / shape.rowLength() + ", " + element % shape.rowLength() + "]";
     }
 }

@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.concurrent.Workers;
 import java.util.stream.DoubleStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -16,7 +17,7 @@ final class PeakFloat {
     /** GFLOP/s of that many threads together, two operations for a multiply-add. */
     static double measure(int threads) {
         double[] found = new double[threads];
-        try (Workers workers = new Workers(threads)) {
+        try (Workers workers = new Workers(threads, "peak")) {
             workers.each(threads, (task, worker) -> found[task] = one());
         }
         return DoubleStream.of(found).sum();

@@ -10,6 +10,7 @@ import dev.quern.io.FileOperations;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
+import dev.quern.verification.Manifest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -409,6 +410,8 @@ class ResumeTest {
                 expected.append(String.format("%-8s  %s  %s%n", "sha256", hash, "model.gguf:" + tensor.name()));
             }
         }
-        assertThat(Manifest.text(written)).isEqualTo(expected.toString());
+        Path manifest = directory.resolve("model.sha256");
+        Manifest.write(manifest, written, false);
+        assertThat(manifest).hasContent(expected.toString());
     }
 }

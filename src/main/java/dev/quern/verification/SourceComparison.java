@@ -1,24 +1,25 @@
 package dev.quern.verification;
 
+import dev.quern.concurrent.Workers;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.io.Quoted;
 import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.Source;
+import dev.quern.quantization.Codecs;
 import dev.quern.quantization.QuantType;
+import dev.quern.tensor.RowTile;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A finished GGUF against the checkpoint or file that it was made of: metadata, and every tensor, value by value. */
-public final class Comparison {
-    private Comparison() {}
+public final class SourceComparison {
+    private SourceComparison() {}
 
     /**
      * @param threads workers; the result is the same for any number
@@ -54,16 +55,20 @@ public final class Comparison {
                 continue;
             }
             Shape expected = source.info().shape();
-            if (!sameShape(expected, tensor.info().shape())) {
+            if (!expected.withoutOuterOnes().equals(tensor.info().shape().withoutOuterOnes())) {
                 differences.add("tensor " + Quoted.of(name) + ": expected shape " + expected + ", found "
                         + tensor.info().shape());
                 continue;
             }
             QuantType type = typeOf(file, name);
             boolean copied = typeOf(against, name) == type;
-            float @Nullable [][] importance =
-                    copied ? null : importance(options, name, tensor.info().shape());
-            boolean referenced = copied || !needsImportance(type) || importance != null;
+            float @Nullable [][] importance = copied
+                    ? null
+                    : options.importance()
+                            .flatMap(matrix -> matrix.entry(name))
+                            .flatMap(entry -> entry.weights(tensor.info().shape()))
+                            .orElse(null);
+            boolean referenced = copied || !Codecs.needsImportance(type) || importance != null;
             pairs.add(new TensorComparison(name, type, tensor, source, importance, referenced, copied));
         }
         for (String name : wanted.keySet()) {
@@ -95,47 +100,17 @@ public final class Comparison {
                 work.add(new Work(pair, tile));
             }
         }
-        AtomicInteger next = new AtomicInteger();
-        AtomicReference<@Nullable RuntimeException> failure = new AtomicReference<>();
-        options.progress().begin("comparing", (long) work.size() * TensorComparison.TILE_VALUES);
-        Runnable worker = () -> {
-            TensorComparison.Scratch scratch = new TensorComparison.Scratch();
-            for (int i = next.getAndIncrement(); i < work.size() && failure.get() == null; i = next.getAndIncrement()) {
-                try {
-                    work.get(i).pair().compare(work.get(i).tile(), scratch);
-                    options.progress().advance(TensorComparison.TILE_VALUES);
-                } catch (RuntimeException e) {
-                    failure.compareAndSet(null, e);
-                }
-            }
-        };
-        List<Thread> threads = new ArrayList<>();
-        for (int i = 1; i < options.threads(); i++) {
-            threads.add(Thread.ofPlatform().name("comparison-" + i).start(worker));
-        }
-        worker.run();
-        for (Thread thread : threads) {
-            join(thread);
+        options.progress().begin("comparing", (long) work.size() * RowTile.VALUES);
+        List<TensorComparison.Scratch> own = Stream.generate(TensorComparison.Scratch::new)
+                .limit(options.threads())
+                .toList();
+        try (Workers workers = new Workers(options.threads(), "comparison")) {
+            workers.each(work.size(), (index, worker) -> {
+                work.get(index).pair().compare(work.get(index).tile(), own.get(worker));
+                options.progress().advance(RowTile.VALUES);
+            });
         }
         options.progress().end();
-        RuntimeException failed = failure.get();
-        if (failed != null) {
-            throw failed;
-        }
-    }
-
-    private static void join(Thread thread) {
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     private static QuantType typeOf(Source source, String name) {
@@ -144,41 +119,5 @@ public final class Comparison {
             throw new IllegalStateException("no type for " + name);
         }
         return type;
-    }
-
-    /** ggml keeps no trailing dimensions of one, which are the outermost here. */
-    private static boolean sameShape(Shape one, Shape other) {
-        return Arrays.equals(withoutOuterOnes(one.dims()), withoutOuterOnes(other.dims()));
-    }
-
-    private static long[] withoutOuterOnes(long[] dims) {
-        int from = 0;
-        while (from < dims.length - 1 && dims[from] == 1) {
-            from++;
-        }
-        return Arrays.copyOfRange(dims, from, dims.length);
-    }
-
-    /** The types whose reference quantizer cannot do without (ggml_quantize_requires_imatrix). */
-    private static boolean needsImportance(QuantType type) {
-        return type == QuantType.IQ2_XXS || type == QuantType.IQ2_XS || type == QuantType.IQ1_S;
-    }
-
-    private static float @Nullable [][] importance(Options options, String name, Shape shape) {
-        Optional<ImportanceMatrix.Entry> entry = options.importance().flatMap(matrix -> matrix.entry(name));
-        if (entry.isEmpty()) {
-            return null;
-        }
-        float[][] values = entry.get().values();
-        int matrices = shape.rank() < 3 ? 1 : Math.toIntExact(shape.dim(shape.rank() - 3));
-        if (values.length == 1 && matrices > 1 && values[0].length == matrices * shape.rowLength()) {
-            int columns = Math.toIntExact(shape.rowLength());
-            float[][] parts = new float[matrices][];
-            for (int i = 0; i < matrices; i++) {
-                parts[i] = Arrays.copyOfRange(values[0], i * columns, (i + 1) * columns);
-            }
-            return parts;
-        }
-        return values.length == matrices && values[0].length == shape.rowLength() ? values : null;
     }
 }

@@ -1,27 +1,39 @@
-package dev.quern.pipeline;
+package dev.quern.verification;
 
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.io.Sha256;
+import dev.quern.pipeline.Conversion;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** The file SHA256SUMS of a directory, which {@code sha256sum -c SHA256SUMS} checks. */
 public final class Sha256Sums {
     private static final String NAME = "SHA256SUMS";
-    private static final int BUFFER_BYTES = 1 << 20;
+    private static final Pattern LINE = Pattern.compile("([0-9a-fA-F]{64}) [ *](.+)");
 
     private Sha256Sums() {}
+
+    /** {@code HEX  file}, or {@code HEX *file} where the sum was taken in binary mode. */
+    record Line(String sha256, String file) {
+        /** @return empty for a line of another form */
+        static Optional<Line> parse(String text) {
+            Matcher matcher = LINE.matcher(text);
+            return matcher.matches() ? Optional.of(new Line(matcher.group(1), matcher.group(2))) : Optional.empty();
+        }
+
+        String text() {
+            return sha256 + "  " + file;
+        }
+    }
 
     /**
      * Reads the files again and puts their lines into their directories' SHA256SUMS. Lines of other files stay as they
@@ -35,7 +47,7 @@ public final class Sha256Sums {
         List<String> sums = new ArrayList<>();
         Map<Path, Map<String, String>> directories = new LinkedHashMap<>();
         for (Conversion.Written written : files) {
-            String sum = of(written.file());
+            String sum = Sha256.ofFile(written.file());
             sums.add(sum);
             Path file = written.file().toAbsolutePath();
             directories
@@ -46,35 +58,15 @@ public final class Sha256Sums {
         return sums;
     }
 
-    /** @throws InputException when the file cannot be read */
-    static String of(Path file) {
-        MessageDigest digest = Sha256.digest();
-        ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            while (channel.read(buffer.clear()) >= 0) {
-                digest.update(buffer.flip());
-            }
-        } catch (IOException e) {
-            throw InputException.of(file, "cannot be read: " + e.getMessage()).withCause(e);
-        }
-        return Sha256.hex(digest);
-    }
-
     private static void update(Path list, Map<String, String> sums) {
         StringBuilder lines = new StringBuilder();
         for (String line : existing(list)) {
-            // Sixty-four digits, a blank, a blank or an asterisk, the name.
-            String name = line.length() > 66 ? line.substring(66) : "";
-            if (!sums.containsKey(name)) {
+            if (Line.parse(line).filter(old -> sums.containsKey(old.file())).isEmpty()) {
                 lines.append(line).append('\n');
             }
         }
-        sums.forEach((name, sum) -> lines.append(sum).append("  ").append(name).append('\n'));
-        byte[] text = lines.toString().getBytes(StandardCharsets.UTF_8);
-        try (OutputFile file = OutputFile.create(list, text.length, List.of(), true)) {
-            file.write(ByteBuffer.wrap(text), 0);
-            file.commit();
-        }
+        sums.forEach((name, sum) -> lines.append(new Line(sum, name).text()).append('\n'));
+        OutputFile.write(list, lines.toString(), List.of(), true);
     }
 
     private static List<String> existing(Path list) {

@@ -1,4 +1,4 @@
-package dev.quern.evaluation;
+package dev.quern.concurrent;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -13,49 +13,57 @@ import org.jspecify.annotations.Nullable;
  * A fixed number of threads, the caller's among them, that share out numbered tasks. Which thread takes which task is
  * chance; a task must write only what is its own, so that the results are not.
  */
-final class Workers implements AutoCloseable {
+public final class Workers implements AutoCloseable {
     /** One task; {@code worker} says whose scratch it may use. */
-    interface Task {
+    public interface Task {
         void run(int index, int worker);
     }
 
     private final int threads;
     private final ExecutorService others;
 
-    Workers(int threads) {
+    /** @param name what the threads are called, before their numbers */
+    public Workers(int threads, String name) {
         if (threads < 1) {
             throw new IllegalArgumentException("threads: " + threads);
         }
         this.threads = threads;
         this.others = Executors.newFixedThreadPool(
                 Math.max(1, threads - 1),
-                Thread.ofPlatform().name("evaluation-", 1).daemon().factory());
+                Thread.ofPlatform().name(name + "-", 1).daemon().factory());
     }
 
-    int threads() {
+    public int threads() {
         return threads;
     }
 
-    /** Runs tasks 0 … count-1 and returns when all are done; the first failure is thrown, after the others have stopped. */
-    void each(int count, Task task) {
+    /**
+     * Runs tasks 0 … count-1, begun in this order, and returns when all are done. After a failure no further task is
+     * begun, and it is thrown when those under way have ended: nobody works any more with what the caller closes then,
+     * not even after an interrupt, which waits until then too.
+     */
+    public void each(int count, Task task) {
         AtomicInteger next = new AtomicInteger();
         List<Future<?>> running = new ArrayList<>();
         for (int worker = 1; worker < Math.min(threads, count); worker++) {
             int who = worker;
             running.add(others.submit(() -> drain(next, count, task, who)));
         }
-        RuntimeException failure = null;
+        Throwable failure = null;
         try {
             drain(next, count, task, 0);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             failure = e;
         }
         for (Future<?> future : running) {
-            RuntimeException thrown = outcome(future);
+            Throwable thrown = outcome(future);
             failure = failure == null ? thrown : failure;
         }
-        if (failure != null) {
-            throw failure;
+        switch (failure) {
+            case null -> {}
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            case Throwable e -> throw new IllegalStateException(e);
         }
     }
 
@@ -70,15 +78,23 @@ final class Workers implements AutoCloseable {
         }
     }
 
-    private static @Nullable RuntimeException outcome(Future<?> future) {
+    private static @Nullable Throwable outcome(Future<?> future) {
+        boolean interrupted = false;
         try {
-            future.get();
-            return null;
-        } catch (ExecutionException e) {
-            return e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return new IllegalStateException("interrupted", e);
+            while (true) {
+                try {
+                    future.get();
+                    return null;
+                } catch (ExecutionException e) {
+                    return e.getCause();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

@@ -1,0 +1,196 @@
+package dev.quern.batch;
+
+import dev.quern.gguf.GgufValue;
+import dev.quern.importance.ImportanceMatrix;
+import dev.quern.importance.ImportanceReader;
+import dev.quern.io.InputException;
+import dev.quern.pipeline.CheckpointTypes;
+import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.ImportanceKeys;
+import dev.quern.pipeline.Inputs;
+import dev.quern.pipeline.OutputPlan;
+import dev.quern.pipeline.Quantization;
+import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.pipeline.Source;
+import dev.quern.report.RunReport;
+import dev.quern.report.RunReport.Status;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** The step of a source that makes what is not there yet, all of it in one pass, and measures each tensor's error. */
+final class SourceConversion {
+    private final SourceWork work;
+    private final StepLog log;
+    private final OutputResults results;
+
+    SourceConversion(SourceWork work, StepLog log, OutputResults results) {
+        this.work = work;
+        this.log = log;
+        this.results = results;
+    }
+
+    private record Planned(
+            Recipe.Output output,
+            OutputPlan plan,
+            Path target,
+            String digest,
+            Optional<Path> matrixFile,
+            @Nullable String matrix) {}
+
+    /**
+     * @param sourceDigest of the source's files
+     * @param collected the importance matrix of the recipe's calibration text, if there is one
+     */
+    void run(Source source, String sourceDigest, Optional<Path> collected) {
+        List<Planned> stale = new ArrayList<>();
+        Map<String, Planned> all = new LinkedHashMap<>();
+        for (Recipe.Output output : work.outputs()) {
+            Optional<Path> matrix = StepDigests.takesCollected(output) ? collected : output.importance();
+            if (StepDigests.takesCollected(output)
+                    && work.recipe().calibration().isPresent()
+                    && collected.isEmpty()) {
+                continue; // Its importance matrix could not be made, which has been said.
+            }
+            log.result("convert " + output.name(), () -> plan(source, sourceDigest, output, matrix))
+                    .ifPresentOrElse(
+                            planned -> {
+                                all.put(output.name(), planned);
+                                Optional<RunReport.OutputResult> known =
+                                        work.options().force()
+                                                ? Optional.empty()
+                                                : work.record().output(planned.target(), planned.digest());
+                                known.ifPresentOrElse(
+                                        result -> results.put(output, result.with(Status.UP_TO_DATE)),
+                                        () -> stale.add(planned));
+                            },
+                            () -> results.missing(output, log.last()));
+        }
+        stale.removeIf(planned ->
+                !log.attempt("convert " + planned.output().name(), () -> work.refuseForeign(planned.target())));
+        if (!stale.isEmpty()) {
+            write(source, stale);
+        } else if (!all.isEmpty()) {
+            log.done("convert", Status.UP_TO_DATE, 0);
+        }
+        if (work.recipe().evaluation().map(Recipe.Evaluation::tensorErrors).orElse(false)) {
+            all.values().forEach(this::compareTensors);
+        }
+    }
+
+    private Planned plan(Source source, String sourceDigest, Recipe.Output output, Optional<Path> matrixFile) {
+        String matrixHash = matrixFile.map(work.record()::sha256).orElse(null);
+        boolean direct = source.general().isPresent()
+                && output.plain()
+                && matrixHash == null
+                && CheckpointTypes.isDirect(output.type());
+        OutputPlan plan = direct
+                ? CheckpointTypes.plan(source, output.type())
+                : Quantization.plan(source, output.type(), quantization(output, matrixFile));
+        String digest = StepDigests.convert(work.options().version(), sourceDigest, output, matrixHash);
+        return new Planned(output, plan, work.target(output), digest, matrixFile, matrixHash);
+    }
+
+    private static QuantizationOptions quantization(Recipe.Output output, Optional<Path> matrixFile) {
+        LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
+        Optional<ImportanceMatrix> matrix = matrixFile.map(ImportanceReader::read);
+        // The name alone: the same files in another directory give the same bytes.
+        matrix.ifPresent(read ->
+                keys.putAll(ImportanceKeys.of(matrixFile.map(file -> String.valueOf(file.getFileName())), read)));
+        return new QuantizationOptions(
+                output.mix(), output.allowRequantize(), matrix, keys, output.prunedLayers(), false);
+    }
+
+    private void write(Source source, List<Planned> stale) {
+        List<Conversion.Output> conversions = stale.stream()
+                .map(planned -> new Conversion.Output(planned.plan(), planned.target()))
+                .toList();
+        long begun = System.nanoTime();
+        try {
+            List<Path> others = new ArrayList<>(SourceFiles.of(source));
+            stale.forEach(planned -> planned.matrixFile().ifPresent(others::add));
+            // The digests stand for all that decides values: a run goes on only with what the same ones began.
+            String how = String.join(" ", stale.stream().map(Planned::digest).toList());
+            Conversion.run(
+                    conversions,
+                    Inputs.of(source.model(), others, how),
+                    new Conversion.Options(
+                                    work.threads(), work.options().kernel(), true, false, work.progress("values"))
+                            .with(Conversion.Resume.LARGE, work.options().version(), work.listener()::say));
+        } catch (InputException e) {
+            stale.forEach(planned -> results.missing(planned.output(), Status.REFUSED));
+            throw e;
+        } catch (RuntimeException e) {
+            stale.forEach(planned -> results.missing(planned.output(), Status.FAILED));
+            throw e;
+        }
+        double seconds = SourceWork.secondsSince(begun);
+        for (Planned planned : stale) {
+            Path target = planned.target();
+            OutputPlan plan = planned.plan();
+            RunReport.OutputResult result = new RunReport.OutputResult(
+                    planned.output().name(),
+                    planned.output().type().name(),
+                    Status.DONE,
+                    planned.output().options(),
+                    new RunReport.FileIdentity(
+                            String.valueOf(target.getFileName()),
+                            plan.layout().fileSize(),
+                            work.record().sha256(target)),
+                    planned.matrix(),
+                    plan.bitsPerWeight(),
+                    seconds,
+                    mix(plan),
+                    List.of(),
+                    List.of(),
+                    List.of());
+            results.put(planned.output(), result);
+            work.record().put(target, new RunRecord.Made(planned.digest(), result));
+        }
+        work.record().save();
+        log.done("convert", Status.DONE, seconds);
+        work.say(String.format(
+                Locale.ROOT,
+                "%s, %.1f s",
+                String.join(", ", stale.stream().map(p -> p.output().name()).toList()),
+                seconds));
+    }
+
+    private static List<RunReport.TypeShare> mix(OutputPlan plan) {
+        Map<String, RunReport.TypeShare> shares = new TreeMap<>();
+        plan.tensors()
+                .forEach(tensor -> shares.merge(
+                        tensor.type().name(),
+                        new RunReport.TypeShare(
+                                tensor.type().name(), 1, tensor.shape().elements(), tensor.bytes()),
+                        (a, b) -> new RunReport.TypeShare(
+                                a.type(),
+                                a.tensors() + b.tensors(),
+                                a.parameters() + b.parameters(),
+                                a.bytes() + b.bytes())));
+        return List.copyOf(shares.values());
+    }
+
+    private void compareTensors(Planned planned) {
+        RunReport.OutputResult result = results.of(planned.output());
+        if (result.file() == null || !result.tensorErrors().isEmpty()) {
+            return;
+        }
+        log.attempt("tensors " + planned.output().name(), () -> {
+            try (Source written = Source.open(planned.target())) {
+                List<RunReport.TensorError> errors =
+                        TensorErrors.measure(planned.plan(), written.model(), work.threads(), work.progress("values"));
+                RunReport.OutputResult complete = result.withErrors(errors);
+                results.put(planned.output(), complete);
+                work.record().put(planned.target(), new RunRecord.Made(planned.digest(), complete));
+                work.record().save();
+            }
+        });
+    }
+}
