@@ -4,7 +4,9 @@ import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IExecutionExceptionHandler;
@@ -22,24 +24,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
         description = "Turns trained checkpoints into GGUF files that run on anybody's machine, and checks the result.",
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
-        subcommands = {
-            ConvertCommand.class,
-            QuantizeCommand.class,
-            ImatrixCommand.class,
-            PerplexityCommand.class,
-            VerifyCommand.class,
-            HashCommand.class,
-            CompareCommand.class,
-            GenerateCommand.class,
-            ScoreCommand.class,
-            InspectCommand.class,
-            RunCommand.class,
-            ReportCommand.class,
-            DemoCommand.class,
-            CompletionCommand.class,
-            ManCommand.class,
-            CommandLine.HelpCommand.class
-        },
         synopsisSubcommandLabel = "COMMAND",
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
@@ -55,6 +39,29 @@ public final class Quern {
     static final int REFUSED = 3;
     static final int DIFFERENCE = 4;
 
+    /** In the order of the help. A class is called as its command is, with Command behind. */
+    private static final List<Class<?>> COMMANDS = List.of(
+            ConvertCommand.class,
+            QuantizeCommand.class,
+            ImatrixCommand.class,
+            PerplexityCommand.class,
+            VerifyCommand.class,
+            HashCommand.class,
+            CompareCommand.class,
+            GenerateCommand.class,
+            ScoreCommand.class,
+            InspectCommand.class,
+            RunCommand.class,
+            ReportCommand.class,
+            DemoCommand.class,
+            CompletionCommand.class,
+            ManCommand.class,
+            CommandLine.HelpCommand.class);
+
+    /** Those that speak of all the others. */
+    private static final Set<Class<?>> OF_ALL =
+            Set.of(CompletionCommand.class, ManCommand.class, CommandLine.HelpCommand.class);
+
     @Option(
             names = "--verbose",
             scope = ScopeType.INHERIT,
@@ -67,17 +74,40 @@ public final class Quern {
     }
 
     static int run(String... args) {
-        CommandLine line = new CommandLine(new Quern());
-        line.setCaseInsensitiveEnumValuesAllowed(true);
-        line.setAbbreviatedOptionsAllowed(false);
-        line.setExecutionExceptionHandler(EXECUTION);
-        line.setParameterExceptionHandler(PARAMETERS);
-        line.setExecutionStrategy(Quern::execute);
+        CommandLine line = commandLine(args);
         if (args.length == 0) {
             line.usage(line.getErr());
             return USAGE;
         }
         return line.execute(args);
+    }
+
+    /** The program with the commands that a command line needs: all of them when it is empty. */
+    static CommandLine commandLine(String... args) {
+        CommandLine line = new CommandLine(new Quern());
+        // Reading all commands' annotations takes a tenth of a second, half as long as everything else a short one
+        // does.
+        wanted(args).forEach(command -> line.addSubcommand(nameOf(command), command));
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setAbbreviatedOptionsAllowed(false);
+        line.setExecutionExceptionHandler(EXECUTION);
+        line.setParameterExceptionHandler(PARAMETERS);
+        line.setExecutionStrategy(Quern::execute);
+        return line;
+    }
+
+    /** The command that is called, or all of them when that is not clear from the first argument. */
+    private static List<Class<?>> wanted(String... args) {
+        return COMMANDS.stream()
+                .filter(command -> args.length > 0 && nameOf(command).equals(args[0]) && !OF_ALL.contains(command))
+                .findFirst()
+                .<List<Class<?>>>map(List::of)
+                .orElse(COMMANDS);
+    }
+
+    private static String nameOf(Class<?> command) {
+        String name = command.getSimpleName();
+        return name.substring(0, name.length() - "Command".length()).toLowerCase(Locale.ROOT);
     }
 
     private static int execute(ParseResult parsed) {

@@ -57,7 +57,7 @@ class ShellTest {
     @Test
     void manualPagesAreComplete() throws Exception {
         assertThat(Cli.run("man", "--all", "-o", folder).code()).isZero();
-        CommandLine root = new CommandLine(new Quern());
+        CommandLine root = Quern.commandLine();
         for (CommandLine command : Stream.concat(Stream.of(root), root.getSubcommands().values().stream())
                 .toList()) {
             Path file = folder.resolve(ManualPage.name(command.getCommandSpec()) + ".1");
@@ -74,10 +74,22 @@ class ShellTest {
         assertThat(Cli.run("man", "mill").code()).isEqualTo(2);
     }
 
+    /** A command that is called by its name is the only one that is set up, and is the same as among all. */
+    @Test
+    void aCommandAloneIsWhatItIsAmongAll() {
+        Quern.commandLine().getSubcommands().forEach((name, among) -> {
+            CommandLine alone = Quern.commandLine(name).getSubcommands().get(name);
+            assertThat(alone.getUsageMessage()).isEqualTo(among.getUsageMessage());
+            assertThat(among.getCommandName()).isEqualTo(name);
+        });
+        assertThat(Quern.commandLine("hash", "FILE").getSubcommands()).containsOnlyKeys("hash");
+    }
+
     /** One way to be quiet: data alone on stdout, and errors. */
     @Test
     void everyCommandThatTalksCanBeQuiet() {
-        CommandLine root = new CommandLine(new Quern());
+        CommandLine root = Quern.commandLine();
+        assertThat(root.getSubcommands()).hasSizeGreaterThan(10);
         List<String> silent = List.of("inspect", "completion", "man", "help");
         root.getSubcommands().forEach((name, command) -> {
             if (!silent.contains(name)) {

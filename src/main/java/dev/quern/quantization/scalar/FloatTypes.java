@@ -18,7 +18,11 @@ public final class FloatTypes {
 
         @Override
         protected void encode(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
-            MemorySegment.copy(row, from, MemorySegment.ofArray(out), BlockBytes.FLOAT, to, length);
+            // Not MemorySegment.copy: the view of the array is an object for each row, unless the compiler sees through
+            // it.
+            for (int i = 0; i < length; i++) {
+                BlockBytes.putInt(out, to + Float.BYTES * i, Float.floatToRawIntBits(row[from + i]));
+            }
         }
 
         @Override

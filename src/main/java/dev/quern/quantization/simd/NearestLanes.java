@@ -11,7 +11,8 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * The kernels that look for the best of a list's points, eight points at a time: a lane adds the coordinates' errors up
  * in their order, as the scalar search does, taking each from a table of the errors of all levels. Errors are never
- * negative, so their bits have the same order.
+ * negative, so their bits have the same order. The two lengths are written out, alike as they are: a helper that took
+ * vectors would not be inlined everywhere, and every call of it would put its vectors on the heap.
  */
 final class NearestLanes {
     private static final IntVector PLACES = IntVector.zero(INTS).addIndex(1);
