@@ -113,6 +113,7 @@ final class SourceConversion {
                 .toList();
         long begun = System.nanoTime();
         try {
+            source.checksums().run();
             List<Path> others = new ArrayList<>(SourceFiles.of(source));
             stale.forEach(planned -> planned.matrixFile().ifPresent(others::add));
             // The digests stand for all that decides values: a run goes on only with what the same ones began.

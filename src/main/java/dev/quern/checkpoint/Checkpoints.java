@@ -210,7 +210,6 @@ public final class Checkpoints {
         List<Weights> shards = Weights.open(files);
         try {
             List<String> notes = new ArrayList<>();
-            shards.forEach(shard -> notes.addAll(shard.notes()));
             List<String> unused = MetaParameters.unused(params);
             if (!unused.isEmpty()) {
                 notes.add(params + ": not used: " + quoted(unused));

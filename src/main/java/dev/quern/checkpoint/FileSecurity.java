@@ -2,6 +2,7 @@ package dev.quern.checkpoint;
 
 import dev.quern.checkpoint.ggml.GgmlFile;
 import dev.quern.checkpoint.ggml.GgmlVersion;
+import dev.quern.checkpoint.onnx.OnnxFile;
 import dev.quern.checkpoint.safetensors.SafetensorsFile;
 import dev.quern.checkpoint.torch.PickleScan;
 import dev.quern.checkpoint.torch.TorchContainer;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
@@ -34,17 +36,21 @@ public record FileSecurity(
         String checksums,
         List<String> notes) {
 
-    /** One file, or every file of a directory that may hold weights. */
-    public static List<FileSecurity> of(Path source) {
+    /**
+     * One file, or every file of a directory that may hold weights.
+     *
+     * @param readGguf reads a GGUF file's header, whose format this package does not know, and refuses what is wrong
+     */
+    public static List<FileSecurity> of(Path source, Consumer<Path> readGguf) {
         if (!Files.isDirectory(source)) {
-            return List.of(ofFile(source));
+            return List.of(ofFile(source, readGguf));
         }
         List<FileSecurity> files = new ArrayList<>();
         try (Stream<Path> entries = Files.list(source)) {
             entries.filter(Files::isRegularFile)
                     .filter(FileSecurity::mayHoldWeights)
                     .sorted()
-                    .forEach(file -> files.add(ofFile(file)));
+                    .forEach(file -> files.add(ofFile(file, readGguf)));
         } catch (IOException e) {
             throw InputException.of(source, "cannot be listed: " + e.getMessage())
                     .withCause(e);
@@ -64,22 +70,31 @@ public record FileSecurity(
                 case GZIP, ZSTANDARD, HDF5, TEXT, EMPTY, UNKNOWN ->
                     SafetensorsFile.looksLike(file)
                             || GgmlVersion.looksLike(file)
-                            || String.valueOf(path.getFileName()).matches(".*\\.(safetensors|bin|pth|pt|ckpt|pkl)");
+                            || String.valueOf(path.getFileName())
+                                    .matches(".*\\.(safetensors|bin|pth|pt|ckpt|pkl|onnx)");
             };
         }
     }
 
-    private static FileSecurity ofFile(Path path) {
+    private static FileSecurity ofFile(Path path, Consumer<Path> readGguf) {
         try (MappedFile file = MappedFile.open(path)) {
             if (GgmlVersion.looksLike(file)) {
                 return passive(path, "a file of llama.cpp before GGUF", refusal(() -> GgmlFile.read(file)));
             }
             TorchContainer container = TorchContainer.of(file);
             if (container == TorchContainer.GGUF) {
-                return passive(path, container.what(), Optional.empty());
+                return passive(path, container.what(), refusal(() -> readGguf.accept(path)));
             }
             if (SafetensorsFile.looksLike(file)) {
                 return passive(path, "safetensors", refusal(() -> SafetensorsFile.read(file)));
+            }
+            // Protobuf has no magic number; only the name tells.
+            if (container == TorchContainer.UNKNOWN && path.toString().endsWith(".onnx")) {
+                return passive(
+                        path,
+                        "ONNX",
+                        refusal(() -> OnnxFile.read(file, Checkpoints.directoryOf(path))
+                                .close()));
             }
             return torch(file, container);
         }

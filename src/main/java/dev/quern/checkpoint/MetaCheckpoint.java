@@ -1,7 +1,6 @@
 package dev.quern.checkpoint;
 
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.tensor.Concatenated;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
@@ -17,23 +16,18 @@ import java.util.SequencedMap;
  * parallel over rows hold some rows each, those parallel over columns some columns each, norms are whole in every file
  * (fairscale's ColumnParallelLinear, RowParallelLinear, ParallelEmbedding).
  */
-final class MetaCheckpoint implements Checkpoint {
+final class MetaCheckpoint extends FileCheckpoint {
     /** Rotation angles, which every reader computes itself. */
     private static final String ROPE_FREQUENCIES = "rope.freqs";
 
-    private final Path directory;
-    private final ModelConfig config;
     private final List<Weights> shards;
-    private final List<String> notes;
     private final SequencedMap<String, TensorInfo> tensors = new LinkedHashMap<>();
     private final SequencedMap<String, String> unreadable;
 
     /** @param shards in the order of their numbers; closed with the checkpoint */
     MetaCheckpoint(Path directory, ModelConfig config, List<Weights> shards, List<String> notes) {
-        this.directory = directory;
-        this.config = config;
+        super(directory, config, shards, notes);
         this.shards = shards;
-        this.notes = List.copyOf(notes);
         shards.getFirst().tensors().forEach((name, source) -> {
             if (!name.equals(ROPE_FREQUENCIES)) {
                 tensors.put(name, source.info());
@@ -65,16 +59,6 @@ final class MetaCheckpoint implements Checkpoint {
     @Override
     public Layout layout() {
         return Layout.META;
-    }
-
-    @Override
-    public Path directory() {
-        return directory;
-    }
-
-    @Override
-    public ModelConfig config() {
-        return config;
     }
 
     @Override
@@ -142,25 +126,5 @@ final class MetaCheckpoint implements Checkpoint {
                         "element " + element + " differs from "
                                 + shards.getFirst().file().path().getFileName() + ", though every shard holds it whole")
                 .withHint("the shards are not of one model, or one of them is damaged");
-    }
-
-    @Override
-    public List<MappedFile> files() {
-        return shards.stream().map(Weights::file).toList();
-    }
-
-    @Override
-    public List<String> notes() {
-        return notes;
-    }
-
-    @Override
-    public void verifyChecksums() {
-        shards.forEach(part -> part.checksums().run());
-    }
-
-    @Override
-    public void close() {
-        shards.forEach(Weights::close);
     }
 }

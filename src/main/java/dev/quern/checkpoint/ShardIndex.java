@@ -171,25 +171,13 @@ final class ShardIndex {
                     .withHint("the download is not complete");
         }
         try {
-            if (!isInside(path.toRealPath(), Checkpoints.directoryOf(file).toRealPath())) {
+            if (!SnapshotFolder.holds(Checkpoints.directoryOf(file).toRealPath(), path.toRealPath())) {
                 throw InputException.of(file, "the shard " + shard + " is a symbolic link out of the directory");
             }
         } catch (IOException e) {
             throw InputException.of(path, "cannot be read: " + e.getMessage()).withCause(e);
         }
         return path;
-    }
-
-    /** Inside the directory, or where the Hugging Face cache keeps files: snapshots/REVISION/x is a link to blobs/HASH. */
-    private static boolean isInside(Path real, Path directory) {
-        if (real.startsWith(directory)) {
-            return true;
-        }
-        Path snapshots = directory.getParent();
-        return snapshots != null
-                && snapshots.getParent() != null
-                && snapshots.endsWith("snapshots")
-                && real.startsWith(snapshots.getParent().resolve("blobs"));
     }
 
     private static String fileName(Path path) {

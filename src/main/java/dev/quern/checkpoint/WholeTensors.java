@@ -1,13 +1,11 @@
 package dev.quern.checkpoint;
 
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,25 +13,16 @@ import java.util.Map;
 import java.util.SequencedMap;
 
 /** A checkpoint whose tensors each lie whole in one of its files: Hugging Face's, and Mistral's with Meta's names. */
-final class WholeTensors implements Checkpoint {
+final class WholeTensors extends FileCheckpoint {
     private final Layout layout;
-    private final Path directory;
-    private final ModelConfig config;
-    private final List<Weights> parts;
-    private final List<String> notes;
     private final Map<String, Weights> home = new LinkedHashMap<>();
     private final SequencedMap<String, TensorInfo> tensors = new LinkedHashMap<>();
     private final SequencedMap<String, String> unreadable = new LinkedHashMap<>();
 
     /** @param parts in reading order; closed with the checkpoint */
     WholeTensors(Layout layout, Path directory, ModelConfig config, List<Weights> parts, List<String> notes) {
+        super(directory, config, parts, notes);
         this.layout = layout;
-        this.directory = directory;
-        this.config = config;
-        this.parts = parts;
-        List<String> all = new ArrayList<>(notes);
-        parts.forEach(part -> all.addAll(part.notes()));
-        this.notes = List.copyOf(all);
         parts.forEach(this::add);
     }
 
@@ -61,16 +50,6 @@ final class WholeTensors implements Checkpoint {
     }
 
     @Override
-    public Path directory() {
-        return directory;
-    }
-
-    @Override
-    public ModelConfig config() {
-        return config;
-    }
-
-    @Override
     public SequencedMap<String, TensorInfo> tensors() {
         return Collections.unmodifiableSequencedMap(tensors);
     }
@@ -84,7 +63,7 @@ final class WholeTensors implements Checkpoint {
     public TensorSource open(String name, Shape expected) {
         Weights part = home.get(name);
         if (part == null) {
-            throw InputException.of(directory, "tensor " + Quoted.of(name), "is in none of the weight files");
+            throw InputException.of(directory(), "tensor " + Quoted.of(name), "is in none of the weight files");
         }
         TensorSource source = part.tensor(name);
         if (!source.info().shape().equals(expected)) {
@@ -94,25 +73,5 @@ final class WholeTensors implements Checkpoint {
                             + source.info().shape());
         }
         return source;
-    }
-
-    @Override
-    public List<MappedFile> files() {
-        return parts.stream().map(Weights::file).toList();
-    }
-
-    @Override
-    public List<String> notes() {
-        return notes;
-    }
-
-    @Override
-    public void verifyChecksums() {
-        parts.forEach(part -> part.checksums().run());
-    }
-
-    @Override
-    public void close() {
-        parts.forEach(Weights::close);
     }
 }

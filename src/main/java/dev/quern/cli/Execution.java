@@ -40,6 +40,9 @@ final class Execution {
             Manifest.check(manifest, outputs, inputs, run.force);
         }
         long begun = System.nanoTime();
+        if (!run.noChecksums) {
+            source.checksums().run();
+        }
         List<Conversion.Written> written = Conversion.run(outputs, inputs, run.conversion(talk.progress("values")));
         if (manifest != null) {
             Manifest.write(manifest, written, run.force);

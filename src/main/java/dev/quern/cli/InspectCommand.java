@@ -65,10 +65,9 @@ final class InspectCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         if (security) {
-            if (GgufFile.isGguf(path)) {
-                GgufFile.openPart(path).close();
-            }
-            return SecurityText.print(FileSecurity.of(path), json) ? 0 : 3;
+            List<FileSecurity> files =
+                    FileSecurity.of(path, gguf -> GgufFile.openPart(gguf).close());
+            return SecurityText.print(files, json) ? 0 : 3;
         }
         if (isGraphAlone()) {
             System.out.print(graph());

@@ -27,6 +27,12 @@ final class RunOptions {
     boolean allowNonFinite;
 
     @Option(
+            names = "--no-checksums",
+            description = "Do not hold torch files against the checksums in them, for which their weights are read once"
+                    + " more.")
+    boolean noChecksums;
+
+    @Option(
             names = "--no-sync",
             description =
                     "Do not wait until the disk has everything. Sooner done, but a power cut shortly afterwards may"

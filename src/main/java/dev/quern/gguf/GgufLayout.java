@@ -21,13 +21,20 @@ public final class GgufLayout {
     /** A tensor to be placed; dimensions outermost first. */
     public record Entry(String name, QuantType type, Shape shape) {}
 
-    private final byte[] header;
+    private final GgufMetadata metadata;
+    private final int dataStart;
     private final int alignment;
     private final long fileSize;
     private final SequencedMap<String, GgufTensor> tensors;
 
-    private GgufLayout(byte[] header, int alignment, long fileSize, SequencedMap<String, GgufTensor> tensors) {
-        this.header = header;
+    private GgufLayout(
+            GgufMetadata metadata,
+            int dataStart,
+            int alignment,
+            long fileSize,
+            SequencedMap<String, GgufTensor> tensors) {
+        this.metadata = metadata;
+        this.dataStart = dataStart;
         this.alignment = alignment;
         this.fileSize = fileSize;
         this.tensors = Collections.unmodifiableSequencedMap(tensors);
@@ -52,8 +59,9 @@ public final class GgufLayout {
                 }
                 offset = GgufLimits.pad(Math.addExact(offset, bytes), alignment);
             }
-            byte[] header = header(metadata, new ArrayList<>(tensors.values()), alignment);
-            return new GgufLayout(header, alignment, Math.addExact(header.length, offset), tensors);
+            int dataStart = dataStart(metadata, new ArrayList<>(tensors.values()), alignment);
+            return new GgufLayout(
+                    new GgufMetadata(metadata), dataStart, alignment, Math.addExact(dataStart, offset), tensors);
         } catch (ArithmeticException e) {
             throw new IllegalArgumentException("the file would be larger than 2^63-1 bytes", e);
         }
@@ -92,23 +100,22 @@ public final class GgufLayout {
         }
     }
 
-    private static byte[] header(GgufMetadata metadata, List<GgufTensor> tensors, int alignment) {
+    private static int dataStart(GgufMetadata metadata, List<GgufTensor> tensors, int alignment) {
         long length = GgufEncoding.headerBytes(metadata, tensors);
         boolean vocabulary = tensors.isEmpty() && metadata.get("split.count").isEmpty();
-        long padded = vocabulary ? length : GgufLimits.pad(length, alignment);
-        byte[] header = new byte[Math.toIntExact(padded)];
-        GgufEncoding.putHeader(ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN), metadata, tensors);
-        return header;
+        return Math.toIntExact(vocabulary ? length : GgufLimits.pad(length, alignment));
     }
 
     /** The file's first {@link #dataStart} bytes, padding included. A new buffer, ready to be written. */
     public ByteBuffer header() {
+        byte[] header = new byte[dataStart];
+        GgufEncoding.putHeader(ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN), metadata, tensors());
         return ByteBuffer.wrap(header).asReadOnlyBuffer();
     }
 
     /** Where the data section begins: bytes from the start of the file, a multiple of the alignment. */
     public long dataStart() {
-        return header.length;
+        return dataStart;
     }
 
     public long fileSize() {
@@ -128,6 +135,6 @@ public final class GgufLayout {
         if (!tensor.equals(tensors.get(tensor.name()))) {
             throw new IllegalArgumentException(tensor.name() + " is not of this layout");
         }
-        return header.length + tensor.offset();
+        return dataStart + tensor.offset();
     }
 }

@@ -65,7 +65,8 @@ public final class Adapters {
                     types,
                     FileType.F32,
                     List.of(List.copyOf(types.keySet())),
-                    Optional.of(general));
+                    Optional.of(general),
+                    adapter::verifyChecksums);
         } catch (RuntimeException e) {
             adapter.close();
             throw e;

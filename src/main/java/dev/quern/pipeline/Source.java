@@ -49,6 +49,8 @@ import org.jspecify.annotations.Nullable;
  * @param parts for each GGUF file of the model, the names of its tensors in the order of their bytes; one list of all
  *     for a checkpoint, however many files it has
  * @param general what the default file name is made of; empty for a GGUF
+ * @param checksums reads every weight once and refuses those that differ from the checksums in their files, which torch's
+ *     zip files have; whoever makes a model of the source runs it first
  */
 public record Source(
         Path path,
@@ -57,7 +59,8 @@ public record Source(
         SequencedMap<String, QuantType> types,
         FileType lossless,
         List<List<String>> parts,
-        Optional<GeneralMetadata> general)
+        Optional<GeneralMetadata> general,
+        Runnable checksums)
         implements AutoCloseable {
 
     /** Two since October 2023 (ggml.h, GGML_QNT_VERSION): how blocks are laid out. */
@@ -119,15 +122,12 @@ public record Source(
         FileType type = FileType.fromId(
                         file.metadata().integer("general.file_type").orElse(-1))
                 .orElse(FileType.F32);
-        return new Source(path, kind(file), model, types, type, file.names(), Optional.empty());
+        return new Source(path, kind(file), model, types, type, file.names(), Optional.empty(), () -> {});
     }
 
     private static Source ofCheckpoint(Path path, Options options) {
-        Checkpoint checkpoint = Checkpoints.open(path);
+        Checkpoint checkpoint = opened(path, options.adapters());
         try {
-            for (Lora lora : options.adapters()) {
-                checkpoint = merged(checkpoint, lora);
-            }
             CheckpointModel family = CheckpointModel.of(checkpoint);
             TensorGraph graph = family.graph();
             FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
@@ -161,7 +161,8 @@ public record Source(
                     types,
                     lossless,
                     List.of(List.copyOf(types.keySet())),
-                    Optional.of(general));
+                    Optional.of(general),
+                    checkpoint::verifyChecksums);
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
@@ -210,6 +211,19 @@ public record Source(
             return stored.orElse(QuantType.F32);
         }
         return CheckpointTypes.of(source.info(), lossless);
+    }
+
+    private static Checkpoint opened(Path path, List<Lora> adapters) {
+        Checkpoint checkpoint = Checkpoints.open(path);
+        try {
+            for (Lora lora : adapters) {
+                checkpoint = merged(checkpoint, lora);
+            }
+            return checkpoint;
+        } catch (RuntimeException e) {
+            checkpoint.close();
+            throw e;
+        }
     }
 
     private static Checkpoint merged(Checkpoint base, Lora lora) {

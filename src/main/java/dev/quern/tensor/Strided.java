@@ -61,9 +61,9 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
         Shape shape = source.info().shape();
         TensorInfo info = source.info().withShape(Shape.of(shape.dim(1), shape.dim(0)));
         return switch (source) {
-            case Stored stored -> new Strided(info, stored.region(), 0, new long[] {1, shape.dim(1)});
+            case Stored stored -> new Strided(info, stored.region(), 0, new long[] {1, shape.dim(1)}, stored.order());
             case Strided view ->
-                new Strided(info, view.storage, view.offset, new long[] {view.strides[1], view.strides[0]});
+                new Strided(info, view.storage, view.offset, new long[] {view.strides[1], view.strides[0]}, view.order);
             default -> throw new IllegalArgumentException(source.info().name() + " does not lie in a file");
         };
     }

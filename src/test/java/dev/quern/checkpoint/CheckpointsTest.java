@@ -2,7 +2,6 @@ package dev.quern.checkpoint;
 
 import static dev.quern.checkpoint.safetensors.SafetensorsWriter.entry;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.checkpoint.safetensors.SafetensorsWriter;
 import dev.quern.io.InputException;
@@ -66,7 +65,7 @@ class CheckpointsTest {
     }
 
     private static void refused(Path source, String message) {
-        assertThatThrownBy(() -> Checkpoints.open(source).close())
+        Hostile.thrownBy(() -> Checkpoints.open(source).close())
                 .isInstanceOf(InputException.class)
                 .hasMessage(message);
     }
@@ -120,7 +119,7 @@ class CheckpointsTest {
         Files.copy(Path.of("test-data/torch/unreadable-types.pt"), file);
         try (Checkpoint checkpoint = Checkpoints.open(directory)) {
             assertThat(checkpoint.unreadable()).containsEntry("complex", "complex64");
-            assertThatThrownBy(() -> checkpoint.open("complex", Shape.of(1)))
+            Hostile.thrownBy(() -> checkpoint.open("complex", Shape.of(1)))
                     .hasMessage(file + ": tensor \"complex\": cannot be read: it is of type complex64");
         }
     }
@@ -171,7 +170,7 @@ class CheckpointsTest {
     void noWeights(String found, String hint) {
         put("config.json", "{}");
         put(found, "x");
-        assertThatThrownBy(() -> Checkpoints.open(directory))
+        Hostile.thrownBy(() -> Checkpoints.open(directory))
                 .hasMessage(
                         directory + ": no weight files (safetensors, pytorch_model.bin or consolidated.*.pth) in it; "
                                 + (found.startsWith("_")

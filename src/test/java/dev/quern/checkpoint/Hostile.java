@@ -10,6 +10,10 @@ import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.assertj.core.api.AbstractThrowableAssert;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
 /** What every hostile input must meet: a refusal in one line, in little memory and little time. */
@@ -40,6 +44,18 @@ public final class Hostile {
                 .as("bytes allocated")
                 .isLessThan(MOST_BYTES);
         return thrown;
+    }
+
+    /** As {@link #bounded}, for what is expected to throw. */
+    public static AbstractThrowableAssert<?, ? extends Throwable> thrownBy(ThrowingCallable read) {
+        return assertThat(bounded(read));
+    }
+
+    /** As {@link #bounded}, for what is odd and accepted all the same: what was read. */
+    public static <T> T read(Supplier<T> read) {
+        List<T> found = new ArrayList<>();
+        assertThat(bounded(() -> found.add(read.get()))).isNull();
+        return found.getFirst();
     }
 
     public static Path write(Path directory, String name, byte[] bytes) {

@@ -1,7 +1,6 @@
 package dev.quern.checkpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.io.InputException;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +21,7 @@ class ModelConfigTest {
     }
 
     private void refused(String message, ThrowingCallable look) {
-        assertThatThrownBy(look)
+        Hostile.thrownBy(look)
                 .isInstanceOf(InputException.class)
                 .hasMessage(directory.resolve("config.json") + ": " + message);
     }
@@ -109,11 +108,11 @@ class ModelConfigTest {
     void filesThatAreNoConfig() {
         refused("expected a JSON object, found a list", () -> config("[]"));
         refused("expected JSON, found an empty file", () -> config(""));
-        assertThatThrownBy(() -> config("{\"a\":1,\"a\":2}"))
+        Hostile.thrownBy(() -> config("{\"a\":1,\"a\":2}"))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("Duplicate");
-        assertThatThrownBy(() -> config("{} {}")).isInstanceOf(InputException.class);
-        assertThatThrownBy(() -> config("{\"a\":" + "[".repeat(1000)))
+        Hostile.thrownBy(() -> config("{} {}")).isInstanceOf(InputException.class);
+        Hostile.thrownBy(() -> config("{\"a\":" + "[".repeat(1000)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("nesting depth");
         Path config = Hostile.write(directory, "config.json", new byte[] {'{', '"', (byte) 0xff, '"', ':', '1', '}'});

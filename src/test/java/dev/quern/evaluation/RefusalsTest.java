@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.quern.architecture.Model;
+import dev.quern.checkpoint.Hostile;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.tensor.Shape;
@@ -141,9 +142,9 @@ class RefusalsTest {
     }
 
     private static void assertRefused(Model model, String message) {
-        assertThatExceptionOfType(InputException.class)
-                .isThrownBy(() -> Forward.of(model, ForwardTest.LLAMA, 16, 1))
-                .withMessage(message);
+        Hostile.thrownBy(() -> Forward.of(model, ForwardTest.LLAMA, 16, 1))
+                .isInstanceOf(InputException.class)
+                .hasMessage(message);
     }
 
     @Test

@@ -1,8 +1,8 @@
 package dev.quern.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Stored;
@@ -95,7 +95,7 @@ class BigEndianTest {
         byte[] turned = bigEndian(little.toBytes());
         Path other = Files.write(directory.resolve("iq.gguf"), turned);
         try (GgufFile opened = GgufFile.open(other)) {
-            assertThatThrownBy(opened::graph)
+            Hostile.thrownBy(opened::graph)
                     .isInstanceOf(InputException.class)
                     .hasMessage(other + ": tensor \"t\": what IQ2_XXS is in a big-endian file is not defined");
         }
@@ -118,7 +118,7 @@ class BigEndianTest {
         for (int version : new int[] {1, 4}) {
             byte[] header = bigEndian(RawGguf.header(version, 0, 0).zeros(64).toBytes());
             Path file = Files.write(directory.resolve("model.gguf"), header);
-            assertThatThrownBy(() -> GgufFile.open(file))
+            Hostile.thrownBy(() -> GgufFile.open(file))
                     .isInstanceOf(InputException.class)
                     .hasMessage(file + ": header at byte 4: expected GGUF version 2 or 3, found " + version);
         }

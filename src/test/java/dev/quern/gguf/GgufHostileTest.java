@@ -1,8 +1,8 @@
 package dev.quern.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.io.Region;
@@ -483,7 +483,7 @@ class GgufHostileTest {
     })
     void isRefusedInOneLine(Refused refused, @TempDir Path directory) throws IOException {
         Path path = Files.write(directory.resolve("bad.gguf"), refused.file().toBytes());
-        assertThatThrownBy(() -> GgufFile.open(path))
+        Hostile.thrownBy(() -> GgufFile.open(path))
                 .isInstanceOf(InputException.class)
                 .hasMessage(path + ": " + refused.message());
     }
@@ -563,7 +563,7 @@ class GgufHostileTest {
                         .toBytes());
         try (GgufFile file = GgufFile.open(path)) {
             Files.write(path, new byte[0]);
-            assertThatThrownBy(() -> file.graph().sources().iterator().next().readRows(0, 1, new float[floats], 0))
+            Hostile.thrownBy(() -> file.graph().sources().iterator().next().readRows(0, 1, new float[floats], 0))
                     .isInstanceOf(InputException.class)
                     .hasMessage(path + ": changed while it was being read");
         }
@@ -571,11 +571,11 @@ class GgufHostileTest {
 
     @Test
     void whatIsNoFileIsRefused(@TempDir Path directory) {
-        assertThatThrownBy(() -> GgufFile.open(directory))
+        Hostile.thrownBy(() -> GgufFile.open(directory))
                 .isInstanceOf(InputException.class)
                 .hasMessage(directory + ": expected a file, found a directory");
         Path missing = directory.resolve("missing.gguf");
-        assertThatThrownBy(() -> GgufFile.open(missing))
+        Hostile.thrownBy(() -> GgufFile.open(missing))
                 .isInstanceOf(InputException.class)
                 .hasMessage(missing + ": no such file");
     }

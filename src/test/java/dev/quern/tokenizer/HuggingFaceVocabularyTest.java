@@ -1,8 +1,8 @@
 package dev.quern.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quern.checkpoint.Hostile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
@@ -253,13 +253,13 @@ class HuggingFaceVocabularyTest {
     }
 
     private void refused(OptionalLong rows, String file, String message) {
-        assertThatThrownBy(() -> read(rows))
+        Hostile.thrownBy(() -> read(rows))
                 .isInstanceOf(InputException.class)
                 .hasMessage(directory.resolve(file) + ": " + message);
     }
 
     private void refusedDirectory(String message) {
-        assertThatThrownBy(() -> read(OptionalLong.empty()))
+        Hostile.thrownBy(() -> read(OptionalLong.empty()))
                 .isInstanceOf(InputException.class)
                 .hasMessage(directory + ": " + message);
     }

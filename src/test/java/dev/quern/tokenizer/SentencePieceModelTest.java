@@ -2,9 +2,9 @@ package dev.quern.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
+import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.tokenizer.proto.ModelProto;
 import dev.quern.tokenizer.proto.ModelProto.SentencePiece;
@@ -96,7 +96,7 @@ class SentencePieceModelTest {
         try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
             sparse.setLength((64L << 20) + 1);
         }
-        assertThatThrownBy(() -> SentencePieceModel.read(file))
+        Hostile.thrownBy(() -> SentencePieceModel.read(file))
                 .isInstanceOf(InputException.class)
                 .hasMessage(file + ": expected at most 64 MiB, found 67108865 bytes");
     }
@@ -459,7 +459,8 @@ class SentencePieceModelTest {
     }
 
     private static SentencePieceModel read(ModelProto model) {
-        return SentencePieceModel.of(FILE, model.toByteArray());
+        byte[] bytes = model.toByteArray();
+        return Hostile.read(() -> SentencePieceModel.of(FILE, bytes));
     }
 
     private static void refusedMap(ByteString map, String message) {
@@ -473,7 +474,7 @@ class SentencePieceModelTest {
     }
 
     private static void refused(byte[] bytes, String message) {
-        assertThatThrownBy(() -> SentencePieceModel.of(FILE, bytes))
+        Hostile.thrownBy(() -> SentencePieceModel.of(FILE, bytes))
                 .isInstanceOf(InputException.class)
                 .hasMessage("tokenizer.model: " + message);
     }

@@ -1,8 +1,8 @@
 package dev.quern.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quern.checkpoint.Hostile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
@@ -202,7 +202,7 @@ class SpecialVocabularyTest {
     }
 
     private void refused(String file, String message) {
-        assertThatThrownBy(() ->
+        Hostile.thrownBy(() ->
                         new SpecialVocabulary(HuggingFaceFiles.in(directory), SpecialVocabulary.ROLES, 6, notice -> {}))
                 .isInstanceOf(InputException.class)
                 .hasMessage(directory.resolve(file) + ": " + message);

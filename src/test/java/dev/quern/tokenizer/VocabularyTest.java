@@ -2,8 +2,8 @@ package dev.quern.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.quern.checkpoint.Hostile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufType;
 import dev.quern.gguf.GgufValue;
@@ -121,7 +121,7 @@ class VocabularyTest {
     @Test
     void byteTokens() {
         for (String token : new String[] {"<0x-1>", "<0xZZ>", "<0x1>", "x"}) {
-            assertThatThrownBy(() -> Vocabulary.of(metadata()
+            Hostile.thrownBy(() -> Vocabulary.of(metadata()
                             .put(
                                     "tokenizer.ggml.tokens",
                                     GgufValue.texts(List.of("<unk>", "<s>", "</s>", "a", token)))))
@@ -150,13 +150,13 @@ class VocabularyTest {
     private static void missing(String key, String message) {
         GgufMetadata metadata = metadata();
         metadata.remove(key);
-        assertThatThrownBy(() -> Vocabulary.of(metadata, "model.gguf"))
+        Hostile.thrownBy(() -> Vocabulary.of(metadata, "model.gguf"))
                 .isInstanceOf(InputException.class)
                 .hasMessage("model.gguf: " + key + ": " + message);
     }
 
     private static void refused(String key, GgufValue value, String message) {
-        assertThatThrownBy(() -> Vocabulary.of(metadata().put(key, value), "model.gguf"))
+        Hostile.thrownBy(() -> Vocabulary.of(metadata().put(key, value), "model.gguf"))
                 .isInstanceOf(InputException.class)
                 .hasMessage("model.gguf: " + key + ": " + message);
     }

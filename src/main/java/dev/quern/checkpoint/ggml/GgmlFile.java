@@ -71,7 +71,7 @@ public final class GgmlFile {
         }
     }
 
-    /** Reads every header; no weight is touched. */
+    /** Reads every header; of the weights only some scales, where they tell how a Q4_1 tensor is arranged. */
     public static GgmlFile read(MappedFile file) {
         return new GgmlFile(file);
     }

@@ -118,6 +118,16 @@ public final class LoraAdapter implements AutoCloseable {
         return files.files();
     }
 
+    /** What is odd about its files. */
+    List<String> notes() {
+        return files.notes();
+    }
+
+    /** As {@link Checkpoint#verifyChecksums}. */
+    public void verifyChecksums() {
+        files.verifyChecksums();
+    }
+
     @Override
     public void close() {
         files.close();

@@ -1,32 +1,27 @@
 package dev.quern.checkpoint.lora;
 
 import dev.quern.checkpoint.Checkpoint;
+import dev.quern.checkpoint.DerivedCheckpoint;
 import dev.quern.checkpoint.Layout;
-import dev.quern.checkpoint.ModelConfig;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.LowRankSum;
 import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
-import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.SequencedMap;
 import java.util.Set;
 
 /**
  * A checkpoint with an adapter merged into it, W + f·s·B·A, as its rows are read. What PEFT's merge_and_unload rounds to
  * the base model's type is rounded here when it is written.
  */
-public final class MergedCheckpoint implements Checkpoint {
-    private final Checkpoint base;
+public final class MergedCheckpoint extends DerivedCheckpoint {
     private final LoraAdapter adapter;
     private final float factor;
     private final Map<String, LoraAdapter.Update> updates = new LinkedHashMap<>();
@@ -47,7 +42,7 @@ public final class MergedCheckpoint implements Checkpoint {
     }
 
     private MergedCheckpoint(Checkpoint base, LoraAdapter adapter, float factor) {
-        this.base = base;
+        super(base);
         this.adapter = adapter;
         this.factor = factor;
         adapter.updates().forEach((name, update) -> {
@@ -87,13 +82,13 @@ public final class MergedCheckpoint implements Checkpoint {
 
     /** An adapter trained on the decoder alone leaves out the model's own prefix. */
     private String nameInBase(String name) {
-        if (base.tensors().containsKey(name)) {
+        if (base().tensors().containsKey(name)) {
             return name;
         }
-        if (base.tensors().containsKey("model." + name)) {
+        if (base().tensors().containsKey("model." + name)) {
             return "model." + name;
         }
-        throw adapter.refused(name, "is changed by the adapter, and " + base.directory() + " has no such tensor")
+        throw adapter.refused(name, "is changed by the adapter, and " + base().directory() + " has no such tensor")
                 .withHint("the adapter was trained on another model"
                         + (name.startsWith("lm_head") ? ", or the model's output is its embedding" : ""));
     }
@@ -104,7 +99,7 @@ public final class MergedCheckpoint implements Checkpoint {
         if (whole != null && whole.info().shape().equals(expected)) {
             return new Renamed(whole.info().withName(name), whole);
         }
-        TensorSource source = base.open(name, expected);
+        TensorSource source = base().open(name, expected);
         LoraAdapter.Update update = updates.get(name);
         if (update == null) {
             return source;
@@ -114,45 +109,16 @@ public final class MergedCheckpoint implements Checkpoint {
     }
 
     @Override
-    public SequencedMap<String, TensorInfo> tensors() {
-        return base.tensors();
-    }
-
-    @Override
-    public Layout layout() {
-        return base.layout();
-    }
-
-    @Override
-    public Optional<String> packing() {
-        return base.packing();
-    }
-
-    @Override
-    public Path directory() {
-        return base.directory();
-    }
-
-    @Override
-    public ModelConfig config() {
-        return base.config();
-    }
-
-    @Override
-    public SequencedMap<String, String> unreadable() {
-        return base.unreadable();
-    }
-
-    @Override
     public List<MappedFile> files() {
-        Set<MappedFile> files = new LinkedHashSet<>(base.files());
+        Set<MappedFile> files = new LinkedHashSet<>(base().files());
         files.addAll(adapter.files());
         return List.copyOf(files);
     }
 
     @Override
     public List<String> notes() {
-        List<String> notes = new ArrayList<>(base.notes());
+        List<String> notes = new ArrayList<>(base().notes());
+        notes.addAll(adapter.notes());
         notes.add(adapter.directory() + ": merged, " + Quoted.plain(updates.size() + " updates")
                 + (replaced.isEmpty() ? "" : ", " + replaced.size() + " tensors replaced"));
         return notes;
@@ -160,12 +126,13 @@ public final class MergedCheckpoint implements Checkpoint {
 
     @Override
     public void verifyChecksums() {
-        base.verifyChecksums();
+        base().verifyChecksums();
+        adapter.verifyChecksums();
     }
 
     @Override
     public void close() {
         adapter.close();
-        base.close();
+        base().close();
     }
 }

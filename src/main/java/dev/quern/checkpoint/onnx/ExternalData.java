@@ -1,5 +1,6 @@
 package dev.quern.checkpoint.onnx;
 
+import dev.quern.checkpoint.SnapshotFolder;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
@@ -78,7 +79,6 @@ final class ExternalData implements AutoCloseable {
         return Long.parseLong(text);
     }
 
-    /** Inside the model's directory, or where the Hugging Face cache keeps what such a directory links to. */
     private Path resolve(String tensor, String location) {
         if (!location.matches("[A-Za-z0-9._ /-]{1,400}")
                 || location.startsWith("/")
@@ -92,14 +92,7 @@ final class ExternalData implements AutoCloseable {
                     .withHint("the download is not complete");
         }
         try {
-            Path real = path.toRealPath();
-            Path home = directory.toRealPath();
-            Path snapshots = home.getParent();
-            boolean cached = snapshots != null
-                    && snapshots.endsWith("snapshots")
-                    && snapshots.getParent() != null
-                    && real.startsWith(snapshots.getParent().resolve("blobs"));
-            if (!real.startsWith(home) && !cached) {
+            if (!SnapshotFolder.holds(directory.toRealPath(), path.toRealPath())) {
                 throw refused(tensor, Quoted.of(location) + " is a symbolic link out of the directory");
             }
             return path;

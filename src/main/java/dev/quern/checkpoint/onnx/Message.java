@@ -3,11 +3,12 @@ package dev.quern.checkpoint.onnx;
 import dev.quern.io.InputException;
 import dev.quern.io.Region;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 
 /**
  * A protobuf message, walked field by field where it lies: weights inside it are places in the file and are never
- * copied. {@link #next} goes to a field; then exactly one of {@link #varint}, {@link #bytes} and {@link #text} reads it,
- * or none, and it is passed over.
+ * copied. {@link #next} goes to a field; then exactly one of {@link #varint}, {@link #varints}, {@link #bytes}
+ * and {@link #text} reads it, or none, and it is passed over.
  */
 final class Message {
     private static final int VARINT = 0;
@@ -59,6 +60,25 @@ final class Message {
     long varint() {
         expect(VARINT, "an integer");
         return number();
+    }
+
+    /** One or more of a repeated integer: alone, or packed into bytes. More than {@code most} in all are refused. */
+    void varints(List<Long> out, int most, String plural) {
+        if (!isBytes()) {
+            add(varint(), out, most, plural);
+            return;
+        }
+        Message packed = new Message(bytes(), what);
+        while (packed.at < packed.region.length()) {
+            packed.add(packed.number(), out, most, plural);
+        }
+    }
+
+    private void add(long number, List<Long> out, int most, String plural) {
+        if (out.size() == most) {
+            throw refused(what + " of more than " + most + " " + plural);
+        }
+        out.add(number);
     }
 
     Region bytes() {

@@ -32,9 +32,9 @@ final class Awq {
 
     private static void add(String module, long groupSize, Parts parts) {
         Part codes = parts.part(module + ".qweight").expect(DType.I32).expectMatrix();
-        int inputs = Math.toIntExact(codes.shape().dim(0));
-        int outputs = Math.toIntExact(Math.multiplyExact(codes.shape().dim(1), 8));
-        int size = (int) (groupSize < 0 ? Math.max(1, inputs) : groupSize);
+        int inputs = (int) codes.shape().dim(0);
+        int outputs = 8 * (int) codes.shape().dim(1);
+        int size = (int) (groupSize < 0 ? inputs : groupSize);
         long groups = Math.ceilDiv(inputs, size);
         Part zeros = parts.part(module + ".qzeros").expect(DType.I32).expectShape(groups, outputs / 8);
         Part scales = parts.part(module + ".scales").expectFloat().expectShape(groups, outputs);

@@ -42,10 +42,10 @@ final class BitNet {
                     "its weight_scale is " + scale + ", which does not " + (divides ? "divide" : "multiply"));
         }
         long quarter = codes.shape().dim(0);
-        int width = Math.toIntExact(codes.shape().dim(1));
+        int width = (int) codes.shape().dim(1);
         // The fourth code is not used; by the formula it stands for 2.
         float[] values = {minus, 0, plus, divides ? 2 / scale : 2 * scale};
-        parts.add(codes.name(), Shape.of(Math.multiplyExact(quarter, 4), width), codes, (first, count, out, at) -> {
+        parts.add(codes.name(), Shape.of(4 * quarter, width), codes, (first, count, out, at) -> {
             MemorySegment bytes = codes.segment();
             for (int row = 0; row < count; row++) {
                 long line = (first + row) % quarter * width;

@@ -56,7 +56,7 @@ final class BitsAndBytes {
     private static void addInt8(String module, Parts parts) {
         Part codes = parts.part(module + ".weight").expect(DType.I8).expectMatrix();
         long rows = codes.shape().dim(0);
-        int width = Math.toIntExact(codes.shape().dim(1));
+        int width = (int) codes.shape().dim(1);
         Part largest = parts.part(module + ".SCB").expect(DType.F32).expectShape(rows);
         parts.find(module + ".weight_format").ifPresent(format -> {
             float[] kind = format.floats();
@@ -135,7 +135,7 @@ final class BitsAndBytes {
                     .floats();
             factors = new Factors(largest, Optional.of(nested), nestedMap, state);
         }
-        int width = Math.toIntExact(shape.rowLength());
+        int width = (int) shape.rowLength();
         parts.add(weight, shape, codes, (first, count, out, at) -> {
             MemorySegment bytes = codes.segment();
             long element = first * width;

@@ -1,5 +1,6 @@
 package dev.quern.checkpoint.packed;
 
+import dev.quern.quantization.QuantType;
 import dev.quern.tensor.DType;
 import dev.quern.tensor.NativeBlocks;
 import dev.quern.tensor.Shape;
@@ -38,7 +39,7 @@ final class FloatPairs {
         parts.find(module + ".input_scale")
                 .ifPresent(
                         part -> put(factors, "input_scale", part.expectFloat().only()));
-        add(weight, codes, scales, 16, scale -> (float) scale * factor, factors, parts);
+        add(weight, shape(codes, scales, 16), codes, scales, 16, scale -> (float) scale * factor, factors, parts);
     }
 
     /** compressed-tensors' NVFP4: {@code weight_packed}, {@code weight_scale}, {@code weight_global_scale}: a divisor. */
@@ -56,14 +57,14 @@ final class FloatPairs {
         parts.find(module + ".input_global_scale")
                 .ifPresent(part ->
                         put(factors, "input_scale", 1 / part.expectFloat().only()));
-        add(weight, codes, scales, 16, scale -> (float) scale / divisor, factors, parts);
+        add(weight, shape(codes, scales, 16), codes, scales, 16, scale -> (float) scale / divisor, factors, parts);
     }
 
     /** compressed-tensors' MXFP4: {@code weight_packed} and {@code weight_scale}, exponents as bytes. */
     static void addCompressedMxfp4(String weight, Parts parts) {
         Part codes = parts.part(weight + "_packed").expect(DType.U8).expectMatrix();
         Part scales = exponents(parts.part(weight + "_scale"));
-        add(weight, codes, scales, 32, scale -> scale, new LinkedHashMap<>(), parts);
+        add(weight, shape(codes, scales, 32), codes, scales, 32, scale -> scale, new LinkedHashMap<>(), parts);
     }
 
     /** Bytes that are exponents, whatever the file calls them. */
@@ -74,23 +75,18 @@ final class FloatPairs {
 
     /** GGUF readers take a missing factor for 1. */
     private static void put(SequencedMap<String, Float> factors, String name, float value) {
-        if (Math.abs(value - 1) >= 1e-6) {
+        // So written that NaN, which would spoil the matrix, is not taken for 1.
+        if (!(Math.abs(value - 1) < 1e-6)) {
             factors.put(name, value);
         }
     }
 
-    private static void add(
-            String weight,
-            Part codes,
-            Part scales,
-            int group,
-            DoubleUnaryOperator scaled,
-            SequencedMap<String, Float> factors,
-            Parts parts) {
+    /** The matrix's own shape, once its scales are known to be as many as it needs. */
+    private static Shape shape(Part codes, Part scales, int group) {
         long rows = codes.shape().dim(0);
-        long width = Math.multiplyExact(codes.shape().dim(1), 2);
+        long width = 2 * codes.shape().dim(1);
         scales.expectShape(rows, Math.ceilDiv(width, group));
-        add(weight, Shape.of(rows, width), codes, scales, group, scaled, factors, parts);
+        return Shape.of(rows, width);
     }
 
     /** @param shape the logical one; codes and scales lie row after row */
@@ -103,15 +99,15 @@ final class FloatPairs {
             DoubleUnaryOperator scaled,
             SequencedMap<String, Float> factors,
             Parts parts) {
-        int width = Math.toIntExact(shape.rowLength());
+        int width = codes.width(shape);
         int groups = Math.ceilDiv(width, group);
         Optional<NativeBlocks> blocks = Optional.empty();
-        if (group == 32 && width % 32 == 0) {
+        if (group == 32 && width % QuantType.MXFP4.blockLength() == 0) {
             Mxfp4Blocks reader = new Mxfp4Blocks(codes, scales, groups);
-            blocks = Optional.of(new NativeBlocks("MXFP4", groups * 17L, reader::readRows, factors));
-        } else if (group == 16 && width % 64 == 0) {
+            blocks = Optional.of(blocks(QuantType.MXFP4, width, reader::readRows, factors));
+        } else if (group == 16 && width % QuantType.NVFP4.blockLength() == 0) {
             Nvfp4Blocks reader = new Nvfp4Blocks(codes, scales, groups);
-            blocks = Optional.of(new NativeBlocks("NVFP4", groups * 9L, reader::readRows, factors));
+            blocks = Optional.of(blocks(QuantType.NVFP4, width, reader::readRows, factors));
         }
         parts.add(new Unpacked(
                 new TensorInfo(weight, DType.F32, shape),
@@ -128,6 +124,11 @@ final class FloatPairs {
                     }
                 },
                 blocks));
+    }
+
+    private static NativeBlocks blocks(
+            QuantType type, int width, NativeBlocks.BlockReader reader, SequencedMap<String, Float> factors) {
+        return new NativeBlocks(type.name(), type.bytesFor(width), reader, factors);
     }
 
     private static void decodeRow(

@@ -95,12 +95,12 @@ final class Gptq {
     private static void add(String module, Format format, Parts parts) {
         Part codes = parts.part(module + ".qweight").expect(DType.I32).expectMatrix();
         int bits = format.bits();
-        if (codes.shape().dim(0) % bits != 0 || codes.shape().dim(0) == 0) {
+        if (codes.shape().dim(0) % bits != 0) {
             throw codes.refused("its " + codes.shape().dim(0) + " rows are not whole runs of " + RUN + " codes of "
                     + bits + " bits");
         }
-        int inputs = Math.toIntExact(codes.shape().dim(0) / bits * RUN);
-        int outputs = Math.toIntExact(codes.shape().dim(1));
+        int inputs = (int) codes.shape().dim(0) / bits * RUN;
+        int outputs = (int) codes.shape().dim(1);
         if ((long) outputs * bits % RUN != 0) {
             throw codes.refused(outputs + " outputs do not fill whole words with zero points of " + bits + " bits");
         }
@@ -109,26 +109,9 @@ final class Gptq {
         Part zeros = parts.part(module + ".qzeros").expect(DType.I32).expectShape(groups, (long) outputs * bits / RUN);
         Part scales = parts.part(module + ".scales").expectFloat().expectShape(groups, outputs);
         Part order = parts.find(module + ".g_idx").orElse(null);
-        int @Nullable [] groupOf = order == null ? null : groups(order, inputs, (int) groups, size);
+        int @Nullable [] groupOf = order == null ? null : order.groups(inputs, (int) groups, size);
         Columns columns = new Columns(codes, zeros, scales, bits, inputs, outputs, groupOf, size, format.zeroOffset());
         parts.add(module + ".weight", Shape.of(outputs, inputs), codes, columns::readRows);
-    }
-
-    /** Each input's group, or null when they are in order: without act-order that is what the tensor says. */
-    private static int @Nullable [] groups(Part part, int inputs, int groups, long size) {
-        part.expect(DType.I32, DType.I64).expectElements(inputs);
-        int[] groupOf = new int[inputs];
-        boolean inOrder = true;
-        for (int i = 0; i < inputs; i++) {
-            long group = part.integer(i);
-            if (group < 0 || group >= groups) {
-                throw part.refused(
-                        "element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
-            }
-            groupOf[i] = (int) group;
-            inOrder &= group == i / size;
-        }
-        return inOrder ? null : groupOf;
     }
 
     /** The rows of one weight: columns of the packed tensors. */

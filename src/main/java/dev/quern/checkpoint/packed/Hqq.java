@@ -66,7 +66,7 @@ final class Hqq {
 
     private static void add(String module, Parts parts) {
         for (String nested : List.of(".quant_scale", ".quant_zero")) {
-            if (parts.find(module + nested).map(part -> part.floats()[0] != 0).orElse(false)) {
+            if (parts.find(module + nested).map(part -> part.only() != 0).orElse(false)) {
                 throw parts.refused(module + nested, "scales and zero points are packed themselves, which is not read")
                         .withHint("quantize with quant_scale and quant_zero false, or get the checkpoint before it was"
                                 + " quantized");

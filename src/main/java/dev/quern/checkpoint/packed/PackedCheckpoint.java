@@ -1,15 +1,12 @@
 package dev.quern.checkpoint.packed;
 
 import dev.quern.checkpoint.Checkpoint;
-import dev.quern.checkpoint.Layout;
-import dev.quern.checkpoint.ModelConfig;
+import dev.quern.checkpoint.DerivedCheckpoint;
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,7 +20,7 @@ import java.util.Set;
  * name and shape, unpacked row by row as it is read. A weight whose name the packed form keeps stays where it is; one
  * that is packed under other names comes at the end, as in the peer's converter.
  */
-public final class PackedCheckpoint implements Checkpoint {
+public final class PackedCheckpoint extends DerivedCheckpoint {
     static final String KNOWN = "gptq, awq, fp8, fbgemm_fp8, compressed-tensors, bitsandbytes, hqq, bitnet, mxfp4, "
             + "modelopt (FP8 and NVFP4), auto-round (in GPTQ's or AWQ's layout)";
 
@@ -39,13 +36,12 @@ public final class PackedCheckpoint implements Checkpoint {
             ".weight.absmax",
             "_blocks");
 
-    private final Checkpoint packed;
     private final String packing;
     private final Map<String, TensorSource> weights;
     private final SequencedMap<String, TensorInfo> tensors = new LinkedHashMap<>();
 
     private PackedCheckpoint(Checkpoint packed, String packing, Map<String, TensorSource> weights, Set<String> used) {
-        this.packed = packed;
+        super(packed);
         this.packing = packing;
         this.weights = weights;
         packed.tensors().forEach((name, info) -> {
@@ -137,7 +133,7 @@ public final class PackedCheckpoint implements Checkpoint {
             };
             if (name.endsWith(".weight") && packedType && !weights.containsKey(name)) {
                 throw InputException.of(
-                                packed.directory(),
+                                base().directory(),
                                 "tensor " + Quoted.of(name),
                                 "is packed as " + info.dtype() + ", and there are no scales to unpack it with")
                         .withHint("quant_method " + Quoted.of(config.method()) + " in "
@@ -152,35 +148,15 @@ public final class PackedCheckpoint implements Checkpoint {
     }
 
     @Override
-    public Layout layout() {
-        return packed.layout();
-    }
-
-    @Override
-    public Path directory() {
-        return packed.directory();
-    }
-
-    @Override
-    public ModelConfig config() {
-        return packed.config();
-    }
-
-    @Override
     public SequencedMap<String, TensorInfo> tensors() {
         return Collections.unmodifiableSequencedMap(tensors);
-    }
-
-    @Override
-    public SequencedMap<String, String> unreadable() {
-        return packed.unreadable();
     }
 
     @Override
     public TensorSource open(String name, Shape expected) {
         TensorSource weight = weights.get(name);
         if (weight == null) {
-            return packed.open(name, expected);
+            return base().open(name, expected);
         }
         if (!weight.info().shape().equals(expected)) {
             throw InputException.of(
@@ -189,25 +165,5 @@ public final class PackedCheckpoint implements Checkpoint {
                             + weight.info().shape() + " (unpacked from " + packing + ")");
         }
         return weight;
-    }
-
-    @Override
-    public List<MappedFile> files() {
-        return packed.files();
-    }
-
-    @Override
-    public List<String> notes() {
-        return packed.notes();
-    }
-
-    @Override
-    public void verifyChecksums() {
-        packed.verifyChecksums();
-    }
-
-    @Override
-    public void close() {
-        packed.close();
     }
 }

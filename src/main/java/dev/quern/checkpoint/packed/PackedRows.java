@@ -3,7 +3,9 @@ package dev.quern.checkpoint.packed;
 import dev.quern.tensor.DType;
 import dev.quern.tensor.Shape;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,35 +51,27 @@ final class PackedRows {
     }
 
     private static int groups(Part scales, long rows, long width, CompressedTensors.Group group) {
+        if (group.groupSize() > 0) {
+            long groups = Math.ceilDiv(width, group.groupSize());
+            scales.expectShape(rows, groups);
+            return (int) groups;
+        }
         if (scales.elements() == 1) {
             return 1;
         }
         if (scales.shape().rank() == 1) {
             scales.expectShape(rows);
-            return 1;
+        } else {
+            scales.expectShape(rows, 1);
         }
-        long groups = group.groupSize() > 0 ? Math.ceilDiv(width, group.groupSize()) : 1;
-        scales.expectShape(rows, groups);
-        return (int) groups;
+        return 1;
     }
 
-    /** Each column's group, or null when they are in order; the library fills an unused tensor with -1. */
+    /** Each column's group, or null when they are in order; the library fills a tensor that it does not use with -1. */
     private static int @Nullable [] groupOf(Part part, int width, int groups, int size) {
         part.expect(DType.I32, DType.I64).expectElements(width);
-        int[] groupOf = new int[width];
-        boolean inOrder = true;
-        boolean unused = true;
-        for (int i = 0; i < width; i++) {
-            long group = part.integer(i);
-            unused &= group == -1;
-            if (!unused && (group < 0 || group >= groups)) {
-                throw part.refused(
-                        "element " + i + ": expected a group from 0 to " + (groups - 1) + ", found " + group);
-            }
-            groupOf[i] = (int) group;
-            inOrder &= group == i / size;
-        }
-        return inOrder || unused ? null : groupOf;
+        boolean unused = IntStream.range(0, width).allMatch(i -> part.integer(i) == -1);
+        return unused ? null : part.groups(width, groups, size);
     }
 
     private record Reader(
@@ -119,7 +113,7 @@ final class PackedRows {
 
         private void readZeros(long row, float[] zero) {
             if (zeros == null) {
-                java.util.Arrays.fill(zero, 1 << bits - 1);
+                Arrays.fill(zero, 1 << bits - 1);
                 return;
             }
             MemorySegment words = zeros.segment();

@@ -61,6 +61,9 @@ final class Parts {
         }
         used.add(name);
         TensorInfo info = info(name);
+        if (info.shape().elements() == 0) {
+            throw refused(name, "holds no values, its shape is " + info.shape());
+        }
         return switch (checkpoint.open(name, info.shape())) {
             case Stored stored -> Optional.of(new Part(info, stored.region()));
             default ->

@@ -17,10 +17,10 @@ record ScaleGrid(Part values, long rowBlock, int columnBlock, int columns) {
      */
     static ScaleGrid of(Part scales, Shape weight, List<Long> block) {
         long rows = weight.rows();
-        int width = Math.toIntExact(weight.rowLength());
+        int width = scales.width(weight);
         Shape shape = scales.shape();
         if (scales.elements() == 1) {
-            return new ScaleGrid(scales, Math.max(1, rows), Math.max(1, width), 1);
+            return new ScaleGrid(scales, rows, width, 1);
         }
         if (weight.rank() != 2) {
             throw scales.refused("expected one scale for the " + weight + " weight, found the shape " + shape);
@@ -35,13 +35,9 @@ record ScaleGrid(Part values, long rowBlock, int columnBlock, int columns) {
             }
         }
         if (scales.elements() == rows && (shape.rank() == 1 || shape.rank() == 2 && shape.dim(1) == 1)) {
-            return new ScaleGrid(scales, 1, Math.max(1, width), 1);
+            return new ScaleGrid(scales, 1, width, 1);
         }
-        if (block.isEmpty()
-                && shape.rank() == 2
-                && shape.dim(0) == rows
-                && shape.dim(1) > 0
-                && width % shape.dim(1) == 0) {
+        if (block.isEmpty() && shape.rank() == 2 && shape.dim(0) == rows && width % shape.dim(1) == 0) {
             return new ScaleGrid(scales, 1, (int) (width / shape.dim(1)), (int) shape.dim(1));
         }
         throw scales.refused("its shape " + shape + " does not fit a weight of shape " + weight

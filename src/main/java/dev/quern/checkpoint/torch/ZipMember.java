@@ -30,16 +30,19 @@ record ZipMember(Path file, String name, Region data, boolean deflated, long siz
      */
     MemorySegment contents(int maxInflated) {
         MemorySegment contents = deflated ? inflate(maxInflated) : data.segment();
-        verify(contents);
+        verify(contents, "the file is damaged: get it again");
         return contents;
     }
 
     /** Reads a stored member's bytes and holds them against its CRC; what has none passes. */
     void verifyStored() {
-        verify(data.segment());
+        verify(
+                data.segment(),
+                "the file is damaged: get it again; if another program packed it anew and left a wrong"
+                        + " checksum, --no-checksums reads it");
     }
 
-    private void verify(MemorySegment contents) {
+    private void verify(MemorySegment contents, String hint) {
         if (!hasCrc()) {
             return;
         }
@@ -50,7 +53,7 @@ record ZipMember(Path file, String name, Region data, boolean deflated, long siz
         }
         if (sum.getValue() != crc) {
             throw refused(String.format("has the CRC-32 %08x, expected %08x", sum.getValue(), crc))
-                    .withHint("the file is damaged: get it again");
+                    .withHint(hint);
         }
     }
 

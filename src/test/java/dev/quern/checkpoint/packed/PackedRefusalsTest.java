@@ -1,10 +1,10 @@
 package dev.quern.checkpoint.packed;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Checkpoints;
+import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.tensor.Shape;
 import java.nio.ByteBuffer;
@@ -38,11 +38,9 @@ class PackedRefusalsTest {
 
     private InputException refusal(PackedFixture fixture) {
         Path written = fixture.write(folder);
-        try (Checkpoint checkpoint = Checkpoints.open(written)) {
-            throw new AssertionError("accepted: " + checkpoint.tensors());
-        } catch (InputException e) {
-            return e;
-        }
+        Throwable thrown = Hostile.bounded(() -> Checkpoints.open(written).close());
+        assertThat(thrown).isInstanceOf(InputException.class);
+        return (InputException) thrown;
     }
 
     private void refused(PackedFixture fixture, String message) {
@@ -186,6 +184,51 @@ class PackedRefusalsTest {
         }
     }
 
+    /** Sizes that no bytes bear out, because another is 0, and sizes beyond what an array holds. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "gptq-4bit; .qweight; I32; [549755813888, 0]",
+                "gptq-4bit; .scales; F16; [0, 64]",
+                "awq; .qweight; I32; [0, 549755813888]",
+                "fp8-tensor; .weight; F8_E4M3; [0, 549755813888]",
+                "fp8-blocks; .weight_scale_inv; F32; [0, 1]",
+                "compressed-pack-4bit; .weight_packed; I32; [0, 12]",
+                "compressed-nvfp4; .weight_packed; U8; [0, 4611686018427387904]",
+                "bitsandbytes-int8; .weight; I8; [0, 4611686018427387904]",
+                "bitsandbytes-nf4; .weight.absmax; F32; [0]",
+                "hqq-4bit; .W_q; U8; [0, 1]",
+                "bitnet; .weight; U8; [0, 4611686018427387904]",
+            })
+    void aPartWithoutValues(String fixture, String part, String type, String shape) {
+        refused(
+                PackedFixture.of(fixture).put(Q + part, type, shape, new byte[0]),
+                folder + ": tensor \"" + Q + part + "\": holds no values, its shape is " + shape);
+    }
+
+    @Test
+    void expertsWithoutValues() {
+        refused(
+                PackedFixture.of("mxfp4")
+                        .put(
+                                "model.layers.0.mlp.experts.down_proj_blocks",
+                                "U8",
+                                "[0,1,4611686018427387904,16]",
+                                new byte[0]),
+                folder + ": tensor \"model.layers.0.mlp.experts.down_proj_blocks\": holds no values, its shape is"
+                        + " [0, 1, 4611686018427387904, 16]");
+    }
+
+    /** The groups are what the configuration says, so one scale for all of them is another packing. */
+    @ParameterizedTest
+    @ValueSource(strings = {"[1]", "[1, 1]"})
+    void oneScaleForSeveralGroups(String shape) {
+        refused(
+                PackedFixture.of("compressed-pack-4bit").put(Q + ".weight_scale", "BF16", shape, new byte[2]),
+                file() + ": tensor \"" + Q + ".weight_scale\": expected the shape [36, 3], found " + shape);
+    }
+
     @ParameterizedTest
     @CsvSource({"0, -1", "50, 3", "95, 2147483647"})
     void aGroupThatDoesNotExist(int element, int group) {
@@ -194,9 +237,8 @@ class PackedRefusalsTest {
                 file() + ": tensor \"" + Q + ".g_idx\": element " + element + ": expected a group from 0 to 2, found "
                         + group);
         refused(
-                PackedFixture.of("compressed-pack-4bit-actorder")
-                        .setInt(Q + ".weight_g_idx", Math.max(1, element), group),
-                file() + ": tensor \"" + Q + ".weight_g_idx\": element " + Math.max(1, element)
+                PackedFixture.of("compressed-pack-4bit-actorder").setInt(Q + ".weight_g_idx", element, group),
+                file() + ": tensor \"" + Q + ".weight_g_idx\": element " + element
                         + ": expected a group from 0 to 2, found " + group);
     }
 
@@ -487,7 +529,7 @@ class PackedRefusalsTest {
                     checkpoint.open(Q + ".weight", Shape.of(6, 128)).blocks().orElseThrow();
             byte[] row = new byte[(int) blocks.rowBytes()];
             blocks.reader().readRows(0, 1, row, 0);
-            assertThatThrownBy(() -> blocks.reader().readRows(1, 1, row, 0))
+            Hostile.thrownBy(() -> blocks.reader().readRows(1, 1, row, 0))
                     .isInstanceOf(InputException.class)
                     .hasMessage(
                             file() + ": tensor \"" + Q + ".weight_scale\": scale 9 is negative, and GGUF's NVFP4 scales"
@@ -499,7 +541,7 @@ class PackedRefusalsTest {
     void theShapeThatTheModelCallsFor() {
         try (Checkpoint checkpoint =
                 Checkpoints.open(PackedFixture.of("gptq-4bit").write(folder))) {
-            assertThatThrownBy(() -> checkpoint.open(Q + ".weight", Shape.of(96, 64)))
+            Hostile.thrownBy(() -> checkpoint.open(Q + ".weight", Shape.of(96, 64)))
                     .isInstanceOf(InputException.class)
                     .hasMessage(file() + ": tensor \"" + Q + ".weight\": expected the shape [96, 64], found [64, 96]"
                             + " (unpacked from GPTQ (4-bit))");
