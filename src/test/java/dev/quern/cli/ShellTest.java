@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -78,7 +79,8 @@ class ShellTest {
     @Test
     void aCommandAloneIsWhatItIsAmongAll() {
         Quern.commandLine().getSubcommands().forEach((name, among) -> {
-            CommandLine alone = Quern.commandLine(name).getSubcommands().get(name);
+            CommandLine alone = Objects.requireNonNull(
+                    Quern.commandLine(name).getSubcommands().get(name), name);
             assertThat(alone.getUsageMessage()).isEqualTo(among.getUsageMessage());
             assertThat(among.getCommandName()).isEqualTo(name);
         });
