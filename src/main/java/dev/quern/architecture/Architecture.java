@@ -27,7 +27,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param computed tensors that no checkpoint holds
  * @param tensors every tensor, by its GGUF name; {@code {i}} is the layer
  * @param ignored checkpoint tensors that carry nothing a GGUF needs
- * @param forward how the family computes
+ * @param forward how the family computes; null while the evaluator does not know it
  */
 public record Architecture(
         String gguf,
@@ -39,7 +39,7 @@ public record Architecture(
         List<ComputedTensor> computed,
         List<TensorRule> tensors,
         List<String> ignored,
-        ForwardPass forward) {
+        @Nullable ForwardPass forward) {
 
     /** A size: the first of the configuration fields that is there, or else {@code fallback}, e.g. "width/heads". */
     public record Size(
