@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
@@ -85,7 +86,9 @@ class RunnersTest {
             float[] theirs = peer.logits(tokens, ContextOptions.FLOAT);
             try (Forward forward = Forward.of(
                     source.model(),
-                    Architecture.of(source.model().metadata()).orElseThrow().forward(),
+                    Objects.requireNonNull(Architecture.of(source.model().metadata())
+                            .orElseThrow()
+                            .forward()),
                     tokens.length,
                     2)) {
                 float[] ours = forward.logits(tokens, 0, tokens.length);
