@@ -3,6 +3,7 @@ package dev.quern.cli;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
+import dev.quern.io.Shutdown;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -28,7 +29,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
-            "1:failed: a disk that is full, an error in Quern",
+            "1:failed: a disk that is full, ended by a signal, an error in Quern",
             "2:usage: the command as given cannot be carried out",
             "3:input refused: a file that is damaged, hostile or of an unknown kind",
             "4:verification found a difference, or a gate was not passed"
@@ -70,7 +71,8 @@ public final class Quern {
 
     /** @param args the command line */
     public static void main(String[] args) {
-        System.exit(run(args));
+        Shutdown.exitWhenInterrupted(FAILED);
+        Shutdown.exit(run(args));
     }
 
     static int run(String... args) {

@@ -103,7 +103,17 @@ public record Source(
                             "give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load"
                                     + " it beside the GGUF");
         }
-        return ofGguf(path, options);
+        return ofGguf(path, GgufModel.open(path), options);
+    }
+
+    /**
+     * A GGUF model by its files, whatever they are called.
+     *
+     * @param paths all parts, in order
+     * @throws dev.quern.io.InputException when they are no such model
+     */
+    public static Source openParts(List<Path> paths) {
+        return ofGguf(paths.getFirst(), GgufModel.open(paths), Options.NONE);
     }
 
     /** Whether some tensor is quantized already. */
@@ -111,8 +121,7 @@ public record Source(
         return types.values().stream().anyMatch(QuantType::isQuantized);
     }
 
-    private static Source ofGguf(Path path, Options options) {
-        GgufModel file = GgufModel.open(path);
+    private static Source ofGguf(Path path, GgufModel file, Options options) {
         file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
