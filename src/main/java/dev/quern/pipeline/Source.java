@@ -27,6 +27,7 @@ import dev.quern.tokenizer.GgmlVocabulary;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
 import dev.quern.tokenizer.Vocabulary;
+import dev.quern.tokenizer.VocabularyKind;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,11 +71,20 @@ public record Source(
      * @param overrides a JSON object of {@code general.*} keys, or null
      * @param name the model's name as the user wants it, or null
      * @param adapters LoRA adapters to merge, in this order
+     * @param preTokenizer the name of a byte-level vocabulary's pre-tokenizer, or null to have it recognised
      * @param notices is told, in one line each, what the reader should know of the source
      */
     public record Options(
-            @Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
-        public static final Options NONE = new Options(null, null, List.of(), notice -> {});
+            @Nullable Path overrides,
+            @Nullable String name,
+            List<Lora> adapters,
+            @Nullable String preTokenizer,
+            Consumer<String> notices) {
+        public static final Options NONE = new Options(null, null, List.of(), null, notice -> {});
+
+        public Options(@Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
+            this(overrides, name, adapters, null, notices);
+        }
 
         public Options {
             adapters = List.copyOf(adapters);
@@ -146,8 +156,7 @@ public record Source(
             general.writeTo(metadata);
             family.writeMetadata(metadata, lossless.id());
             metadata.put("general.quantization_version", GgufValue.u32(QUANTIZATION_VERSION));
-            vocabulary(checkpoint, family.sizes().get("vocabulary"), options.notices())
-                    .writeTo(metadata);
+            vocabulary(checkpoint, family.sizes().get("vocabulary"), options).writeTo(metadata);
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
                 types.put(source.info().name(), type(checkpoint, source, lossless));
@@ -236,9 +245,13 @@ public record Source(
         }
     }
 
-    private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Consumer<String> notices) {
+    private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Options options) {
         if (checkpoint.layout() == Layout.HUGGING_FACE) {
-            return HuggingFaceVocabulary.read(checkpoint.directory(), OptionalLong.of(rows), notices);
+            return HuggingFaceVocabulary.read(
+                    checkpoint.directory(),
+                    new HuggingFaceVocabulary.Request(
+                            VocabularyKind.LLAMA, OptionalLong.of(rows), Optional.ofNullable(options.preTokenizer())),
+                    options.notices());
         }
         if (checkpoint instanceof GgmlCheckpoint ggml) {
             return GgmlVocabulary.of(ggml.tokens(), ggml.scores());
@@ -250,7 +263,7 @@ public record Source(
             file = third;
         }
         SentencePieceModel model = SentencePieceModel.read(file);
-        model.notices().forEach(notices);
+        model.notices().forEach(options.notices());
         return model.vocabulary(file, rows);
     }
 
