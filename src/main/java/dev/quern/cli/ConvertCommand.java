@@ -118,6 +118,14 @@ final class ConvertCommand implements Callable<Integer> {
     Path metadata;
 
     @Option(
+            names = "--pre-tokenizer",
+            paramLabel = "NAME",
+            description = "How a byte-level vocabulary cuts text into words (tokenizer.ggml.pre), for a tokenizer that"
+                    + " is not recognised: gpt-2, llama-bpe, qwen2, tekken …")
+    @Nullable
+    String preTokenizer;
+
+    @Option(
             names = "--dequantize",
             description = "Unpack MXFP4 and NVFP4 weights to the output type too. Without it they keep their blocks in"
                     + " F32, F16, BF16 and Q8_0 files; all other packed weights are always unpacked.")
@@ -215,7 +223,8 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private Source open() {
-        Source.Options options = new Source.Options(metadata, modelName, adapters, architecture, run.talk()::say);
+        Source.Options options =
+                new Source.Options(metadata, modelName, adapters, architecture, preTokenizer, run.talk()::say);
         Path trainedOn = base;
         if (trainedOn == null) {
             return Source.open(source, options);
