@@ -20,7 +20,7 @@ final class PageCheck {
             check.expression("hyperparameters: " + name, size.fallback());
             check.known.add(name);
         });
-        for (String name : List.of("layers", "vocabulary")) {
+        for (String name : page.architectures().isEmpty() ? List.<String>of() : List.of("layers", "vocabulary")) {
             if (!check.known.contains(name)) {
                 throw new IllegalArgumentException("hyperparameters: every page has \"" + name + "\"");
             }
