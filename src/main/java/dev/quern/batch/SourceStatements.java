@@ -44,22 +44,20 @@ record SourceStatements(SourceWork work, StepLog log, Lineage.Model model, Sourc
         }
         List<Lineage.Figure> figures = new ArrayList<>();
         for (RunReport.Measurement measurement : result.measurements()) {
-            List<Double> interval = measurement.kldInterval();
-            measurement.quantities().forEach((quantity, value) -> {
-                boolean kld = quantity.equals("kld") && interval != null;
-                figures.add(new Lineage.Figure(
-                        quantity,
-                        measurement.text(),
-                        value,
-                        kld ? interval.getFirst() : null,
-                        kld ? interval.getLast() : null));
-            });
+            measurement.quantities().forEach((quantity, value) -> figures.add(figure(measurement, quantity, value)));
         }
         outputs.add(new Lineage.Output(
                 new Digested(file.name(), file.bytes(), file.sha256()),
                 result.type(),
                 provenance.of(output, SourceProvenance.matrix(work.recipe(), work.input(), output)),
                 figures));
+    }
+
+    private static Lineage.Figure figure(RunReport.Measurement measurement, String quantity, double value) {
+        List<Double> interval = measurement.kldInterval();
+        return interval == null || !quantity.equals("kld")
+                ? new Lineage.Figure(quantity, measurement.text(), value, null, null)
+                : new Lineage.Figure(quantity, measurement.text(), value, interval.getFirst(), interval.getLast());
     }
 
     /** @return whether it was not there as it is now */
