@@ -98,6 +98,14 @@ final class ConvertCommand implements Callable<Integer> {
     @Nullable
     Path base;
 
+    @Option(
+            names = "--architecture",
+            paramLabel = "PAGE.json",
+            description = "A page of your own that says what the checkpoint's tensors and fields are"
+                    + " (formats/architectures/README.md).")
+    @Nullable
+    Path architecture;
+
     @Option(names = "--model-name", paramLabel = "NAME", description = "The model's name (general.name).")
     @Nullable
     String modelName;
@@ -108,6 +116,14 @@ final class ConvertCommand implements Callable<Integer> {
             description = "A JSON object of general.* keys that go before what the model card says.")
     @Nullable
     Path metadata;
+
+    @Option(
+            names = "--pre-tokenizer",
+            paramLabel = "NAME",
+            description = "How a byte-level vocabulary cuts text into words (tokenizer.ggml.pre), for a tokenizer that"
+                    + " is not recognised: gpt-2, llama-bpe, qwen2, tekken …")
+    @Nullable
+    String preTokenizer;
 
     @Option(
             names = "--dequantize",
@@ -207,7 +223,8 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private Source open() {
-        Source.Options options = new Source.Options(metadata, modelName, adapters, run.talk()::say);
+        Source.Options options =
+                new Source.Options(metadata, modelName, adapters, architecture, preTokenizer, run.talk()::say);
         Path trainedOn = base;
         if (trainedOn == null) {
             return Source.open(source, options);
@@ -331,6 +348,9 @@ final class ConvertCommand implements Callable<Integer> {
 
     private Inputs inputs(Source opened) {
         List<Path> others = new ArrayList<>(typeOptions.files());
+        if (architecture != null) {
+            others.add(architecture);
+        }
         if (metadata != null) {
             others.add(metadata);
         }

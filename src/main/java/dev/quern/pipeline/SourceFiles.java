@@ -29,6 +29,7 @@ public final class SourceFiles {
             "params.json",
             "quant_config.json",
             "quantize_config.json",
+            "qwen.tiktoken",
             "special_tokens_map.json",
             "tekken.json",
             "tokenizer.json",

@@ -56,10 +56,11 @@ class OutputGatesTest {
                 "--gate-text",
                 text);
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.out())
-                .matches("gate m\\.gguf: kld<=0\\.5: passed, [0-9.]+\n"
-                        + "gate m\\.gguf: same_top>=10%: passed, [0-9.]+%\n"
-                        + "gate m\\.gguf: size<=4MB: passed, 2\\.5[0-9]+MB\n");
+        assertThat(run.out()).matches("""
+            gate m\\.gguf: kld<=0\\.5: passed, [0-9.]+
+            gate m\\.gguf: same_top>=10%: passed, [0-9.]+%
+            gate m\\.gguf: size<=4MB: passed, 2\\.5[0-9]+MB
+            """);
         assertThat(names()).containsExactly("m.gguf", "text.txt");
     }
 
