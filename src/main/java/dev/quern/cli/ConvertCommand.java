@@ -92,6 +92,14 @@ final class ConvertCommand implements Callable<Integer> {
     @Nullable
     Path base;
 
+    @Option(
+            names = "--architecture",
+            paramLabel = "PAGE.json",
+            description = "A page of your own that says what the checkpoint's tensors and fields are"
+                    + " (formats/architectures/README.md).")
+    @Nullable
+    Path architecture;
+
     @Option(names = "--model-name", paramLabel = "NAME", description = "The model's name (general.name).")
     @Nullable
     String modelName;
@@ -187,7 +195,7 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private Source open() {
-        Source.Options options = new Source.Options(metadata, modelName, adapters, run.talk()::say);
+        Source.Options options = new Source.Options(metadata, modelName, adapters, architecture, run.talk()::say);
         Path trainedOn = base;
         if (trainedOn == null) {
             return Source.open(source, options);
@@ -311,6 +319,9 @@ final class ConvertCommand implements Callable<Integer> {
 
     private Inputs inputs(Source opened) {
         List<Path> others = new ArrayList<>(typeOptions.files());
+        if (architecture != null) {
+            others.add(architecture);
+        }
         if (metadata != null) {
             others.add(metadata);
         }

@@ -1,8 +1,11 @@
 package dev.quern.pipeline;
 
+import dev.quern.architecture.Architecture.Stage;
 import dev.quern.architecture.CheckpointModel;
 import dev.quern.architecture.GeneralMetadata;
 import dev.quern.architecture.Model;
+import dev.quern.architecture.Pages;
+import dev.quern.architecture.ParameterCount;
 import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Checkpoints;
 import dev.quern.checkpoint.GgmlCheckpoint;
@@ -70,11 +73,21 @@ public record Source(
      * @param overrides a JSON object of {@code general.*} keys, or null
      * @param name the model's name as the user wants it, or null
      * @param adapters LoRA adapters to merge, in this order
+     * @param architecture a page of the user's own that describes the checkpoint, or null
      * @param notices is told, in one line each, what the reader should know of the source
      */
     public record Options(
-            @Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
+            @Nullable Path overrides,
+            @Nullable String name,
+            List<Lora> adapters,
+            @Nullable Path architecture,
+            Consumer<String> notices) {
         public static final Options NONE = new Options(null, null, List.of(), notice -> {});
+
+        /** Without a page of the user's own. */
+        public Options(@Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
+            this(overrides, name, adapters, null, notices);
+        }
 
         public Options {
             adapters = List.copyOf(adapters);
@@ -128,26 +141,26 @@ public record Source(
     private static Source ofCheckpoint(Path path, Options options) {
         Checkpoint checkpoint = opened(path, options.adapters());
         try {
-            CheckpointModel family = CheckpointModel.of(checkpoint);
+            CheckpointModel family = CheckpointModel.of(
+                    checkpoint, Optional.ofNullable(options.architecture()).map(Pages::read));
             TensorGraph graph = family.graph();
             FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
-            long parameters = graph.sources().stream()
-                    .mapToLong(source -> source.info().shape().elements())
-                    .sum();
             GeneralMetadata general = GeneralMetadata.read(
                     checkpoint.directory(),
                     checkpoint.config().text("_name_or_path"),
-                    parameters,
+                    ParameterCount.of(graph),
                     options.overrides(),
                     checkpoint instanceof GgmlCheckpoint && options.name() == null ? stem(path) : options.name());
             GgufMetadata metadata = new GgufMetadata()
-                    .put("general.architecture", GgufValue.text(family.page().gguf()))
-                    .put("general.type", GgufValue.text("model"));
+                    .put("general.architecture", GgufValue.text(family.page().gguf()));
+            family.writeMetadata(Stage.FIRST, metadata, lossless.id());
+            metadata.put("general.type", GgufValue.text("model"));
             general.writeTo(metadata);
-            family.writeMetadata(metadata, lossless.id());
+            family.writeMetadata(Stage.PARAMETERS, metadata, lossless.id());
             metadata.put("general.quantization_version", GgufValue.u32(QUANTIZATION_VERSION));
-            vocabulary(checkpoint, family.sizes().get("vocabulary"), options.notices())
-                    .writeTo(metadata);
+            family.writeMetadata(Stage.BEFORE_VOCABULARY, metadata, lossless.id());
+            vocabulary(checkpoint, family.tokens(), options.notices()).writeTo(metadata);
+            family.writeMetadata(Stage.AFTER_VOCABULARY, metadata, lossless.id());
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
                 types.put(source.info().name(), type(checkpoint, source, lossless));
