@@ -278,7 +278,7 @@ public final class Forward implements AutoCloseable {
                     while (slot < end && routing.tokens()[slot] / window == which) {
                         slot++;
                     }
-                    counts[which][expert] = slot - begin;
+                    counts[which][expert] = (long) slot - begin;
                     for (int block = 0; block < input.blocks(); block++) {
                         Arrays.fill(sums, 0);
                         for (int row = begin; row < slot; row++) {
