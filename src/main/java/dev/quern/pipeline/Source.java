@@ -25,9 +25,9 @@ import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
 import dev.quern.tokenizer.GgmlVocabulary;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
+import dev.quern.tokenizer.MetaVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
 import dev.quern.tokenizer.Vocabulary;
-import dev.quern.tokenizer.VocabularyKind;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -250,7 +250,10 @@ public record Source(
             return HuggingFaceVocabulary.read(
                     checkpoint.directory(),
                     new HuggingFaceVocabulary.Request(
-                            VocabularyKind.LLAMA, OptionalLong.of(rows), Optional.ofNullable(options.preTokenizer())),
+                            HuggingFaceVocabulary.LLAMA,
+                            OptionalLong.of(rows),
+                            Optional.ofNullable(options.preTokenizer()),
+                            true),
                     options.notices());
         }
         if (checkpoint instanceof GgmlCheckpoint ggml) {
@@ -261,6 +264,9 @@ public record Source(
         Path third = checkpoint.directory().resolve("tokenizer.model.v3");
         if (!Files.exists(file) && Files.exists(third)) {
             file = third;
+        }
+        if (MetaVocabulary.isRanks(file)) {
+            return MetaVocabulary.read(file, rows);
         }
         SentencePieceModel model = SentencePieceModel.read(file);
         model.notices().forEach(options.notices());
