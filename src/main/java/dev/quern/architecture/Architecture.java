@@ -2,32 +2,28 @@ package dev.quern.architecture;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.quern.gguf.GgufMetadata;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.DeserializationFeature;
-import tools.jackson.databind.MapperFeature;
-import tools.jackson.databind.cfg.EnumFeature;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * One page of {@code formats/architectures/}: what a model family is, for the reader, the converter and the evaluator.
+ * Sizes, values and conditions are {@linkplain Expression expressions} over the page's hyperparameters.
  *
- * @param gguf the value of {@code general.architecture}, and the prefix of the family's metadata keys
+ * @param gguf the value of {@code general.architecture}, and {@code {arch}} in the family's metadata keys
  * @param title for people
  * @param architectures the {@code architectures} entries of config.json that this page answers to
- * @param hyperparameters sizes by name, and the configuration fields they come from
+ * @param hyperparameters values by name, and the configuration fields they come from; a default may speak of those above
  * @param metadata the family's keys, in the order the peer writes them
  * @param refused configurations that look like this family and are not
- * @param computed tensors that no checkpoint holds
- * @param tensors every tensor, by its GGUF name; {@code {i}} is the layer
- * @param ignored checkpoint tensors that carry nothing a GGUF needs
- * @param forward how the family computes
+ * @param renamed what a checkpoint's names may begin or end with, and what stands in the rules instead
+ * @param computed tensors that no checkpoint holds; they come first
+ * @param tensors every tensor, by its GGUF name; rules of the same name are alternatives. {@code {i}} is the layer,
+ *     {@code {e}} in a checkpoint's name the expert: such tensors are stacked
+ * @param ignored checkpoint tensors that carry nothing a GGUF needs; {@code {i}} is any number, {@code *} anything
+ * @param vocabulary what the tokenizer files are read as
+ * @param forward how the family computes; null while the evaluator does not know it
  */
 public record Architecture(
         String gguf,
@@ -36,52 +32,121 @@ public record Architecture(
         Map<String, Size> hyperparameters,
         List<MetadataRule> metadata,
         List<Refusal> refused,
+        List<Ending> renamed,
         List<ComputedTensor> computed,
         List<TensorRule> tensors,
         List<String> ignored,
-        ForwardPass forward) {
+        VocabularyRules vocabulary,
+        @Nullable ForwardPass forward) {
 
-    /** A size: the first of the configuration fields that is there, or else {@code fallback}, e.g. "width/heads". */
+    /**
+     * A hyperparameter: the first of the configuration fields that is there, or else {@code fallback}, e.g.
+     * "width/heads".
+     *
+     * @param optional whether a model may do without it
+     */
     public record Size(
             List<String> config,
-            @JsonProperty("default") @Nullable String fallback) {}
+            @JsonProperty("default") @Nullable String fallback,
+            SizeType type,
+            boolean optional) {
+        public Size {
+            config = config == null ? List.of() : List.copyOf(config);
+            type = type == null ? SizeType.INTEGER : type;
+        }
+    }
 
-    /** Holds when the first of the fields that is there has one of these values, compared as text. */
-    public record Condition(List<String> config, List<String> is) {}
+    /** A boolean is 1 or 0 in expressions. */
+    public enum SizeType {
+        INTEGER,
+        REAL,
+        BOOL,
+        TEXT,
+        LIST
+    }
 
-    /** A metadata key; exactly one of {@code hyperparameter}, {@code config} and {@code constant} says its value. */
+    /**
+     * A metadata key. It is left out when its condition does not hold, or its value is missing.
+     *
+     * @param value an expression; for a list type the expression of one element, {@code i} being its index
+     * @param count of a list's elements; as many as there are layers when it is null
+     */
     public record MetadataRule(
             String key,
             ValueType type,
-            @Nullable String hyperparameter,
-            @Nullable List<String> config,
-            @Nullable String constant,
-            @JsonProperty("default") @Nullable Double fallback,
-            @Nullable Condition when) {}
+            @Nullable String value,
+            @Nullable String count,
+            @Nullable String when,
+            Stage at) {
+        public MetadataRule {
+            at = at == null ? Stage.PARAMETERS : at;
+        }
+    }
 
     /** {@code FILE_TYPE}: the number of the output's type, known once it is chosen. */
     public enum ValueType {
         UINT32,
+        INT32,
         FLOAT32,
+        BOOL,
         STRING,
+        INT32S,
+        FLOAT32S,
+        BOOLS,
         FILE_TYPE
     }
 
-    public record Refusal(Condition when, String because) {}
+    /** Where among the keys: before the general ones, with the family's, or around the tokenizer's. */
+    public enum Stage {
+        FIRST,
+        PARAMETERS,
+        BEFORE_VOCABULARY,
+        AFTER_VOCABULARY
+    }
 
-    public record ComputedTensor(String name, Formula is, Condition when) {
+    public record Refusal(String when, String because) {}
+
+    /** What a name begins or ends with, and what it is read as. Exactly one of {@code prefix} and {@code suffix} is there. */
+    public record Ending(@Nullable String prefix, @Nullable String suffix, String by) {
+        /** The name as the rules have it, or the same name when this does not apply. */
+        String applied(String name) {
+            if (prefix != null && name.startsWith(prefix)) {
+                return by + name.substring(prefix.length());
+            }
+            if (suffix != null && name.endsWith(suffix)) {
+                return name.substring(0, name.length() - suffix.length()) + by;
+            }
+            return name;
+        }
+    }
+
+    /** @param of the list that a {@code LIST} tensor holds */
+    public record ComputedTensor(
+            String name,
+            Formula is,
+            @Nullable String of,
+            @Nullable String when) {
         public enum Formula {
             /** Llama 3.1's factors that stretch low frequencies. */
-            LLAMA3_ROPE_FACTORS
+            LLAMA3_ROPE_FACTORS,
+            /** A list of the configuration, one divisor for each rotated pair. */
+            LIST
         }
     }
 
     /**
-     * @param shape outermost first; names of hyperparameters and their products, e.g. "heads*head_size"
+     * @param shape outermost first; expressions
      * @param huggingface the name in Hugging Face's layout, or null where that layout has no such tensor
      * @param meta the name in Meta's layout, likewise
      * @param optional whether a checkpoint may lack it
      * @param absentWhen when a checkpoint may lack it all the same
+     * @param when when the rule counts at all
+     * @param from the first layer that has it, 0 when null
+     * @param to the layer after the last that has it, the number of layers when null
+     * @param source the tensor's shape in the checkpoint (of one expert's, when stacked), where it differs from
+     *     {@code shape}
+     * @param transform what is done to a tensor of Hugging Face's layout, step by step
+     * @param unlessSame a GGUF tensor; the rule's is left out when its values are the same
      */
     public record TensorRule(
             String name,
@@ -89,43 +154,92 @@ public record Architecture(
             @Nullable String huggingface,
             @Nullable String meta,
             boolean optional,
-            @JsonProperty("absent_when") @Nullable Condition absentWhen,
-            @Nullable Transforms transform) {
+            @JsonProperty("absent_when") @Nullable String absentWhen,
+            @Nullable String when,
+            @Nullable String from,
+            @Nullable String to,
+            @Nullable List<String> source,
+            List<Transform> transform,
+            @JsonProperty("unless_same") @Nullable String unlessSame) {
+        public TensorRule {
+            transform = transform == null ? List.of() : List.copyOf(transform);
+        }
+
         public boolean perLayer() {
             return name.contains(LAYER);
         }
     }
 
-    /** What happens to a tensor on its way from either layout. */
-    public record Transforms(
-            @Nullable Transform huggingface, @Nullable Transform meta) {}
+    /**
+     * One step; exactly one component is there.
+     *
+     * @param permuteRope undo Hugging Face's order of rotary rows, for as many heads as this says
+     * @param regroup take rows apart that lie interleaved
+     * @param transpose exchange the last two axes
+     * @param add this to every value
+     * @param negativeExponential x becomes -exp(x)
+     */
+    public record Transform(
+            @JsonProperty("permute_rope") @Nullable String permuteRope,
+            @Nullable Regroup regroup,
+            @Nullable Boolean transpose,
+            @Nullable Double add,
+            @JsonProperty("negative_exponential") @Nullable Boolean negativeExponential) {}
 
     /**
-     * @param permuteRope undo Hugging Face's order of rotary rows, for as many heads as this hyperparameter says
+     * Rows that lie in groups, each of which has some rows of every part: a fused query, key and value for instance.
+     *
+     * @param groups how many there are
+     * @param parts rows of each part in one group
+     * @param part the part that is wanted, from 0; all, one after the other, when null
+     * @param columns whether it is columns, not rows; the elements of a vector always count as rows
      */
-    public record Transform(@JsonProperty("permute_rope") String permuteRope) {}
+    public record Regroup(
+            String groups, List<String> parts, @Nullable Integer part, boolean columns) {}
+
+    /**
+     * What the family's tokenizer files are read as: the first kind for which they are there.
+     *
+     * @param tokens how many tokens the list has, where it is not as many as {@code vocabulary}
+     */
+    public record VocabularyRules(
+            List<VocabularyKind> kinds, @Nullable String tokens) {}
+
+    /** The ways in which the peer's converter reads a vocabulary. */
+    public enum VocabularyKind {
+        /** {@code tokenizer.model}, SentencePiece BPE. */
+        SENTENCEPIECE,
+        /** {@code tokenizer.json} of a SentencePiece BPE without its model. */
+        LLAMA_HF,
+        /** Byte-level BPE: {@code tokenizer.json}, or {@code vocab.json} and {@code merges.txt}. */
+        GPT2,
+        /** BERT's. */
+        WORDPIECE,
+        /** A tiktoken file. */
+        QWEN,
+        /** {@code tokenizer.model} and its added tokens, Phi-3's way. */
+        PHI3,
+        /** {@code tokenizer.model}, InternLM2's way. */
+        INTERNLM2,
+        /** SentencePiece Unigram. */
+        UNIGRAM,
+        /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, ChatGLM's way. */
+        CHATGLM,
+        /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, GLM's way. */
+        GLM,
+        /** {@code tekken.json}. */
+        TEKKEN
+    }
 
     /** Stands for the layer's number in names. */
     public static final String LAYER = "{i}";
 
-    private static final String FOLDER = "/formats/architectures/";
-
-    // Pages are ours, so an unknown field is a slip of the pen and an error, not something to skip.
-    private static final JsonMapper MAPPER = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-            .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
-            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
-            .disable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
-            .disable(EnumFeature.READ_ENUMS_USING_TO_STRING)
-            .build();
+    /** Stands for an expert's number in a checkpoint's names. */
+    static final String EXPERT = "{e}";
 
     /** All pages that come with Quern. */
     public static List<Architecture> all() {
-        List<Architecture> pages = new ArrayList<>();
-        for (String name : read("pages.json", String[].class)) {
-            pages.add(read(name + ".json", Architecture.class));
-        }
-        return pages;
+        return Pages.all();
     }
 
     /** The page for one of the names that config.json lists as the model's architecture. */
@@ -140,16 +254,5 @@ public record Architecture(
         return all().stream()
                 .filter(page -> page.gguf.equals(metadata.architecture()))
                 .findFirst();
-    }
-
-    private static <T> T read(String name, Class<T> type) {
-        try (InputStream in = Architecture.class.getResourceAsStream(FOLDER + name)) {
-            if (in == null) {
-                throw new IllegalStateException("the build lacks " + FOLDER + name);
-            }
-            return MAPPER.readValue(in, type);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

@@ -1,76 +1,94 @@
 package dev.quern.architecture;
 
-import dev.quern.architecture.Architecture.MetadataRule;
+import dev.quern.architecture.Architecture.Stage;
 import dev.quern.architecture.Architecture.TensorRule;
+import dev.quern.architecture.Expected.Output;
 import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Layout;
 import dev.quern.checkpoint.ModelConfig;
 import dev.quern.gguf.GgufMetadata;
-import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
+import dev.quern.tensor.Computed;
+import dev.quern.tensor.Concatenated;
+import dev.quern.tensor.DType;
 import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorGraph;
+import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.stream.Collectors;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** A checkpoint seen through its family's page: tensors under GGUF's names, and the family's metadata. */
 public final class CheckpointModel {
     private final Checkpoint checkpoint;
     private final Architecture page;
     private final Sizes sizes;
+    private final Expected expected;
 
     private CheckpointModel(Checkpoint checkpoint, Architecture page) {
         this.checkpoint = checkpoint;
         this.page = page;
         this.sizes = Sizes.of(page, checkpoint.config());
+        this.expected =
+                new Expected(page, sizes, isHuggingFace(), checkpoint.config().file());
     }
 
     /** @throws InputException when no page answers to the checkpoint, or its page refuses the configuration */
     public static CheckpointModel of(Checkpoint checkpoint) {
+        return of(checkpoint, Optional.empty());
+    }
+
+    /**
+     * @param given the page to see it through, whatever its configuration says it is
+     * @throws InputException when no page answers to the checkpoint, or its page refuses the configuration
+     */
+    public static CheckpointModel of(Checkpoint checkpoint, Optional<Architecture> given) {
+        ModelConfig config = checkpoint.config();
+        CheckpointModel model = new CheckpointModel(checkpoint, given.orElseGet(() -> page(checkpoint)));
+        for (Architecture.Refusal refusal : model.page.refused()) {
+            if (model.sizes.hold(refusal.when(), 0)) {
+                throw InputException.of(config.file(), model.subject(refusal.when()) + refusal.because());
+            }
+        }
+        return model;
+    }
+
+    /** {@code hidden_act is "relu": }, from the first hyperparameter that a refusal speaks of. */
+    private String subject(String condition) {
+        for (String name : new Expression(condition).names()) {
+            Architecture.Size size = page.hyperparameters().get(name);
+            for (String field : size == null ? List.<String>of() : size.config()) {
+                Optional<String> value = checkpoint.config().anyText(field);
+                if (value.isPresent()) {
+                    return field + " is " + Quoted.of(value.get()) + ": ";
+                }
+            }
+        }
+        return "";
+    }
+
+    private static Architecture page(Checkpoint checkpoint) {
         ModelConfig config = checkpoint.config();
         List<String> names = config.texts("architectures");
         if (names.isEmpty()) {
             throw InputException.of(config.file(), "\"architectures\" is missing: what kind of model is this?")
-                    .withHint("known architectures: " + known());
+                    .withHint("known architectures: " + UnknownFamily.known());
         }
-        Architecture page = names.stream()
+        return names.stream()
                 .flatMap(name -> Architecture.answering(name).stream())
                 .findFirst()
-                .orElseThrow(() -> InputException.of(
-                                config.file(),
-                                "architecture "
-                                        + names.stream().map(Quoted::of).collect(Collectors.joining(", "))
-                                        + " is not known")
-                        .withHint("known architectures: " + known()));
-        for (Architecture.Refusal refusal : page.refused()) {
-            if (Conditions.hold(refusal.when(), config)) {
-                throw InputException.of(
-                        config.file(),
-                        refusal.when().config().getLast() + " is "
-                                + Quoted.of(Conditions.value(refusal.when().config(), config)
-                                        .orElse("")) + ": "
-                                + refusal.because());
-            }
-        }
-        return new CheckpointModel(checkpoint, page);
-    }
-
-    private static String known() {
-        return Architecture.all().stream()
-                .flatMap(page -> page.architectures().stream())
-                .collect(Collectors.joining(", "));
+                .orElseThrow(() -> UnknownFamily.refusal(checkpoint, names));
     }
 
     public Architecture page() {
@@ -81,44 +99,15 @@ public final class CheckpointModel {
         return sizes;
     }
 
-    /** Appends the family's keys; {@code fileType} is the number of the type that the file will be of. */
-    public void writeMetadata(GgufMetadata out, int fileType) {
-        ModelConfig config = checkpoint.config();
-        for (MetadataRule rule : page.metadata()) {
-            if (Conditions.hold(rule.when(), config)) {
-                value(rule, fileType, config).ifPresent(value -> out.put(rule.key(), value));
-            }
-        }
+    /** How many tokens the vocabulary has: rows of the embedding, or what the family makes of them. */
+    public long tokens() {
+        String tokens = page.vocabulary().tokens();
+        return tokens == null ? sizes.get("vocabulary") : sizes.require(tokens, 0);
     }
 
-    private Optional<GgufValue> value(MetadataRule rule, int fileType, ModelConfig config) {
-        String size = rule.hyperparameter();
-        String constant = rule.constant();
-        return switch (rule.type()) {
-            case FILE_TYPE -> Optional.of(GgufValue.u32(fileType));
-            case UINT32 -> Optional.of(GgufValue.u32(sizes.get(String.valueOf(size))));
-            case STRING ->
-                constant != null
-                        ? Optional.of(GgufValue.text(constant))
-                        : Conditions.value(fields(rule), config).map(GgufValue::text);
-            case FLOAT32 -> {
-                OptionalDouble found = OptionalDouble.empty();
-                for (String field : fields(rule)) {
-                    if (found.isEmpty()) {
-                        found = config.real(field);
-                    }
-                }
-                Double fallback = rule.fallback();
-                yield found.isPresent()
-                        ? Optional.of(GgufValue.f32((float) found.getAsDouble()))
-                        : Optional.ofNullable(fallback).map(value -> GgufValue.f32(value.floatValue()));
-            }
-        };
-    }
-
-    private static List<String> fields(MetadataRule rule) {
-        List<String> fields = rule.config();
-        return fields == null ? List.of() : fields;
+    /** Puts the family's keys that belong at one place; {@code fileType} is the number of the file's type. */
+    public void writeMetadata(Stage stage, GgufMetadata out, int fileType) {
+        new FamilyMetadata(page, sizes, checkpoint.config().file()).write(stage, out, fileType);
     }
 
     /**
@@ -128,48 +117,149 @@ public final class CheckpointModel {
      * @throws InputException for a missing tensor, one that the page does not know, or a wrong shape
      */
     public TensorGraph graph() {
-        Map<String, Named> expected = expectedTensors();
-        Map<String, Named> found = new LinkedHashMap<>();
-        Set<String> ignored = ignoredNames();
-        for (String name : checkpoint.tensors().keySet()) {
-            Named named = expected.get(name);
-            if (named != null) {
-                found.put(name, named);
-            } else if (!ignored.contains(name)) {
-                throw InputException.of(
-                                checkpoint.directory(),
-                                "tensor " + Quoted.of(name),
-                                "is not part of a " + page.gguf() + " model with " + sizes.get("layers") + " layers")
-                        .withHint("the weights and the configuration belong to different models, or this is a variant "
-                                + "that the page " + page.gguf() + " does not describe");
-            }
-        }
-        for (Map.Entry<String, Named> entry : expected.entrySet()) {
-            TensorRule rule = entry.getValue().rule();
-            boolean mayLack = rule.optional()
-                    || (rule.absentWhen() != null && Conditions.hold(rule.absentWhen(), checkpoint.config()));
-            if (!found.containsKey(entry.getKey()) && !mayLack) {
-                throw InputException.of(
-                                checkpoint.directory(),
-                                "tensor " + Quoted.of(entry.getKey()),
-                                "is missing, expected " + shapeOf(rule))
-                        .withHint("a file of the checkpoint is incomplete or another model's; download it again");
-            }
-        }
+        Map<String, String> stored = storedNames();
+        List<Output> found = found(stored);
         TensorGraph graph = new TensorGraph();
-        for (Architecture.ComputedTensor computed : page.computed()) {
-            if (Conditions.hold(computed.when(), checkpoint.config())) {
-                graph.add(
-                        switch (computed.is()) {
-                            case LLAMA3_ROPE_FACTORS ->
-                                RopeFactors.llama3(computed.name(), checkpoint.config(), sizes.get("head_size"));
-                        });
-            }
+        computed(graph);
+        if (!isHuggingFace()) {
+            found.sort(Comparator.comparing(Output::huggingFace));
         }
-        for (Map.Entry<String, Named> entry : inPeersOrder(found)) {
-            graph.add(open(entry.getKey(), entry.getValue()));
+        for (Output output : found) {
+            TensorSource source = open(output, stored);
+            String same = output.rule().unlessSame();
+            if (same == null || !isSame(source, graph.get(same))) {
+                if (graph.get(output.name()).isPresent()) {
+                    throw InputException.of(
+                            checkpoint.directory(),
+                            "tensor " + Quoted.of(output.sources().getFirst()),
+                            "gives " + output.name() + ", and so does another");
+                }
+                graph.add(source);
+            }
         }
         return graph;
+    }
+
+    /** The checkpoint's names by those that the page's rules have. */
+    private Map<String, String> storedNames() {
+        Map<String, String> stored = new LinkedHashMap<>();
+        for (String name : checkpoint.tensors().keySet()) {
+            String read = name;
+            for (Architecture.Ending ending : page.renamed()) {
+                read = ending.applied(read);
+            }
+            stored.putIfAbsent(expected.of(name).isEmpty() ? read : name, name);
+        }
+        return stored;
+    }
+
+    /** What the checkpoint's tensors make, in the order in which they are whole. */
+    private List<Output> found(Map<String, String> stored) {
+        Map<String, Long> missing = new HashMap<>();
+        for (Output output : expected.outputs()) {
+            missing.merge(output.group(), (long) output.sources().size(), Long::sum);
+        }
+        List<Output> found = new ArrayList<>();
+        Set<String> names = new HashSet<>();
+        for (Map.Entry<String, String> entry : stored.entrySet()) {
+            List<Output> outputs = expected.of(entry.getKey());
+            if (outputs.isEmpty() && !isIgnored(entry.getKey())) {
+                throw unknown(entry.getValue());
+            }
+            for (Output output : outputs) {
+                if (!output.stacked()) {
+                    found.add(output);
+                    names.add(output.name());
+                } else if (missing.merge(output.group(), -1L, Long::sum) == 0) {
+                    expected.outputs().stream()
+                            .filter(each -> each.group().equals(output.group()))
+                            .forEach(each -> {
+                                found.add(each);
+                                names.add(each.name());
+                            });
+                }
+            }
+        }
+        requireAll(stored, names);
+        return found;
+    }
+
+    private InputException unknown(String name) {
+        return InputException.of(
+                        checkpoint.directory(),
+                        "tensor " + Quoted.of(name),
+                        "is not part of a " + page.gguf() + " model with " + sizes.get("layers") + " layers")
+                .withHint("the weights and the configuration belong to different models, or this is a variant "
+                        + "that the page " + page.gguf() + " does not describe");
+    }
+
+    private void requireAll(Map<String, String> stored, Set<String> found) {
+        for (Output output : expected.outputs()) {
+            TensorRule rule = output.rule();
+            boolean mayLack =
+                    rule.optional() || (rule.absentWhen() != null && sizes.hold(rule.absentWhen(), output.layer()));
+            if (found.contains(output.name()) || mayLack) {
+                continue;
+            }
+            // Of alternatives, the one that something is there of.
+            Output nearest = expected.outputs().stream()
+                    .filter(each -> each.name().equals(output.name()))
+                    .filter(each -> each.sources().stream().anyMatch(stored::containsKey))
+                    .findFirst()
+                    .orElse(output);
+            String name = nearest.sources().stream()
+                    .filter(source -> !stored.containsKey(source))
+                    .findFirst()
+                    .orElse(nearest.sources().getFirst());
+            throw InputException.of(
+                            checkpoint.directory(),
+                            "tensor " + Quoted.of(name),
+                            "is missing, expected " + sourceShape(nearest))
+                    .withHint("a file of the checkpoint is incomplete or another model's; download it again");
+        }
+    }
+
+    private boolean isIgnored(String name) {
+        return page.ignored().stream().anyMatch(pattern -> {
+            Matcher matcher = ignored(pattern).matcher(name);
+            return matcher.matches()
+                    && (matcher.groupCount() == 0 || Long.parseLong(matcher.group(1)) >= sizes.get("layers"));
+        });
+    }
+
+    /** {@code {i}} is any number, {@code {beyond}} that of a layer after the last, {@code *} anything. */
+    private static Pattern ignored(String pattern) {
+        String regex = Pattern.quote(pattern)
+                .replace("{beyond}", "\\E(\\d{1,9})\\Q")
+                .replace(Architecture.LAYER, "\\E\\d+\\Q")
+                .replace("*", "\\E.*\\Q");
+        return Pattern.compile(regex);
+    }
+
+    private void computed(TensorGraph graph) {
+        for (Architecture.ComputedTensor computed : page.computed()) {
+            if (sizes.hold(computed.when(), 0)) {
+                switch (computed.is()) {
+                    case LLAMA3_ROPE_FACTORS ->
+                        graph.add(RopeFactors.llama3(computed.name(), checkpoint.config(), sizes.get("head_size")));
+                    case LIST -> list(computed).ifPresent(graph::add);
+                }
+            }
+        }
+    }
+
+    private Optional<TensorSource> list(Architecture.ComputedTensor computed) {
+        if (!(sizes.evaluate(String.valueOf(computed.of()), 0) instanceof List<?> list)) {
+            return Optional.empty();
+        }
+        float[] values = new float[list.size()];
+        for (int i = 0; i < values.length; i++) {
+            if (!(list.get(i) instanceof Double value)) {
+                throw InputException.of(checkpoint.config().file(), computed.of() + ": expected a list of numbers");
+            }
+            values[i] = value.floatValue();
+        }
+        return Optional.of(new Computed(new TensorInfo(computed.name(), DType.F32, Shape.of(values.length)), values));
     }
 
     private boolean isHuggingFace() {
@@ -180,84 +270,117 @@ public final class CheckpointModel {
      * What a checkpoint's tensor is called in a GGUF.
      *
      * @param shape the shape that the configuration calls for
-     * @param ropeHeads for rows that are put back from Hugging Face's rotary order, the heads; otherwise 0
+     * @param order puts the rows of a matrix that has as many as the tensor into the GGUF's order
      */
-    public record Place(String name, Shape shape, long ropeHeads) {
-        /** The rows of a matrix that has as many as the tensor, in the GGUF's order. */
+    public record Place(String name, Shape shape, Order order) {
         public TensorSource inOrder(TensorSource rows) {
-            return ropeHeads == 0 ? rows : RopeRows.undoHuggingFace(rows, ropeHeads);
+            return order.of(rows);
         }
     }
 
-    /** Every tensor that the family's page knows, by its name in the checkpoint's layout. */
+    /** Puts rows in order. */
+    @FunctionalInterface
+    public interface Order {
+        TensorSource of(TensorSource rows);
+    }
+
+    /**
+     * Every tensor of the checkpoint's layout that becomes one of the GGUF, by its name in the checkpoint. Those that are
+     * taken apart, stacked or transposed have no place of their own.
+     */
     public Map<String, Place> places() {
         Map<String, Place> places = new LinkedHashMap<>();
-        expectedTensors().forEach((name, named) -> {
-            Architecture.Transforms transforms = named.rule().transform();
-            Architecture.Transform transform = transforms == null
-                    ? null
-                    : checkpoint.layout() == Layout.META ? transforms.meta() : transforms.huggingface();
-            long heads = transform == null ? 0 : sizes.get(transform.permuteRope());
-            places.put(name, new Place(named.ggufName(), shapeOf(named.rule()), heads));
+        expected.bySource().forEach((name, outputs) -> {
+            Output output = outputs.getFirst();
+            if (outputs.size() == 1 && !output.stacked() && Transforms.onlyOrderRows(steps(output.rule()))) {
+                places.put(
+                        name,
+                        new Place(
+                                output.name(),
+                                sizes.shape(output.rule().shape(), output.layer()),
+                                rows -> Transforms.apply(steps(output.rule()), rows, sizes, output.layer())));
+            }
         });
         return places;
     }
 
-    /** A rule with the layer's number put in. */
-    private record Named(TensorRule rule, String ggufName, String huggingFaceName) {}
+    /** Whether the page knows a tensor of this name, whatever becomes of it. */
+    public boolean knows(String name) {
+        return !expected.of(name).isEmpty();
+    }
 
-    private Map<String, Named> expectedTensors() {
-        Map<String, Named> expected = new LinkedHashMap<>();
-        for (TensorRule rule : page.tensors()) {
-            String pattern = isHuggingFace() ? rule.huggingface() : rule.meta();
-            if (pattern == null) {
-                continue;
-            }
-            String huggingFace = String.valueOf(rule.huggingface());
-            for (int layer = 0; layer < (rule.perLayer() ? sizes.get("layers") : 1); layer++) {
-                expected.put(at(pattern, layer), new Named(rule, at(rule.name(), layer), at(huggingFace, layer)));
+    private List<Architecture.Transform> steps(TensorRule rule) {
+        return isHuggingFace() ? rule.transform() : List.of();
+    }
+
+    private Shape sourceShape(Output output) {
+        TensorRule rule = output.rule();
+        List<String> source = rule.source();
+        if (source != null && isHuggingFace()) {
+            return sizes.shape(source, output.layer());
+        }
+        List<String> shape = rule.shape();
+        return sizes.shape(output.stacked() ? shape.subList(1, shape.size()) : shape, output.layer());
+    }
+
+    private TensorSource open(Output output, Map<String, String> stored) {
+        TensorRule rule = output.rule();
+        Shape expectedShape = sourceShape(output);
+        List<TensorSource> parts = new ArrayList<>();
+        for (String name : output.sources()) {
+            parts.add(checkpoint.open(String.valueOf(stored.get(name)), expectedShape));
+        }
+        TensorSource source = parts.getFirst();
+        Shape shape = sizes.shape(rule.shape(), output.layer());
+        if (output.stacked()) {
+            TensorSource rows =
+                    source.info().shape().rank() > 1 ? Concatenated.of(output.name(), parts, 0) : vectors(parts);
+            source = new Renamed(rows.info().withShape(stackedShape(parts, expectedShape)), rows);
+        }
+        source = Transforms.apply(steps(rule), source, sizes, output.layer());
+        Shape given = source.info().shape();
+        if (given.elements() != shape.elements() || given.rowLength() != shape.rowLength()) {
+            throw InputException.of(
+                    checkpoint.directory(),
+                    "tensor " + Quoted.of(output.sources().getFirst()),
+                    "makes " + given + ", and " + output.name() + " is " + shape);
+        }
+        return new Renamed(new TensorInfo(output.name(), source.info().dtype(), shape), source);
+    }
+
+    private static Shape stackedShape(List<TensorSource> parts, Shape part) {
+        long[] dims = new long[part.rank() + 1];
+        dims[0] = parts.size();
+        System.arraycopy(part.dims(), 0, dims, 1, part.rank());
+        return Shape.of(dims);
+    }
+
+    /** Vectors as the rows of a matrix. */
+    private static TensorSource vectors(List<TensorSource> parts) {
+        List<TensorSource> rows = parts.stream()
+                .map(part -> (TensorSource) new Renamed(
+                        part.info().withShape(Shape.of(1, part.info().shape().dim(0))), part))
+                .toList();
+        return Concatenated.of(parts.getFirst().info().name(), rows, 0);
+    }
+
+    /** Reads both, up to the first difference. */
+    private static boolean isSame(TensorSource one, Optional<TensorSource> other) {
+        if (other.isEmpty() || !other.get().info().shape().equals(one.info().shape())) {
+            return false;
+        }
+        int length = Math.toIntExact(one.info().shape().rowLength());
+        float[] left = new float[length];
+        float[] right = new float[length];
+        for (long row = 0; row < one.info().shape().rows(); row++) {
+            one.readRows(row, 1, left, 0);
+            other.get().readRows(row, 1, right, 0);
+            for (int i = 0; i < length; i++) {
+                if (left[i] != right[i]) {
+                    return false;
+                }
             }
         }
-        return expected;
-    }
-
-    private Set<String> ignoredNames() {
-        Set<String> names = new LinkedHashSet<>();
-        for (String pattern : page.ignored()) {
-            for (int layer = 0; layer < sizes.get("layers"); layer++) {
-                names.add(at(pattern, layer));
-            }
-        }
-        return names;
-    }
-
-    private static String at(String pattern, int layer) {
-        return pattern.replace(Architecture.LAYER, Integer.toString(layer));
-    }
-
-    private Collection<Map.Entry<String, Named>> inPeersOrder(Map<String, Named> found) {
-        if (isHuggingFace()) {
-            return found.entrySet();
-        }
-        TreeMap<String, Map.Entry<String, Named>> sorted = new TreeMap<>();
-        found.entrySet().forEach(entry -> sorted.put(entry.getValue().huggingFaceName(), entry));
-        return new ArrayList<>(sorted.values());
-    }
-
-    private TensorSource open(String name, Named named) {
-        TensorRule rule = named.rule();
-        TensorSource source = checkpoint.open(name, shapeOf(rule));
-        Architecture.Transforms transforms = rule.transform();
-        if (transforms != null) {
-            Architecture.Transform transform = isHuggingFace() ? transforms.huggingface() : transforms.meta();
-            if (transform != null) {
-                source = RopeRows.undoHuggingFace(source, sizes.get(transform.permuteRope()));
-            }
-        }
-        return new Renamed(source.info().withName(named.ggufName()), source);
-    }
-
-    private Shape shapeOf(TensorRule rule) {
-        return sizes.shape(rule.shape());
+        return true;
     }
 }

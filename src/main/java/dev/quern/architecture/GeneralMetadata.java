@@ -85,17 +85,18 @@ public final class GeneralMetadata {
     /**
      * @param directory the checkpoint's folder
      * @param nameOrPath config.json's {@code _name_or_path}
-     * @param parameters the model's parameter count
+     * @param count the model's parameters
      * @param overrides a JSON object of GGUF keys (the peer's {@code --metadata}), or null
      * @param name the name the user gave, or null
      */
     public static GeneralMetadata read(
             Path directory,
             Optional<String> nameOrPath,
-            long parameters,
+            ParameterCount count,
             @Nullable Path overrides,
             @Nullable String name) {
         GeneralMetadata general = new GeneralMetadata();
+        long parameters = count.total();
         general.fromCard(ModelCard.read(directory), parameters);
         nameOrPath
                 .filter(id -> id.chars().filter(c -> c == '/').count() <= 1)
@@ -112,7 +113,7 @@ public final class GeneralMetadata {
             general.texts.put("name", name);
         }
         if (parameters > 0) {
-            general.texts.putIfAbsent("size_label", ModelName.sizeLabel(parameters));
+            general.texts.putIfAbsent("size_label", count.label());
         }
         return general;
     }

@@ -20,27 +20,28 @@ final class RopeFactors {
         double factor = real(config, "factor", 8);
         double low = real(config, "low_freq_factor", 1);
         double high = real(config, "high_freq_factor", 4);
-        // The peer reads this one from the configuration's root, not from rope_scaling, and falls back to 8192.
-        double context = config.real("original_max_position_embeddings").orElse(8192);
+        double context = real(config, "original_max_position_embeddings", 8192);
         float[] factors = new float[Math.toIntExact(headSize / 2)];
         for (int pair = 0; pair < factors.length; pair++) {
+            // In float throughout, as torch computes with float tensors and Python's numbers.
             float exponent = 2f * pair / headSize;
             float frequency = 1f / (float) Math.pow(base, exponent);
-            double wavelength = 2 * Math.PI / frequency;
-            if (wavelength < context / high) {
+            float wavelength = (float) (2 * Math.PI) / frequency;
+            if (wavelength < (float) (context / high)) {
                 factors[pair] = 1;
-            } else if (wavelength > context / low) {
+            } else if (wavelength > (float) (context / low)) {
                 factors[pair] = (float) factor;
             } else {
-                double smooth = (context / wavelength - low) / (high - low);
-                factors[pair] = (float) (1 / ((1 - smooth) / factor + smooth));
+                float smooth = ((float) context / wavelength - (float) low) / (float) (high - low);
+                factors[pair] = 1 / ((1 - smooth) / (float) factor + smooth);
             }
         }
         return new Computed(new TensorInfo(name, DType.F32, Shape.of(factors.length)), factors);
     }
 
     private static double real(ModelConfig config, String field, double fallback) {
-        for (String parent : new String[] {"rope_parameters.", "rope_scaling.", ""}) {
+        for (String parent :
+                new String[] {"rope_parameters.full_attention.", "rope_parameters.", "rope_scaling.", ""}) {
             OptionalDouble value = config.real(parent + field);
             if (value.isPresent()) {
                 return value.getAsDouble();

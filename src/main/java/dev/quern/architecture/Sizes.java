@@ -1,71 +1,147 @@
 package dev.quern.architecture;
 
+import dev.quern.architecture.Architecture.Size;
 import dev.quern.checkpoint.ModelConfig;
 import dev.quern.io.InputException;
 import dev.quern.tensor.Shape;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /** A model's hyperparameters by the names its page gives them, and the shapes that follow from them. */
 public final class Sizes {
-    private final Map<String, Long> values = new LinkedHashMap<>();
+    /** The number of the layer that a rule is asked for, in its expressions. */
+    static final String LAYER_NUMBER = "i";
 
-    private Sizes() {}
+    private final ModelConfig config;
+    private final Map<String, Object> values = new LinkedHashMap<>();
+    private final Map<String, Expression> expressions = new HashMap<>();
+
+    private Sizes(ModelConfig config) {
+        this.config = config;
+    }
 
     /** @throws InputException when the configuration lacks a size that has no default, or its default does not divide */
     static Sizes of(Architecture page, ModelConfig config) {
-        Sizes sizes = new Sizes();
+        Sizes sizes = new Sizes(config);
         page.hyperparameters().forEach((name, size) -> {
-            OptionalLong given = OptionalLong.empty();
-            for (String field : size.config()) {
-                if (given.isEmpty()) {
-                    given = config.integer(field);
-                }
+            Object value = given(size, config);
+            if (value == null) {
+                value = sizes.fallback(size);
             }
-            String fallback = size.fallback();
-            if (given.isEmpty() && fallback == null) {
+            if (value == null && !size.optional()) {
                 throw InputException.of(config.file(), "\"" + size.config().getFirst() + "\" is missing")
                         .withHint("a " + page.title() + " configuration has this field");
             }
-            sizes.values.put(
-                    name, given.isPresent() ? given.getAsLong() : sizes.evaluate(String.valueOf(fallback), config));
+            if (value != null) {
+                sizes.values.put(name, value);
+            }
         });
         return sizes;
     }
 
-    public long get(String name) {
-        Long value = values.get(name);
-        if (value == null) {
-            throw new IllegalStateException("the page names an unknown size " + name);
+    private static @Nullable Object given(Size size, ModelConfig config) {
+        for (String field : size.config()) {
+            if (config.has(field)) {
+                return switch (size.type()) {
+                    case INTEGER -> (double) config.integer(field).orElseThrow();
+                    case REAL -> config.real(field).orElseThrow();
+                    case BOOL -> config.bool(field).orElseThrow() ? 1.0 : 0.0;
+                    case TEXT -> config.anyText(field).orElseThrow();
+                    case LIST -> list(config, field);
+                };
+            }
+        }
+        return null;
+    }
+
+    private static List<Object> list(ModelConfig config, String field) {
+        List<Object> list = new ArrayList<>();
+        JsonNode array = config.json().at("/" + field.replace('.', '/'));
+        if (!array.isArray()) {
+            throw config.refused(field, "expected a list");
+        }
+        for (JsonNode element : array) {
+            list.add(
+                    element.isNumber()
+                            ? (Object) element.doubleValue()
+                            : element.isBoolean() ? (Object) (element.booleanValue() ? 1.0 : 0.0) : element.asString());
+        }
+        return List.copyOf(list);
+    }
+
+    private @Nullable Object fallback(Size size) {
+        String expression = size.fallback();
+        if (expression == null) {
+            return null;
+        }
+        Object value = evaluate(expression, 0);
+        if (size.type() == Architecture.SizeType.INTEGER && value instanceof Double number) {
+            return (double) whole(expression, number);
         }
         return value;
     }
 
-    Shape shape(List<String> dimensions) {
-        return Shape.of(dimensions.stream().mapToLong(this::product).toArray());
+    private long whole(String expression, double number) {
+        if (number != Math.rint(number) || Math.abs(number) > 1L << 53) {
+            throw InputException.of(config.file(), expression + " is " + number + ", which is no whole number");
+        }
+        return (long) number;
     }
 
-    private long evaluate(String expression, ModelConfig config) {
-        int slash = expression.indexOf('/');
-        if (slash < 0) {
-            return product(expression);
-        }
-        long dividend = product(expression.substring(0, slash));
-        long divisor = product(expression.substring(slash + 1));
-        if (divisor == 0 || dividend % divisor != 0) {
-            throw InputException.of(config.file(), expression + ": " + dividend + " does not divide by " + divisor);
-        }
-        return dividend / divisor;
+    /** @return a Double, a String, a List of these, or null when something that it speaks of is missing */
+    @Nullable
+    Object evaluate(String expression, int layer) {
+        return expressions.computeIfAbsent(expression, Expression::new).value(scope(layer));
     }
 
-    private long product(String expression) {
-        long product = 1;
-        for (String factor : expression.split("\\*", -1)) {
-            product = Math.multiplyExact(
-                    product, Character.isDigit(factor.charAt(0)) ? Long.parseLong(factor) : get(factor));
+    /** True for no condition at all. */
+    boolean hold(@Nullable String condition, int layer) {
+        return condition == null
+                || expressions.computeIfAbsent(condition, Expression::new).holds(scope(layer));
+    }
+
+    private Expression.Scope scope(int layer) {
+        return name -> name.equals(LAYER_NUMBER) ? (Double) (double) layer : values.get(name);
+    }
+
+    /** @throws IllegalStateException when the page names no such size, or the model has none */
+    public long get(String name) {
+        return integer(name, 0).orElseThrow(() -> new IllegalStateException("the model has no size " + name));
+    }
+
+    /** @throws InputException when the value is no whole number */
+    OptionalLong integer(String expression, int layer) {
+        return evaluate(expression, layer) instanceof Double number
+                ? OptionalLong.of(whole(expression, number))
+                : OptionalLong.empty();
+    }
+
+    OptionalDouble real(String expression, int layer) {
+        return evaluate(expression, layer) instanceof Double number
+                ? OptionalDouble.of(number)
+                : OptionalDouble.empty();
+    }
+
+    /** A number that a tensor cannot do without. */
+    long require(String expression, int layer) {
+        long value = integer(expression, layer)
+                .orElseThrow(() -> InputException.of(config.file(), "what " + expression + " is cannot be said")
+                        .withHint("the configuration lacks a field that it follows from"));
+        if (value < 0) {
+            throw InputException.of(config.file(), expression + " is " + value);
         }
-        return product;
+        return value;
+    }
+
+    Shape shape(List<String> dimensions, int layer) {
+        return Shape.of(
+                dimensions.stream().mapToLong(size -> require(size, layer)).toArray());
     }
 }

@@ -13,6 +13,7 @@ import java.util.OptionalLong;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A model's hyperparameters under Hugging Face's names: {@code config.json}, or {@code params.json} translated. Keys
@@ -37,10 +38,24 @@ public final class ModelConfig {
             if (!root.isObject()) {
                 throw InputException.of(file, "expected a JSON object, found " + kind(root));
             }
-            ModelConfig config = new ModelConfig(file, root);
+            ModelConfig config = new ModelConfig(file, ofText(root));
             config.checkHeads();
             return config;
         }
+    }
+
+    /** A model of several kinds of input has its text model's fields one level down; they go before its own. */
+    private static JsonNode ofText(JsonNode root) {
+        if (!(root.path("text_config") instanceof ObjectNode text)) {
+            return root;
+        }
+        ObjectNode joined = ((ObjectNode) root).deepCopy();
+        text.properties().forEach(field -> {
+            if (!field.getKey().equals("architectures") && !field.getValue().isNull()) {
+                joined.set(field.getKey(), field.getValue());
+            }
+        });
+        return joined;
     }
 
     /** Grouped-query attention shares each key/value head among the same number of query heads. */

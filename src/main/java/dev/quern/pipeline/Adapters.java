@@ -3,6 +3,7 @@ package dev.quern.pipeline;
 import dev.quern.architecture.CheckpointModel;
 import dev.quern.architecture.GeneralMetadata;
 import dev.quern.architecture.Model;
+import dev.quern.architecture.ParameterCount;
 import dev.quern.checkpoint.lora.BaseConfiguration;
 import dev.quern.checkpoint.lora.LoraAdapter;
 import dev.quern.gguf.GgufMetadata;
@@ -45,8 +46,8 @@ public final class Adapters {
             CheckpointModel family = CheckpointModel.of(BaseConfiguration.open(base));
             double alpha = adapter.config().requireReal("lora_alpha");
             TensorGraph graph = graph(adapter, family, alpha);
-            GeneralMetadata general =
-                    GeneralMetadata.read(adapter.directory(), Optional.empty(), 0, options.overrides(), options.name());
+            GeneralMetadata general = GeneralMetadata.read(
+                    adapter.directory(), Optional.empty(), ParameterCount.NONE, options.overrides(), options.name());
             GgufMetadata metadata = new GgufMetadata()
                     .put("general.architecture", GgufValue.text(family.page().gguf()))
                     .put("general.type", GgufValue.text("adapter"))
@@ -96,9 +97,7 @@ public final class Adapters {
         adapter.updates().forEach((name, update) -> {
             CheckpointModel.Place place = Optional.ofNullable(places.get(name))
                     .or(() -> Optional.ofNullable(places.get("model." + name)))
-                    .orElseThrow(() -> adapter.refused(
-                                    name, "is not part of a " + family.page().title() + " model")
-                            .withHint("--base is not the model that the adapter was trained on"));
+                    .orElseThrow(() -> placeless(adapter, family, name));
             if (update.magnitudes().isPresent()) {
                 throw adapter.refused(name, "is changed by DoRA, which an adapter in GGUF cannot say")
                         .withHint("merge the adapter instead: quern convert BASE --lora " + adapter.directory());
@@ -106,6 +105,15 @@ public final class Adapters {
             add(graph, adapter, name, update, place, alpha);
         });
         return graph;
+    }
+
+    private static InputException placeless(LoraAdapter adapter, CheckpointModel family, String name) {
+        if (family.knows(name) || family.knows("model." + name)) {
+            return adapter.refused(name, "is taken apart or turned in a GGUF, which an adapter's update cannot follow")
+                    .withHint("merge the adapter instead: quern convert BASE --lora " + adapter.directory());
+        }
+        return adapter.refused(name, "is not part of a " + family.page().title() + " model")
+                .withHint("--base is not the model that the adapter was trained on");
     }
 
     private static void add(

@@ -13,6 +13,7 @@ import dev.quern.tokenizer.Vocabulary;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -32,10 +33,10 @@ public record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenize
     public static EvaluatedModel of(Source source) {
         Model model = source.model();
         ForwardPass pass = Architecture.of(model.metadata())
+                .flatMap(page -> Optional.ofNullable(page.forward()))
                 .orElseThrow(() -> InputException.of(
                         model.origin(),
-                        "architecture " + Quoted.of(model.metadata().architecture()) + " cannot be evaluated"))
-                .forward();
+                        "architecture " + Quoted.of(model.metadata().architecture()) + " cannot be evaluated"));
         return new EvaluatedModel(source, pass, Tokenizer.of(model.metadata()));
     }
 

@@ -1,8 +1,11 @@
 package dev.quern.pipeline;
 
+import dev.quern.architecture.Architecture.Stage;
 import dev.quern.architecture.CheckpointModel;
 import dev.quern.architecture.GeneralMetadata;
 import dev.quern.architecture.Model;
+import dev.quern.architecture.Pages;
+import dev.quern.architecture.ParameterCount;
 import dev.quern.checkpoint.Checkpoint;
 import dev.quern.checkpoint.Checkpoints;
 import dev.quern.checkpoint.GgmlCheckpoint;
@@ -71,6 +74,7 @@ public record Source(
      * @param overrides a JSON object of {@code general.*} keys, or null
      * @param name the model's name as the user wants it, or null
      * @param adapters LoRA adapters to merge, in this order
+     * @param architecture a page of the user's own that describes the checkpoint, or null
      * @param preTokenizer the name of a byte-level vocabulary's pre-tokenizer, or null to have it recognised
      * @param notices is told, in one line each, what the reader should know of the source
      */
@@ -78,12 +82,14 @@ public record Source(
             @Nullable Path overrides,
             @Nullable String name,
             List<Lora> adapters,
+            @Nullable Path architecture,
             @Nullable String preTokenizer,
             Consumer<String> notices) {
-        public static final Options NONE = new Options(null, null, List.of(), null, notice -> {});
+        public static final Options NONE = new Options(null, null, List.of(), notice -> {});
 
+        /** With a family and a pre-tokenizer that Quern knows. */
         public Options(@Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
-            this(overrides, name, adapters, null, notices);
+            this(overrides, name, adapters, null, null, notices);
         }
 
         public Options {
@@ -113,7 +119,17 @@ public record Source(
                             "give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load"
                                     + " it beside the GGUF");
         }
-        return ofGguf(path, options);
+        return ofGguf(path, GgufModel.open(path), options);
+    }
+
+    /**
+     * A GGUF model by its files, whatever they are called.
+     *
+     * @param paths all parts, in order
+     * @throws dev.quern.io.InputException when they are no such model
+     */
+    public static Source openParts(List<Path> paths) {
+        return ofGguf(paths.getFirst(), GgufModel.open(paths), Options.NONE);
     }
 
     /** Whether some tensor is quantized already. */
@@ -121,8 +137,7 @@ public record Source(
         return types.values().stream().anyMatch(QuantType::isQuantized);
     }
 
-    private static Source ofGguf(Path path, Options options) {
-        GgufModel file = GgufModel.open(path);
+    private static Source ofGguf(Path path, GgufModel file, Options options) {
         file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
@@ -138,25 +153,26 @@ public record Source(
     private static Source ofCheckpoint(Path path, Options options) {
         Checkpoint checkpoint = opened(path, options.adapters());
         try {
-            CheckpointModel family = CheckpointModel.of(checkpoint);
+            CheckpointModel family = CheckpointModel.of(
+                    checkpoint, Optional.ofNullable(options.architecture()).map(Pages::read));
             TensorGraph graph = family.graph();
             FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
-            long parameters = graph.sources().stream()
-                    .mapToLong(source -> source.info().shape().elements())
-                    .sum();
             GeneralMetadata general = GeneralMetadata.read(
                     checkpoint.directory(),
                     checkpoint.config().text("_name_or_path"),
-                    parameters,
+                    ParameterCount.of(graph),
                     options.overrides(),
                     checkpoint instanceof GgmlCheckpoint && options.name() == null ? stem(path) : options.name());
             GgufMetadata metadata = new GgufMetadata()
-                    .put("general.architecture", GgufValue.text(family.page().gguf()))
-                    .put("general.type", GgufValue.text("model"));
+                    .put("general.architecture", GgufValue.text(family.page().gguf()));
+            family.writeMetadata(Stage.FIRST, metadata, lossless.id());
+            metadata.put("general.type", GgufValue.text("model"));
             general.writeTo(metadata);
-            family.writeMetadata(metadata, lossless.id());
+            family.writeMetadata(Stage.PARAMETERS, metadata, lossless.id());
             metadata.put("general.quantization_version", GgufValue.u32(QUANTIZATION_VERSION));
-            vocabulary(checkpoint, family.sizes().get("vocabulary"), options).writeTo(metadata);
+            family.writeMetadata(Stage.BEFORE_VOCABULARY, metadata, lossless.id());
+            vocabulary(checkpoint, family, options).writeTo(metadata);
+            family.writeMetadata(Stage.AFTER_VOCABULARY, metadata, lossless.id());
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
                 types.put(source.info().name(), type(checkpoint, source, lossless));
@@ -245,15 +261,15 @@ public record Source(
         }
     }
 
-    private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Options options) {
+    private static Vocabulary vocabulary(Checkpoint checkpoint, CheckpointModel family, Options options) {
+        long rows = family.tokens();
         if (checkpoint.layout() == Layout.HUGGING_FACE) {
             return HuggingFaceVocabulary.read(
                     checkpoint.directory(),
                     new HuggingFaceVocabulary.Request(
-                            HuggingFaceVocabulary.LLAMA,
+                            Vocabularies.kinds(family.page().vocabulary()),
                             OptionalLong.of(rows),
-                            Optional.ofNullable(options.preTokenizer()),
-                            true),
+                            Optional.ofNullable(options.preTokenizer())),
                     options.notices());
         }
         if (checkpoint instanceof GgmlCheckpoint ggml) {

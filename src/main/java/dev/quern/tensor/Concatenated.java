@@ -1,6 +1,7 @@
 package dev.quern.tensor;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Parts joined along one axis of a matrix (or along the only axis of a vector): model-parallel shards of one weight.
@@ -30,6 +31,37 @@ public record Concatenated(TensorInfo info, List<TensorSource> parts, int axis) 
         } else {
             readAcross(first, count, out, at);
         }
+    }
+
+    /** Rows of blocks under rows of blocks, where every part has such of one type and no factors of its own. */
+    Optional<NativeBlocks> joinedBlocks() {
+        List<NativeBlocks> blocks = parts.stream()
+                .flatMap(part -> part.blocks().stream())
+                .filter(part -> part.factors().isEmpty())
+                .toList();
+        boolean alike = blocks.stream().map(NativeBlocks::encoding).distinct().count() == 1;
+        if (axis != 0 || axis == info.shape().rank() - 1 || blocks.size() != parts.size() || !alike) {
+            return Optional.empty();
+        }
+        long rowBytes = blocks.getFirst().rowBytes();
+        NativeBlocks.BlockReader reader = (first, count, out, at) -> {
+            long begin = 0;
+            for (int i = 0; i < blocks.size(); i++) {
+                long end = begin + parts.get(i).info().shape().rows();
+                long from = Math.max(first, begin);
+                long to = Math.min(first + count, end);
+                if (from < to) {
+                    int place = at + Math.toIntExact((from - first) * rowBytes);
+                    blocks.get(i).reader().readRows(from - begin, (int) (to - from), out, place);
+                }
+                begin = end;
+            }
+        };
+        return Optional.of(new NativeBlocks(
+                blocks.getFirst().encoding(),
+                rowBytes,
+                reader,
+                blocks.getFirst().factors()));
     }
 
     private void readAcross(long first, int count, float[] out, int at) {

@@ -4,9 +4,9 @@ import java.util.Optional;
 import java.util.function.LongUnaryOperator;
 
 /**
- * The same rows in another order.
+ * The same rows in another order, or some of them.
  *
- * @param sourceRow row of {@code source} that stands at a given row of this tensor; a bijection
+ * @param sourceRow row of {@code source} that stands at a given row of this tensor
  */
 public record PermutedRows(TensorInfo info, TensorSource source, LongUnaryOperator sourceRow) implements TensorSource {
     @Override

@@ -84,6 +84,10 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
     public void readRows(long first, int count, float[] out, int at) {
         int length = Math.toIntExact(info.shape().rowLength());
         long step = strides.length == 0 ? 1 : strides[strides.length - 1];
+        if (step != 1 && strides.length > 1 && strides[strides.length - 2] == 1) {
+            Reading.guarded(storage, () -> readColumns(first, count, step, out, at));
+            return;
+        }
         Reading.guarded(storage, () -> {
             for (int row = 0; row < count; row++) {
                 long element = elementOfRow(first + row);
@@ -96,6 +100,25 @@ public record Strided(TensorInfo info, Region storage, long offset, long[] strid
                 }
             }
         });
+    }
+
+    /** Rows whose elements lie beside those of the next row: what is read together is decoded together. */
+    private void readColumns(long first, int count, long step, float[] out, int at) {
+        int length = Math.toIntExact(info.shape().rowLength());
+        long neighbours = info.shape().dim(strides.length - 2);
+        float[] column = new float[count];
+        int done = 0;
+        while (done < count) {
+            long element = elementOfRow(first + done);
+            int rows = (int) Math.min(count - done, neighbours - (first + done) % neighbours);
+            for (int i = 0; i < length; i++) {
+                decode(element + i * step, rows, column, 0);
+                for (int j = 0; j < rows; j++) {
+                    out[at + (done + j) * length + i] = column[j];
+                }
+            }
+            done += rows;
+        }
     }
 
     private void decode(long element, int count, float[] out, int at) {

@@ -17,7 +17,10 @@ public sealed interface TensorSource
                 Concatenated,
                 LowRankSum,
                 Renamed,
-                Scaled {
+                Scaled,
+                Mapped,
+                SelectedColumns,
+                Transposed {
     TensorInfo info();
 
     /**
@@ -41,6 +44,9 @@ public sealed interface TensorSource
             case Unpacked packed -> packed.region().file().path().toString();
             case LowRankSum sum -> sum.base().origin();
             case Scaled scaled -> scaled.source().origin();
+            case Mapped mapped -> mapped.source().origin();
+            case SelectedColumns columns -> columns.source().origin();
+            case Transposed transposed -> transposed.source().origin();
         };
     }
 
@@ -50,8 +56,16 @@ public sealed interface TensorSource
             case Unpacked packed -> packed.blocks();
             case Renamed renamed -> renamed.source().blocks();
             case PermutedRows permuted -> permuted.permutedBlocks();
-            case Stored _, Strided _, Dequantized _, Computed _, Concatenated _, LowRankSum _, Scaled _ ->
-                Optional.empty();
+            case Concatenated joined -> joined.joinedBlocks();
+            case Stored _,
+                    Strided _,
+                    Dequantized _,
+                    Computed _,
+                    LowRankSum _,
+                    Scaled _,
+                    Mapped _,
+                    SelectedColumns _,
+                    Transposed _ -> Optional.empty();
         };
     }
 }

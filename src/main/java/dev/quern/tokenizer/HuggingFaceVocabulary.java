@@ -49,9 +49,8 @@ public final class HuggingFaceVocabulary {
      * @param rows config.json's {@code vocab_size}: rows of the embedding. Tokens that the files do not name are padding;
      *     without it there are as many as the tokenizer has
      * @param preTokenizer the name of the pre-tokenizer, where the user has given one
-     * @param llama whether the model is of architecture "llama", whose peer class does some more
      */
-    public record Request(List<VocabularyKind> kinds, OptionalLong rows, Optional<String> preTokenizer, boolean llama) {
+    public record Request(List<VocabularyKind> kinds, OptionalLong rows, Optional<String> preTokenizer) {
         public Request {
             kinds = List.copyOf(kinds);
         }
@@ -70,7 +69,7 @@ public final class HuggingFaceVocabulary {
 
     /** The vocabulary of a LLaMA. */
     public static Vocabulary read(Path directory, OptionalLong rows, Consumer<String> notices) {
-        return read(directory, new Request(LLAMA, rows, Optional.empty(), true), notices);
+        return read(directory, new Request(LLAMA, rows, Optional.empty()), notices);
     }
 
     /**
@@ -99,7 +98,9 @@ public final class HuggingFaceVocabulary {
         for (VocabularyKind kind : request.kinds()) {
             if (isThere(kind)) {
                 Vocabulary found = read(kind);
-                return request.llama() && kind != VocabularyKind.TEKKEN ? llama(found) : found;
+                // The peer's class for LLaMA, which alone has this kind, does some more.
+                boolean llama = request.kinds().contains(VocabularyKind.LLAMA_HF);
+                return llama && kind != VocabularyKind.TEKKEN ? llama(found) : found;
             }
         }
         throw without();
@@ -111,7 +112,14 @@ public final class HuggingFaceVocabulary {
 
     private boolean isThere(VocabularyKind kind) {
         return switch (kind) {
-            case SENTENCEPIECE, PHI3, INTERNLM2 -> has("tokenizer.model");
+            case SENTENCEPIECE, INTERNLM2 -> has("tokenizer.model");
+            // Phi-4 is one of the family too.
+            case PHI3 ->
+                has("tokenizer.model")
+                        && !files.tokenizerConfig()
+                                .path("tokenizer_class")
+                                .asString("")
+                                .equals("GPT2Tokenizer");
             case LLAMA_HF -> has("tokenizer.json") && isSentencePiece(json());
             case GPT2, GLM, CHATGLM -> has("tokenizer.json") || has("vocab.json");
             case WORDPIECE -> has("tokenizer.json") || has("vocab.txt");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -40,10 +41,17 @@ class BadInputTest {
         Tampered.edit(model.resolve("config.json"), text -> text.replace("LlamaForCausalLM", "MillForCausalLM"));
         Cli.Run run = Cli.run("convert", model);
         assertThat(run.code()).isEqualTo(3);
-        assertThat(run.err().lines())
-                .containsExactly(
-                        "error: " + model.resolve("config.json") + ": architecture \"MillForCausalLM\" is not known",
-                        "hint: known architectures: LlamaForCausalLM, LLaMAForCausalLM");
+        List<String> lines = run.err().lines().toList();
+        assertThat(lines).hasSize(2);
+        assertThat(lines.getFirst())
+                .startsWith("error: " + model.resolve("config.json")
+                        + ": architecture \"MillForCausalLM\" is not known; fields: architectures, attention_bias,")
+                .contains("; tensors: lm_head.weight, model.embed_tokens.weight,"
+                        + " model.layers.{i}.input_layernorm.weight,");
+        assertThat(lines.getLast())
+                .isEqualTo("hint: the nearest page is LLaMA, which knows 12 of these 12 tensors; a page"
+                        + " of your own is read with --architecture PAGE.json (formats/architectures/README.md says how"
+                        + " to write one)");
     }
 
     @Test

@@ -274,9 +274,7 @@ class LoraTest {
                         + " has no such tensor");
         refused(
                 Cli.run("convert", changed, "--base", BASE, "-o", folder.resolve("none.gguf")),
-                changed
-                        + ": tensor \"model.layers.9.self_attn.q_proj.weight\": is not part of a LLaMA 1 to 3, and the"
-                        + " models built like them model");
+                changed + ": tensor \"model.layers.9.self_attn.q_proj.weight\": is not part of a LLaMA model");
         String k = q.replace("q_proj", "k_proj");
         changed = adapter(tensors()
                 .rename(q + "lora_A.weight", k + "lora_A.weight")

@@ -104,7 +104,7 @@ class TokenIdsTest {
         Vocabulary vocabulary = HuggingFaceVocabulary.read(
                 directory,
                 new HuggingFaceVocabulary.Request(
-                        List.of(VocabularyKind.GPT2), OptionalLong.empty(), Optional.of(name), false),
+                        List.of(VocabularyKind.GPT2), OptionalLong.empty(), Optional.of(name)),
                 notice -> {});
         assertSameAsLlamaCpp(vocabulary, true);
     }
@@ -171,7 +171,7 @@ class TokenIdsTest {
     private Vocabulary read(VocabularyKind kind) {
         return HuggingFaceVocabulary.read(
                 directory,
-                new HuggingFaceVocabulary.Request(List.of(kind), OptionalLong.empty(), Optional.empty(), false),
+                new HuggingFaceVocabulary.Request(List.of(kind), OptionalLong.empty(), Optional.empty()),
                 notice -> {});
     }
 

@@ -1,0 +1,200 @@
+package dev.quern.architecture;
+
+import dev.quern.io.InputException;
+import dev.quern.io.JsonSchema;
+import dev.quern.io.MappedFile;
+import dev.quern.io.StrictJson;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.cfg.EnumFeature;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Reads pages. A page may extend another: its hyperparameters and rules come after those of the other, and replace those
+ * of the same name where they stand. A rule with {@code "omit": true} removes; of the name "*" it removes all of
+ * the other's.
+ */
+public final class Pages {
+    private static final String FOLDER = "/formats/architectures/";
+    private static final String EVERY = "*";
+    private static final long MAX_BYTES = 1 << 20;
+
+    /** Lists of rules, and what names a rule in each. */
+    private static final Map<String, String> RULES = Map.of(
+            "metadata", "key", "tensors", "name", "computed", "name", "refused", "when", "renamed", "", "ignored", "");
+
+    // An unknown field is a slip of the pen and an error, not something to skip.
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
+            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
+            .disable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+            .disable(EnumFeature.READ_ENUMS_USING_TO_STRING)
+            .build();
+
+    private static final List<Architecture> ALL = bundled();
+
+    private Pages() {}
+
+    static List<Architecture> all() {
+        return ALL;
+    }
+
+    private static List<Architecture> bundled() {
+        List<Architecture> pages = new ArrayList<>();
+        for (JsonNode name : resource("pages")) {
+            pages.add(page(whole(resource(name.asString()), new HashSet<>(Set.of(name.asString())))));
+        }
+        return List.copyOf(pages);
+    }
+
+    /**
+     * A page of the user's own.
+     *
+     * @throws InputException when the file keeps the schema of pages not, or speaks of what it does not define
+     */
+    public static Architecture read(Path file) {
+        JsonNode root;
+        try (MappedFile mapped = MappedFile.open(file)) {
+            root = StrictJson.tree(mapped, MAX_BYTES);
+        }
+        for (JsonSchema.Problem problem : problems(root)) {
+            throw InputException.of(file, (problem.path().isEmpty() ? "" : problem.path() + ": ") + problem.problem())
+                    .withHint("formats/architectures/README.md says how to write a page");
+        }
+        try {
+            Architecture page = page(whole(root, new HashSet<>()));
+            PageCheck.check(page);
+            return page;
+        } catch (IllegalArgumentException | JacksonException e) {
+            throw InputException.of(
+                            file,
+                            String.valueOf(e.getMessage()).lines().findFirst().orElse(""))
+                    .withHint("formats/architectures/README.md says how to write a page")
+                    .withCause(e);
+        }
+    }
+
+    /** What a page, as it is written, does not keep of the schema. */
+    static List<JsonSchema.Problem> problems(JsonNode page) {
+        return JsonSchema.named("architectures/page.schema.json").problems(page);
+    }
+
+    static JsonNode resource(String name) {
+        try (InputStream in = Pages.class.getResourceAsStream(FOLDER + name + ".json")) {
+            if (in == null) {
+                throw new IllegalArgumentException("there is no page " + name + " to extend");
+            }
+            return MAPPER.readTree(in);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Architecture page(ObjectNode whole) {
+        if (!whole.has("architectures")) {
+            // Made by other converters only, and evaluated: nothing is said of checkpoints.
+            whole.putArray("architectures");
+            whole.putObject("hyperparameters");
+            whole.putArray("tensors");
+            whole.putObject("vocabulary").putArray("kinds");
+        }
+        for (String field : List.of("gguf", "title", "hyperparameters", "tensors", "vocabulary")) {
+            if (!whole.has(field)) {
+                throw new IllegalArgumentException("the page has no \"" + field + "\"");
+            }
+        }
+        String gguf = whole.get("gguf").asString();
+        RULES.keySet().forEach(list -> {
+            if (!whole.has(list)) {
+                whole.putArray(list);
+            }
+        });
+        for (JsonNode rule : whole.get("metadata")) {
+            ObjectNode object = (ObjectNode) rule;
+            object.put("key", rule.get("key").asString().replace("{arch}", gguf));
+        }
+        return MAPPER.treeToValue(whole, Architecture.class);
+    }
+
+    private static ObjectNode whole(JsonNode page, Set<String> seen) {
+        ObjectNode own = (ObjectNode) page.deepCopy();
+        JsonNode parent = own.remove("extends");
+        own.remove("$schema");
+        own.remove("about");
+        if (parent == null) {
+            return own;
+        }
+        if (!seen.add(parent.asString())) {
+            throw new IllegalArgumentException("the page extends itself, by way of " + parent.asString());
+        }
+        ObjectNode whole = whole(resource(parent.asString()), seen);
+        own.properties().forEach(field -> {
+            String name = field.getKey();
+            if (RULES.containsKey(name) && whole.has(name)) {
+                whole.set(name, rules(whole.get(name), field.getValue(), String.valueOf(RULES.get(name))));
+            } else if (name.equals("hyperparameters") && whole.has(name)) {
+                ObjectNode values = (ObjectNode) whole.get(name);
+                field.getValue().properties().forEach(value -> values.set(value.getKey(), value.getValue()));
+            } else {
+                whole.set(name, field.getValue());
+            }
+        });
+        return whole;
+    }
+
+    /** The parent's rules with those of the page's own that replace them, and then the others. */
+    private static ArrayNode rules(JsonNode parents, JsonNode own, String key) {
+        Map<String, List<JsonNode>> byName = new LinkedHashMap<>();
+        List<JsonNode> unnamed = new ArrayList<>();
+        for (JsonNode rule : own) {
+            if (key.isEmpty()) {
+                unnamed.add(rule);
+            } else {
+                byName.computeIfAbsent(rule.path(key).asString(), name -> new ArrayList<>())
+                        .add(rule);
+            }
+        }
+        ArrayNode merged = MAPPER.createArrayNode();
+        if (byName.remove(EVERY) != null) {
+            addKept(merged, byName.values().stream().flatMap(List::stream).toList());
+            return merged;
+        }
+        Set<String> replaced = new HashSet<>();
+        for (JsonNode rule : parents) {
+            List<JsonNode> replacements =
+                    key.isEmpty() ? null : byName.get(rule.path(key).asString());
+            if (replacements == null) {
+                merged.add(rule);
+            } else if (replaced.add(rule.path(key).asString())) {
+                addKept(merged, replacements);
+            }
+        }
+        byName.keySet().removeAll(replaced);
+        byName.values().forEach(rules -> addKept(merged, rules));
+        unnamed.forEach(merged::add);
+        return merged;
+    }
+
+    private static void addKept(ArrayNode merged, List<JsonNode> rules) {
+        for (JsonNode rule : rules) {
+            if (!rule.path("omit").asBoolean(false)) {
+                merged.add(rule);
+            }
+        }
+    }
+}

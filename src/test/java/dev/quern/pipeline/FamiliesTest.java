@@ -1,0 +1,191 @@
+package dev.quern.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.quern.gguf.GgufFile;
+import dev.quern.gguf.GgufTensor;
+import dev.quern.gguf.GgufType;
+import dev.quern.gguf.GgufValue;
+import dev.quern.quantization.FileType;
+import dev.quern.quantization.Kernel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.JsonNode;
+
+/** Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it. */
+class FamiliesTest {
+    @TempDir
+    Path folder;
+
+    static List<Family> families() {
+        return Family.all();
+    }
+
+    @ParameterizedTest
+    @MethodSource("families")
+    void convertsAsThePeerDoes(Family family) throws Exception {
+        Path checkpoint = written(family);
+        for (FileType type : List.of(FileType.F32, FileType.F16)) {
+            Path out = convert(checkpoint, type);
+            same(tensors(out), recorded(family, type), type.toString());
+            if (type == FileType.F32) {
+                same(keys(out, family), recordedKeys(family), "keys");
+            }
+            if (isWhole(family)) {
+                assertThat(digest(Files.readAllBytes(out)))
+                        .as("%s", type)
+                        .isEqualTo(family.recorded()
+                                .get(type.name())
+                                .get("file_sha256")
+                                .asString());
+            }
+        }
+    }
+
+    /** What the configuration leaves out is what the family's configuration class has as its default. */
+    @ParameterizedTest
+    @MethodSource("families")
+    void sparseConfigurationsMeanTheSame(Family family) throws Exception {
+        JsonNode sparse = family.recorded().get("sparse");
+        if (sparse == null) {
+            return;
+        }
+        Path checkpoint = written(family);
+        Files.writeString(checkpoint.resolve("config.json"), sparse.toString());
+        Path out = convert(checkpoint, FileType.F32);
+        same(keys(out, family), recordedKeys(family), "keys");
+        same(tensors(out), recorded(family, FileType.F32), "tensors");
+    }
+
+    /** First what only one side has, which is what one wants to read; then the order. */
+    private static void same(List<String> ours, List<String> theirs, String what) {
+        List<String> added = new ArrayList<>(ours);
+        added.removeAll(theirs);
+        List<String> lacking = new ArrayList<>(theirs);
+        lacking.removeAll(ours);
+        assertThat(added).as(what + " of ours alone; theirs alone: " + lacking).isEmpty();
+        assertThat(lacking).as(what + " of theirs alone").isEmpty();
+        assertThat(ours).as(what).isEqualTo(theirs);
+    }
+
+    /** Where Quern does not read the family's tokenizer, with another's: tensors and the other keys are the same. */
+    private Path written(Family family) throws IOException {
+        Path checkpoint = family.write(folder);
+        if (!isWhole(family)) {
+            Path other = Path.of("test-data/families/tokenizers/sentencepiece/tokenizer.model");
+            Files.copy(other, checkpoint.resolve("tokenizer.model"));
+        }
+        return checkpoint;
+    }
+
+    private static boolean isWhole(Family family) {
+        return family.tokenizer().equals("sentencepiece");
+    }
+
+    private Path convert(Path checkpoint, FileType type) {
+        Path out = folder.resolve(type + ".gguf");
+        try (Source source = Source.open(checkpoint)) {
+            Conversion.run(
+                    List.of(new Conversion.Output(CheckpointTypes.plan(source, type), out)),
+                    source.model().paths(),
+                    new Conversion.Options(1, Kernel.SCALAR, true, false, Progress.SILENT));
+        }
+        return out;
+    }
+
+    private static List<String> recorded(Family family, FileType type) {
+        List<String> tensors = new ArrayList<>();
+        for (JsonNode tensor : family.recorded().get(type.name()).get("tensors")) {
+            tensors.add(tensor.get(0).asString() + " " + tensor.get(1).asString() + " " + shape(tensor.get(2)) + " "
+                    + tensor.get(3).asString());
+        }
+        return tensors;
+    }
+
+    private static String shape(JsonNode dims) {
+        return dims.valueStream().map(JsonNode::toString).collect(Collectors.joining(", ", "[", "]"));
+    }
+
+    private static List<String> tensors(Path file) throws Exception {
+        List<String> tensors = new ArrayList<>();
+        try (GgufFile gguf = GgufFile.open(file)) {
+            for (GgufTensor tensor : gguf.tensors().values()) {
+                tensors.add(tensor.name() + " " + tensor.type() + " " + tensor.shape() + " "
+                        + digest(gguf.region(tensor.name()).bytes(0, Math.toIntExact(tensor.bytes()))));
+            }
+        }
+        return tensors;
+    }
+
+    private static List<String> recordedKeys(Family family) {
+        List<String> keys = new ArrayList<>();
+        for (JsonNode key : family.recorded().get("keys")) {
+            if (isWhole(family) || !key.get(0).asString().startsWith("tokenizer.")) {
+                JsonNode value = key.get(2);
+                boolean digest = value.isString() && value.asString().startsWith("sha256 ");
+                keys.add(
+                        key.get(0).asString() + " " + key.get(1).asString() + " " + (digest ? "(long)" : value(value)));
+            }
+        }
+        return keys;
+    }
+
+    private static String value(JsonNode value) {
+        if (value.isArray()) {
+            return value.valueStream().map(FamiliesTest::value).collect(Collectors.joining(", ", "[", "]"));
+        }
+        return value.isFloatingPointNumber() ? Float.toString(value.floatValue()) : value.asString();
+    }
+
+    private static List<String> keys(Path file, Family family) {
+        List<String> keys = new ArrayList<>();
+        try (GgufFile gguf = GgufFile.open(file)) {
+            gguf.metadata().asMap().forEach((key, value) -> {
+                if (isWhole(family) || !key.startsWith("tokenizer.")) {
+                    keys.add(key + " " + type(value) + " " + value(value));
+                }
+            });
+        }
+        return keys;
+    }
+
+    private static String type(GgufValue value) {
+        return value instanceof GgufValue.Array array
+                ? "ARRAY/" + array.element()
+                : value.type().toString();
+    }
+
+    private static String value(GgufValue value) {
+        return switch (value) {
+            case GgufValue.Int number -> Long.toString(number.value());
+            case GgufValue.Real number -> Float.toString((float) number.value());
+            case GgufValue.Bool bool -> Boolean.toString(bool.value());
+            case GgufValue.Text text -> text.text();
+            case GgufValue.Array array when array.size() > 64 -> "(long)";
+            case GgufValue.Ints ints ->
+                Arrays.stream(ints.values())
+                        .mapToObj(i -> ints.element() == GgufType.BOOL ? Boolean.toString(i != 0) : Long.toString(i))
+                        .collect(Collectors.joining(", ", "[", "]"));
+            case GgufValue.Floats floats -> Arrays.toString(floats.values());
+            case GgufValue.Doubles doubles -> Arrays.toString(doubles.values());
+            case GgufValue.Texts texts ->
+                Arrays.stream(texts.values())
+                        .map(text -> new String(text, java.nio.charset.StandardCharsets.UTF_8))
+                        .collect(Collectors.joining(", ", "[", "]"));
+        };
+    }
+
+    private static String digest(byte[] bytes) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+    }
+}
