@@ -9,9 +9,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** The files that transformers' save_pretrained leaves: safetensors, an index when there are several, and settings. */
 final class HuggingFace {
+    private static final Pattern EXPERT = Pattern.compile("feed_forward\\.(experts\\.\\d+\\.w[123]|gate)");
+
     private static final Map<String, String> LAYER_NAMES = Map.of(
             "attention.wq", "self_attn.q_proj",
             "attention.wk", "self_attn.k_proj",
@@ -108,7 +112,9 @@ final class HuggingFace {
             case "attention.wk" -> shape.kvHeads();
             default -> 0;
         };
-        return tensor.whole("model.layers." + words[1] + "." + LAYER_NAMES.get(inLayer) + ".weight", rotaryHeads);
+        Matcher expert = EXPERT.matcher(inLayer);
+        String name = expert.matches() ? "block_sparse_moe." + expert.group(1) : LAYER_NAMES.get(inLayer);
+        return tensor.whole("model.layers." + words[1] + "." + name + ".weight", rotaryHeads);
     }
 
     private List<List<Tensor.Part>> filling(List<Tensor.Part> parts, long maxShardSize) {

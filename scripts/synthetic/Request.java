@@ -36,6 +36,7 @@ public record Request(
           --layout hf|meta  Hugging Face's safetensors (default) or Meta's consolidated.NN.pth
           --layers N --width N --ffn N --heads N --kv-heads N --vocab N
                             the preset's measures, changed
+          --experts N       as Mixtral has them, in place of one feed-forward network; Hugging Face's layout
           --tied            the output matrix is the token embedding
           --dtype f16|bf16|f32
                             default f16
@@ -61,6 +62,7 @@ public record Request(
             "--heads",
             "--kv-heads",
             "--vocab",
+            "--experts",
             "--dtype",
             "--seed",
             "--shards",
@@ -97,6 +99,9 @@ public record Request(
         }
         Layout layout = choice(given, "--layout", Layout.HF);
         boolean meta = layout == Layout.META;
+        if (meta && integer(given, "--experts", 0) != 0) {
+            throw new Refusal("experts are written in Hugging Face's layout only");
+        }
         int shards = integer(given, "--shards", meta ? Shape.presetShards(preset) : 0);
         if (shards < 0 || meta && (shards < 1 || shards > 99)) {
             throw new Refusal("--shards " + shards + " is not a number of files");
@@ -129,6 +134,7 @@ public record Request(
                 preset.context(),
                 preset.normEpsilon(),
                 preset.tied() || given.containsKey("--tied"),
+                integer(given, "--experts", preset.experts()),
                 choice(given, "--rope-freqs", preset.ropeFreqs()));
     }
 

@@ -9,6 +9,7 @@ import java.util.Locale;
  *
  * @param ffn width of the feed-forward layer
  * @param tied whether the output matrix is the token embedding
+ * @param experts of each feed-forward layer, as Mixtral has them, two used for a token; 0 for a dense model
  * @param ropeFreqs where Meta's checkpoint keeps its rotary frequencies: LLaMA 1 in every layer, Llama 2 once
  */
 public record Shape(
@@ -21,6 +22,7 @@ public record Shape(
         int context,
         double normEpsilon,
         boolean tied,
+        int experts,
         RopeFreqs ropeFreqs) {
     public static final double ROPE_THETA = 10000.0;
 
@@ -40,6 +42,9 @@ public record Shape(
         if (heads % kvHeads != 0) {
             throw new Refusal(heads + " heads cannot share " + kvHeads + " kv heads");
         }
+        if (experts != 0 && experts < 2) {
+            throw new Refusal(experts + " experts: a token uses two");
+        }
         if (vocabulary < Vocabulary.SMALLEST) {
             throw new Refusal("vocabulary " + vocabulary
                     + " is too small: the special pieces, 256 bytes and an alphabet" + " need " + Vocabulary.SMALLEST);
@@ -48,13 +53,13 @@ public record Shape(
 
     public static Shape preset(String name) {
         return switch (name) {
-            case "tiny" -> new Shape(2, 256, 768, 8, 8, 512, 1024, 1e-5, false, RopeFreqs.MODEL);
-            case "7b" -> new Shape(32, 4096, 11008, 32, 32, 32000, 4096, 1e-5, false, RopeFreqs.MODEL);
-            case "13b" -> new Shape(40, 5120, 13824, 40, 40, 32000, 4096, 1e-5, false, RopeFreqs.MODEL);
-            case "tinyllama-1.1b" -> new Shape(22, 2048, 5632, 32, 4, 32000, 2048, 1e-5, false, RopeFreqs.MODEL);
+            case "tiny" -> new Shape(2, 256, 768, 8, 8, 512, 1024, 1e-5, false, 0, RopeFreqs.MODEL);
+            case "7b" -> new Shape(32, 4096, 11008, 32, 32, 32000, 4096, 1e-5, false, 0, RopeFreqs.MODEL);
+            case "13b" -> new Shape(40, 5120, 13824, 40, 40, 32000, 4096, 1e-5, false, 0, RopeFreqs.MODEL);
+            case "tinyllama-1.1b" -> new Shape(22, 2048, 5632, 32, 4, 32000, 2048, 1e-5, false, 0, RopeFreqs.MODEL);
             // The measures of 65B (80, 8192, 22016, 64, 64, 32000) cut down by the same number of tensor-parallel
             // ranks.
-            case "65b-mini" -> new Shape(8, 256, 768, 8, 8, 2048, 2048, 1e-5, false, RopeFreqs.LAYER);
+            case "65b-mini" -> new Shape(8, 256, 768, 8, 8, 2048, 2048, 1e-5, false, 0, RopeFreqs.LAYER);
             default ->
                 throw new Refusal("no preset " + name + ": there are tiny, tinyllama-1.1b, 7b, 13b and 65b-mini");
         };
@@ -90,9 +95,15 @@ public record Shape(
             tensors.add(Tensor.matrix(at + "attention.wk.weight", kvWidth(), width, Tensor.Split.ROWS));
             tensors.add(Tensor.matrix(at + "attention.wv.weight", kvWidth(), width, Tensor.Split.ROWS));
             tensors.add(Tensor.matrix(at + "attention.wo.weight", width, width, Tensor.Split.COLUMNS));
-            tensors.add(Tensor.matrix(at + "feed_forward.w1.weight", ffn, width, Tensor.Split.ROWS));
-            tensors.add(Tensor.matrix(at + "feed_forward.w2.weight", width, ffn, Tensor.Split.COLUMNS));
-            tensors.add(Tensor.matrix(at + "feed_forward.w3.weight", ffn, width, Tensor.Split.ROWS));
+            if (experts > 0) {
+                tensors.add(Tensor.matrix(at + "feed_forward.gate.weight", experts, width, Tensor.Split.ROWS));
+            }
+            for (int expert = 0; expert < Math.max(1, experts); expert++) {
+                String network = at + "feed_forward." + (experts == 0 ? "" : "experts." + expert + ".");
+                tensors.add(Tensor.matrix(network + "w1.weight", ffn, width, Tensor.Split.ROWS));
+                tensors.add(Tensor.matrix(network + "w2.weight", width, ffn, Tensor.Split.COLUMNS));
+                tensors.add(Tensor.matrix(network + "w3.weight", ffn, width, Tensor.Split.ROWS));
+            }
             tensors.add(Tensor.norm(at + "attention_norm.weight", width));
             tensors.add(Tensor.norm(at + "ffn_norm.weight", width));
             if (ropeFreqs == RopeFreqs.LAYER) {
@@ -138,7 +149,7 @@ public record Shape(
                 """
                 {
                   "architectures": [
-                    "LlamaForCausalLM"
+                    "%s"
                   ],
                   "attention_bias": false,
                   "bos_token_id": 1,
@@ -148,8 +159,8 @@ public record Shape(
                   "initializer_range": 0.02,
                   "intermediate_size": %d,
                   "max_position_embeddings": %d,
-                  "model_type": "llama",
-                  "num_attention_heads": %d,
+                  "model_type": "%s",
+                  "num_attention_heads": %d,%s
                   "num_hidden_layers": %d,
                   "num_key_value_heads": %d,
                   "rms_norm_eps": %s,
@@ -161,10 +172,13 @@ public record Shape(
                   "vocab_size": %d
                 }
                 """,
+                experts > 0 ? "MixtralForCausalLM" : "LlamaForCausalLM",
                 width,
                 ffn,
                 context,
+                experts > 0 ? "mixtral" : "llama",
                 heads,
+                experts > 0 ? "\n  \"num_experts_per_tok\": 2,\n  \"num_local_experts\": " + experts + "," : "",
                 layers,
                 kvHeads,
                 exponent(normEpsilon),
@@ -178,14 +192,15 @@ public record Shape(
     public String optionsJson() {
         return String.format(
                 Locale.ROOT,
-                "\"layers\": %d, \"width\": %d, \"ffn\": %d, \"heads\": %d, \"kv_heads\": %d, \"vocab\": %d, \"tied\":"
-                        + " %b",
+                "\"layers\": %d, \"width\": %d, \"ffn\": %d, \"heads\": %d, \"kv_heads\": %d, \"vocab\": %d,"
+                        + " \"experts\": %d, \"tied\": %b",
                 layers,
                 width,
                 ffn,
                 heads,
                 kvHeads,
                 vocabulary,
+                experts,
                 tied);
     }
 

@@ -21,7 +21,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 /**
  * The catalogue of hostile input: which test holds each case. Z is the zip around a pickle, P the pickle, L the format
  * before PyTorch 1.6, S safetensors, G GGUF, T tokenizers, indexes, templates and configurations. Their classes read
- * through {@link Hostile}, which bounds memory and time. A case that nothing reads says so in place of a test.
+ * through {@link Hostile}, which bounds memory and time. A case that nothing reads says so in place of a test. W is what
+ * happens to files while they are written: W1 to W3 faults at every operation (once, lasting, short writes), W4 to W6 full
+ * disks, limits and devices, W7 to W9 forces and moves that fail, W10 and W11 signals, W12 power cuts, W13 the old file, W14
+ * to W17 outputs that are inputs, not to be written, left behind or shared, W18 and W19 journals and sources that are no
+ * longer what they were, W20 sets of parts, W21 and W22 equal bytes anywhere, W23 a flipped bit against a manifest, W24 what
+ * a partial file begins with, W25 space, W26 what is there already, W27 other readers.
  */
 class HostileInputCatalogueTest {
     private static final List<Section> SECTIONS = List.of(
@@ -30,7 +35,8 @@ class HostileInputCatalogueTest {
             new Section("L", 20),
             new Section("S", 57),
             new Section("G", 60),
-            new Section("T", 33));
+            new Section("T", 33),
+            new Section("W", 27));
 
     private record Section(String letter, int cases) {}
 
@@ -332,6 +338,33 @@ class HostileInputCatalogueTest {
         T31 checkpoint.ModelConfigTest.integersThatAreWrong checkpoint.ModelConfigTest.headsThatDoNotDivide
         T32 gguf.GgufAcceptedTest.t32ControlCharactersInANameAreEscapedInMessages
         T33 cli.VerifyTest.aTokenizerOfAnotherModelIsFoundAndTheFirstTokenNamed
+        W1 io.OutputFileFaultTest.afterAFaultAtEveryOperationOldOrNewIsWhole pipeline.InterruptionTest.aFaultAtEveryOperation
+        W2 io.OutputFileFaultTest.afterAFaultAtEveryOperationOldOrNewIsWhole pipeline.InterruptionTest.aFaultAtEveryOperation
+        W3 io.OutputFileFaultTest.afterAFaultAtEveryOperationOldOrNewIsWhole pipeline.InterruptionTest.aFaultAtEveryOperation
+        W4 cli.UnattendedTest.onADiskThatIsTooSmall pipeline.InterruptionTest.aDiskThatFillsUpMeanwhile
+        W5 cli.UnattendedTest.beyondTheKernelsLimit io.OutputFileProcessTest.aFileBeyondTheSizeLimitIsReportedAndLeavesNothing
+        W6 io.OutputFileFaultTest.aFullDiskIsReportedInTheSystemsWords
+        W7 pipeline.InterruptionTest.aFaultAtEveryOperation io.OutputFileFaultTest.everythingIsForcedBeforeItIsReliedOn
+        W8 pipeline.InterruptionTest.aFaultAtEveryOperation io.OutputFileFaultTest.afterAFaultAtEveryOperationOldOrNewIsWhole
+        W9 pipeline.InterruptionTest.aFaultAtEveryOperation io.OutputFileFaultTest.afterAFaultAtEveryOperationOldOrNewIsWhole
+        W10 pipeline.KillTest.killedFiftyTimesItStillMakesTheSameBytes io.OutputFileProcessTest.killedAtAnyMomentItLeavesTheOldFileOrTheNewOne cli.ProvenanceTest.goneOnWithItIsTheSame
+        W11 cli.UnattendedTest.terminatedASmallRunLeavesNothing cli.UnattendedTest.terminatedARunThatResumesIsGoneOnWith io.OutputFileProcessTest.terminatedItLeavesNothing
+        W12 pipeline.InterruptionTest.aPowerCutAtEveryMoment
+        W13 pipeline.InterruptionTest.aFaultAtEveryOperation cli.UnattendedTest.beyondTheKernelsLimit cli.OutputGatesTest.whatDoesNotIsNot
+        W14 cli.UnattendedTest.theOutputIsNoInput io.OutputFileTest.theOutputIsNoneOfTheInputs cli.ProvenanceTest.statementsAreNoInputsAndNoOutputs
+        W15 io.OutputFileTest.aDirectoryThatTakesNoFileIsNamed
+        W16 io.OutputFileTest.stalePartialsOfTheSameNameAreRemovedAndTold io.OutputFileProcessTest.killedItLeavesTheOldFileOrTheNewOne
+        W17 io.OutputFileProcessTest.twoProcessesDoNotWriteTheSameOutput pipeline.ResumeTest.twoRunsOnOneOutputExcludeEachOther
+        W18 pipeline.ResumeTest.aTornJournalCountsUpToTheTear pipeline.ResumeTest.aTamperedJournalCountsUpToTheChange pipeline.ResumeTest.damagedTensorsAreMadeAgain pipeline.ResumeTest.anotherPlanStartsOver pipeline.ResumeTest.anotherVersionStartsOver
+        W19 pipeline.ResumeTest.aSourceThatChangedMeanwhileStartsOver pipeline.ResumeTest.aSourceThatIsWrittenToWhileItIsReadIsRefused pipeline.ResumeTest.aSourceThatShrinksWhileItIsReadIsRefused
+        W20 pipeline.InterruptionTest.aFaultAtEveryOperation pipeline.InterruptionTest.aPowerCutAtEveryMoment
+        W21 cli.UnattendedTest.theBytesDoNotDependOnTheSurroundings cli.ProvenanceTest.equalInputsGiveEqualBytesAnywhere io.OutputFileTest.threadsWriteAtTheirOwnPlaces
+        W22 cli.UnattendedTest.theBytesDoNotDependOnTheSurroundings cli.ProvenanceTest.equalInputsGiveEqualBytesAnywhere
+        W23 cli.VerifyTest.hashesAreThoseOfLlamaCppsTensorsAndAManifestIsCheckedInBothForms
+        W24 pipeline.InterruptionTest.aFaultAtEveryOperation io.OutputFileProcessTest.killedItLeavesTheOldFileOrTheNewOne
+        W25 io.OutputFileTest.spaceIsCheckedBeforeTheFirstByte cli.UnattendedTest.onADiskThatIsTooSmall
+        W26 io.OutputFileTest.anExistingFileIsReplacedOnlyByForce
+        W27 gguf.GgufOracleTest.whatQuernWritesGgmlReads cli.ProvenanceTest.nothingElseDiffers
         """;
 
     private static Map<String, List<String>> table() {
@@ -370,12 +403,13 @@ class HostileInputCatalogueTest {
         return tests;
     }
 
-    /** No case may take more than 64 MiB or a second: their classes must read where that is measured. */
+    /** No case of input may take more than 64 MiB or a second: their classes must read where that is measured. */
     @Test
     void everyCaseIsBounded() {
         JavaClasses classes = new ClassFileImporter().importPackages("dev.quern");
-        tests().values().stream()
-                .flatMap(List::stream)
+        tests().entrySet().stream()
+                .filter(entry -> !entry.getKey().startsWith("W"))
+                .flatMap(entry -> entry.getValue().stream())
                 .map(test -> test.substring(0, test.lastIndexOf('.')))
                 .filter(name -> !NOT_BOUNDED.contains(name))
                 .distinct()

@@ -2,7 +2,6 @@ package dev.quern;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.quern.architecture.Architecture;
 import dev.quern.evaluation.Forward;
 import dev.quern.io.MappedFile;
 import dev.quern.oracle.ContextOptions;
@@ -84,10 +83,7 @@ class RunnersTest {
             int[] tokens = peer.tokenize(text.getBytes(StandardCharsets.UTF_8), true, false);
             float[] theirs = peer.logits(tokens, ContextOptions.FLOAT);
             try (Forward forward = Forward.of(
-                    source.model(),
-                    Architecture.of(source.model().metadata()).orElseThrow().forward(),
-                    tokens.length,
-                    2)) {
+                    source.model(), dev.quern.pipeline.EvaluatedModel.of(source).pass(), tokens.length, 2)) {
                 float[] ours = forward.logits(tokens, 0, tokens.length);
                 float least = Float.POSITIVE_INFINITY;
                 float most = Float.NEGATIVE_INFINITY;

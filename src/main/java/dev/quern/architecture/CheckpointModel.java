@@ -67,9 +67,8 @@ public final class CheckpointModel {
     /** {@code hidden_act is "relu": }, from the first hyperparameter that a refusal speaks of. */
     private String subject(String condition) {
         for (String name : new Expression(condition).names()) {
-            for (String field : page.hyperparameters().get(name) instanceof Architecture.Size size
-                    ? size.config()
-                    : List.<String>of()) {
+            Architecture.Size size = page.hyperparameters().get(name);
+            for (String field : size == null ? List.<String>of() : size.config()) {
                 Optional<String> value = checkpoint.config().anyText(field);
                 if (value.isPresent()) {
                     return field + " is " + Quoted.of(value.get()) + ": ";

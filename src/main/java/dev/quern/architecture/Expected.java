@@ -67,7 +67,7 @@ final class Expected {
                 new Output(rule, layer, name, sources, huggingFace, expert < 0 ? name : source.substring(0, expert));
         outputs.add(output);
         for (String each : sources) {
-            bySource.computeIfAbsent(each, unused -> new ArrayList<>()).add(output);
+            bySource.computeIfAbsent(each, _ -> new ArrayList<>()).add(output);
         }
     }
 

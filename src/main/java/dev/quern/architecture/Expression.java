@@ -223,7 +223,7 @@ final class Expression {
             return scope -> number(!truth(operand.value(scope)));
         }
         if (takes("-")) {
-            return arithmetic(scope -> 0.0, factor(), (a, b) -> a - b);
+            return arithmetic(_ -> 0.0, factor(), (a, b) -> a - b);
         }
         if (takes("(")) {
             Node inner = choice();
@@ -284,12 +284,12 @@ final class Expression {
         }
         return arithmetic(
                 first,
-                scope -> 0.0,
+                _ -> 0.0,
                 switch (name) {
-                    case "floor" -> (a, unused) -> Math.floor(a);
-                    case "ceil" -> (a, unused) -> Math.ceil(a);
-                    case "sqrt" -> (a, unused) -> Math.sqrt(a);
-                    default -> (a, unused) -> Math.log(a);
+                    case "floor" -> (a, _) -> Math.floor(a);
+                    case "ceil" -> (a, _) -> Math.ceil(a);
+                    case "sqrt" -> (a, _) -> Math.sqrt(a);
+                    default -> (a, _) -> Math.log(a);
                 });
     }
 

@@ -18,7 +18,7 @@ final class PageCheck {
         check.known.add(Sizes.LAYER_NUMBER);
         check.known.addAll(page.hyperparameters().keySet());
         page.hyperparameters().forEach((name, size) -> check.expression("hyperparameters: " + name, size.fallback()));
-        for (String name : List.of("layers", "vocabulary")) {
+        for (String name : page.architectures().isEmpty() ? List.<String>of() : List.of("layers", "vocabulary")) {
             if (!check.known.contains(name)) {
                 throw new IllegalArgumentException("hyperparameters: every page has \"" + name + "\"");
             }
@@ -71,8 +71,8 @@ final class PageCheck {
         }
         for (String name : new Expression(text).names()) {
             if (!known.contains(name)) {
-                throw new IllegalArgumentException(where + ": \"" + text + "\" speaks of " + name
-                        + ", which is not among the hyperparameters");
+                throw new IllegalArgumentException(
+                        where + ": \"" + text + "\" speaks of " + name + ", which is not among the hyperparameters");
             }
         }
     }

@@ -106,7 +106,14 @@ public final class Pages {
     }
 
     private static Architecture page(ObjectNode whole) {
-        for (String field : List.of("gguf", "title", "architectures", "hyperparameters", "tensors", "vocabulary")) {
+        if (!whole.has("architectures")) {
+            // Made by other converters only, and evaluated: nothing is said of checkpoints.
+            whole.putArray("architectures");
+            whole.putObject("hyperparameters");
+            whole.putArray("tensors");
+            whole.putObject("vocabulary").putArray("kinds");
+        }
+        for (String field : List.of("gguf", "title", "hyperparameters", "tensors", "vocabulary")) {
             if (!whole.has(field)) {
                 throw new IllegalArgumentException("the page has no \"" + field + "\"");
             }
@@ -175,7 +182,9 @@ public final class Pages {
             }
         }
         for (JsonNode rule : own) {
-            if (key.isEmpty() || isLast(rule) || !replaced.contains(rule.path(key).asString())) {
+            if (key.isEmpty()
+                    || isLast(rule)
+                    || !replaced.contains(rule.path(key).asString())) {
                 addKept(merged, List.of(rule));
             }
         }

@@ -124,8 +124,7 @@ public final class Sizes {
 
     /** True for no condition at all. */
     boolean hold(@Nullable String condition, int layer) {
-        return condition == null
-                || parsed(condition).holds(scope(layer));
+        return condition == null || parsed(condition).holds(scope(layer));
     }
 
     private Expression parsed(String expression) {

@@ -6,6 +6,7 @@ import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -37,12 +38,12 @@ final class UnknownFamily {
                         + " (formats/architectures/README.md says how to write one)");
     }
 
-    private static String shown(TreeSet<String> names) {
+    private static String shown(Set<String> names) {
         String text = names.stream().limit(SHOWN).map(Quoted::plain).collect(Collectors.joining(", "));
         return names.size() > SHOWN ? text + " and " + (names.size() - SHOWN) + " more" : text;
     }
 
-    private static TreeSet<String> patterns(Checkpoint checkpoint) {
+    private static Set<String> patterns(Checkpoint checkpoint) {
         return checkpoint.tensors().keySet().stream()
                 .map(UnknownFamily::pattern)
                 .collect(Collectors.toCollection(TreeSet::new));
@@ -55,7 +56,7 @@ final class UnknownFamily {
 
     /** The page whose rules know the most of the checkpoint's tensor names. */
     private static String nearest(Checkpoint checkpoint) {
-        TreeSet<String> seen = patterns(checkpoint);
+        Set<String> seen = patterns(checkpoint);
         Architecture best = null;
         long most = 0;
         for (Architecture page : Architecture.all()) {
@@ -71,7 +72,7 @@ final class UnknownFamily {
                         + " tensors; ";
     }
 
-    private static long known(Architecture page, TreeSet<String> seen) {
+    private static long known(Architecture page, Set<String> seen) {
         Map<String, Boolean> patterns = page.tensors().stream()
                 .map(rule -> String.valueOf(rule.huggingface()).replace(Architecture.EXPERT, Architecture.LAYER))
                 .collect(Collectors.toMap(pattern -> pattern, pattern -> true, (one, other) -> one));

@@ -36,14 +36,9 @@ public sealed interface BatchGate {
 
         /** How much worse a value is than the baseline's; negative for better. */
         double worse(double value, double baseline) {
-            double difference = moreIsBetter(quantity) ? baseline - value : value - baseline;
+            double difference = quantity.moreIsBetter() ? baseline - value : value - baseline;
             boolean absolute = quantity.unit() == Quantity.Unit.SHARE || difference == 0;
             return absolute ? difference : difference / Math.abs(baseline);
         }
-    }
-
-    /** Whether large values are good ones. */
-    static boolean moreIsBetter(Quantity quantity) {
-        return quantity == Quantity.SAME_TOP || quantity == Quantity.MEAN_DP;
     }
 }

@@ -3,6 +3,7 @@ package dev.quern.batch;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
 import dev.quern.report.Table;
 import java.io.IOException;
 import java.nio.file.FileStore;
@@ -56,6 +57,11 @@ public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
         Path target = recipe.target(input, output);
         try {
             OutputPlan plan = StepDigests.sizes(source, output);
+            if (recipe.statements().provenance()) {
+                plan = new SourceProvenance(recipe, record, version, SourceFiles.of(source))
+                        .of(output, SourceProvenance.matrix(recipe, input, output))
+                        .into(plan);
+            }
             long bytes = plan.layout().fileSize();
             String because = because(recipe, record, source, input, output, target, force, version);
             return because == null
@@ -92,7 +98,11 @@ public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
             }
         }
         String digest = StepDigests.convert(
-                version, StepDigests.source(record, source), output, matrix == null ? null : record.sha256(matrix));
+                version,
+                StepDigests.source(record, source),
+                output,
+                matrix == null ? null : record.sha256(matrix),
+                recipe.statements().provenance());
         return record.output(target, digest).isPresent() ? null : "source, options, version or file changed";
     }
 

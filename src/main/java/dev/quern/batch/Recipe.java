@@ -1,5 +1,6 @@
 package dev.quern.batch;
 
+import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.stream.Collectors;
  * @param sha256 of the file
  * @param directory that outputs go to
  * @param gates of each output of each source, by {@link #key}
+ * @param statements what is said of where outputs come from
  * @param threads all sources together; empty for all cores
  */
 public record Recipe(
@@ -32,6 +34,7 @@ public record Recipe(
         Map<String, List<BatchGate>> gates,
         Optional<Path> baseline,
         Reports reports,
+        Statements statements,
         Optional<Integer> threads,
         int concurrency,
         boolean continueOnError) {
@@ -67,29 +70,7 @@ public record Recipe(
 
         /** Everything that changes the output's bytes besides source and importance, for people and for digests. */
         SequencedMap<String, String> options() {
-            SequencedMap<String, String> options = new java.util.LinkedHashMap<>();
-            if (mix.pure()) {
-                options.put("pure", "true");
-            }
-            if (mix.leaveOutputTensor()) {
-                options.put("leave_output_tensor", "true");
-            }
-            mix.outputTensorType().ifPresent(t -> options.put("output_tensor_type", t.name()));
-            mix.tokenEmbeddingType().ifPresent(t -> options.put("token_embedding_type", t.name()));
-            if (!mix.overrides().isEmpty()) {
-                options.put(
-                        "tensor_types",
-                        mix.overrides().stream()
-                                .map(o -> o.pattern() + "=" + o.type())
-                                .collect(Collectors.joining(" ")));
-            }
-            if (allowRequantize) {
-                options.put("allow_requantize", "true");
-            }
-            if (!prunedLayers.isEmpty()) {
-                options.put("prune_layers", prunedLayers.toString());
-            }
-            return options;
+            return QuantizationOptions.recorded(mix, allowRequantize, prunedLayers);
         }
     }
 
@@ -104,6 +85,23 @@ public record Recipe(
 
     /** Where reports go. */
     public record Reports(Optional<Path> html, Optional<Path> json, Optional<Path> markdown, Optional<Path> junit) {}
+
+    /**
+     * @param provenance whether outputs have keys that say what they were made of
+     * @param attestation whether there is an in-toto statement for each source
+     * @param bom whether there is a bill of materials for each source
+     */
+    public record Statements(boolean provenance, boolean attestation, boolean bom) {}
+
+    /** {@code out/llama-7b.intoto.json}. */
+    Path attestation(Input source) {
+        return directory.resolve(source.name() + ".intoto.json");
+    }
+
+    /** {@code out/llama-7b.cdx.json}. */
+    Path bom(Input source) {
+        return directory.resolve(source.name() + ".cdx.json");
+    }
 
     /** {@code out/llama-7b-Q4_K_M.gguf}. */
     Path target(Input source, Output output) {

@@ -12,7 +12,6 @@ import dev.quern.quantization.QuantType;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -75,6 +74,10 @@ public final class RecipeReader {
                 gates(root.get("gates"), sources, outputs, evaluation, baseline.isPresent()),
                 baseline,
                 reports(root.get("reports"), directory),
+                new Recipe.Statements(
+                        root.path("provenance").asBoolean(true),
+                        root.path("attestation").asBoolean(false),
+                        root.path("bom").asBoolean(false)),
                 integer(root, "threads"),
                 integer(root, "concurrency").orElse(1),
                 root.path("continue_on_error").asBoolean(false));
@@ -304,10 +307,8 @@ public final class RecipeReader {
     }
 
     private Quantity measurable(String pointer, String word, boolean evaluated) {
-        Quantity quantity = Arrays.stream(Quantity.values())
-                .filter(known -> known.word().equals(word))
-                .findFirst()
-                .orElseThrow(() -> document.refuse(pointer, "expected one of " + Quantity.words()));
+        Quantity quantity =
+                Quantity.of(word).orElseThrow(() -> document.refuse(pointer, "expected one of " + Quantity.words()));
         if (!evaluated && quantity != Quantity.SIZE) {
             throw document.refuse(pointer, "can only be measured with evaluation: a text to compare on");
         }
@@ -316,7 +317,7 @@ public final class RecipeReader {
 
     /** A limit, with the quantity's own relation where the recipe has none. */
     private Gate gate(String pointer, Quantity quantity, String limit) {
-        String relation = limit.strip().matches("[<>].*") ? "" : BatchGate.moreIsBetter(quantity) ? ">=" : "<=";
+        String relation = limit.strip().matches("[<>].*") ? "" : ": ";
         try {
             return Gate.parse(quantity.word() + relation + limit.strip());
         } catch (Gate.Unreadable e) {
@@ -333,17 +334,11 @@ public final class RecipeReader {
     }
 
     private double share(String pointer, String text) {
-        String number = text.strip();
-        boolean percent = number.endsWith("%");
         try {
-            double value = Double.parseDouble(percent ? number.substring(0, number.length() - 1) : number);
-            if (Double.isFinite(value)) {
-                return percent ? value / 100 : value;
-            }
-        } catch (NumberFormatException e) {
-            // Refused below, as what is no finite number.
+            return Gate.share(text);
+        } catch (Gate.Unreadable e) {
+            throw document.refuse(pointer, String.valueOf(e.getMessage()));
         }
-        throw document.refuse(pointer, "expected a share such as 2% or 0.02, found '" + text + "'");
     }
 
     private Recipe.Reports reports(@Nullable JsonNode node, Path directory) {

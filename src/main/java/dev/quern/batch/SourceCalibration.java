@@ -8,6 +8,7 @@ import dev.quern.importance.ActivationSums;
 import dev.quern.importance.ImportanceWriter;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
 import dev.quern.report.RunReport.Status;
 import java.nio.file.Path;
 import java.util.ArrayList;

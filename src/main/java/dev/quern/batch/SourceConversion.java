@@ -12,6 +12,7 @@ import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
 import dev.quern.report.RunReport;
 import dev.quern.report.RunReport.Status;
 import java.nio.file.Path;
@@ -29,11 +30,13 @@ final class SourceConversion {
     private final SourceWork work;
     private final StepLog log;
     private final OutputResults results;
+    private final SourceProvenance provenance;
 
-    SourceConversion(SourceWork work, StepLog log, OutputResults results) {
+    SourceConversion(SourceWork work, StepLog log, OutputResults results, SourceProvenance provenance) {
         this.work = work;
         this.log = log;
         this.results = results;
+        this.provenance = provenance;
     }
 
     private record Planned(
@@ -93,7 +96,11 @@ final class SourceConversion {
         OutputPlan plan = direct
                 ? CheckpointTypes.plan(source, output.type())
                 : Quantization.plan(source, output.type(), quantization(output, matrixFile));
-        String digest = StepDigests.convert(work.options().version(), sourceDigest, output, matrixHash);
+        boolean keys = work.recipe().statements().provenance();
+        if (keys) {
+            plan = provenance.of(output, matrixFile).into(plan);
+        }
+        String digest = StepDigests.convert(work.options().version(), sourceDigest, output, matrixHash, keys);
         return new Planned(output, plan, work.target(output), digest, matrixFile, matrixHash);
     }
 

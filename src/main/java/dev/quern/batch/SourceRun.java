@@ -2,6 +2,8 @@ package dev.quern.batch;
 
 import dev.quern.io.FileIdentity;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
+import dev.quern.report.Lineage;
 import dev.quern.report.RunReport;
 import dev.quern.report.RunReport.Status;
 import java.nio.file.Path;
@@ -18,6 +20,7 @@ final class SourceRun {
     private @Nullable String kind;
     private @Nullable String architecture;
     private long parameters;
+    private @Nullable SourceStatements statements;
 
     SourceRun(SourceWork work) {
         this.work = work;
@@ -35,6 +38,11 @@ final class SourceRun {
         if (log.isBroken()) {
             results.endWith(log.status());
         }
+        List<RunReport.OutputResult> judged = results.judged(judge);
+        SourceStatements stated = statements;
+        if (stated != null) {
+            log.attempt("statements", () -> stated.run(judged));
+        }
         return new RunReport.SourceResult(
                 work.input().name(),
                 work.input().path().toString(),
@@ -46,7 +54,7 @@ final class SourceRun {
                 parameters,
                 files,
                 log.steps(),
-                results.judged(judge));
+                judged);
     }
 
     /** A source that was not reached. */
@@ -71,7 +79,12 @@ final class SourceRun {
         parameters = source.model().tensors().sources().stream()
                 .mapToLong(tensor -> tensor.info().shape().elements())
                 .sum();
-        files = SourceFiles.of(source).stream()
+        List<Path> read = SourceFiles.of(source);
+        SourceProvenance provenance = new SourceProvenance(
+                work.recipe(), work.record(), work.options().version(), read);
+        statements =
+                new SourceStatements(work, log, Lineage.Model.of(source.model().metadata()), provenance);
+        files = read.stream()
                 .map(file -> new RunReport.FileIdentity(
                         String.valueOf(file.getFileName()),
                         FileIdentity.of(file).size(),
@@ -81,7 +94,8 @@ final class SourceRun {
         work.record().save();
         Optional<Path> collected = log.result("calibrate", () -> new SourceCalibration(work, log).run(source, digest))
                 .flatMap(matrix -> matrix);
-        log.attempt("convert", () -> new SourceConversion(work, log, results).run(source, digest, collected));
+        log.attempt(
+                "convert", () -> new SourceConversion(work, log, results, provenance).run(source, digest, collected));
         log.attempt("compare", () -> new SourceEvaluation(work, log, results).run(source, digest));
     }
 }

@@ -4,6 +4,7 @@ import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.TreeSet;
@@ -22,15 +23,19 @@ final class StepDigests {
         return Digests.of(lines);
     }
 
-    /** @param matrix SHA-256 of the importance matrix, or null */
-    static String convert(String version, String source, Recipe.Output output, @Nullable String matrix) {
+    /**
+     * @param matrix SHA-256 of the importance matrix, or null
+     * @param keys whether the output says what it was made of
+     */
+    static String convert(String version, String source, Recipe.Output output, @Nullable String matrix, boolean keys) {
         return Digests.of(List.of(
                 "convert",
                 version,
                 source,
                 output.type().name(),
                 output.options().toString(),
-                String.valueOf(matrix)));
+                String.valueOf(matrix),
+                "provenance " + keys));
     }
 
     static String calibrate(String version, String source, String text, int context, int chunks) {

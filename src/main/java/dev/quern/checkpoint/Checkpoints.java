@@ -53,6 +53,11 @@ public final class Checkpoints {
         }
     }
 
+    /** Whether a directory holds an adapter's configuration and no model's. */
+    public static boolean isAdapter(Path directory) {
+        return Files.isRegularFile(directory.resolve(ADAPTER_CONFIG)) && !Files.exists(directory.resolve(CONFIG));
+    }
+
     /**
      * The tensors of a PEFT adapter's folder; the configuration is adapter_config.json.
      *

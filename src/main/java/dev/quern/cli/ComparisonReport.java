@@ -186,7 +186,7 @@ record ComparisonReport(EvaluationOptions options, boolean perWindow, List<Strin
         return map;
     }
 
-    private static Map<String, Object> map(Gate.Verdict verdict) {
+    static Map<String, Object> map(Gate.Verdict verdict) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("gate", verdict.gate().text());
         map.put("quantity", verdict.gate().quantity().word());

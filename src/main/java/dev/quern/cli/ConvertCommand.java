@@ -1,7 +1,6 @@
 package dev.quern.cli;
 
 import dev.quern.io.FileIdentity;
-import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Adapters;
@@ -13,16 +12,21 @@ import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
-import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -45,7 +49,9 @@ import picocli.CommandLine.TypeConversionException;
             "  quern convert llama-7b/ -t Q4_0             to 4 bits, one pass",
             "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/",
             "  quern convert llama-7b/ --lora style/:0.8   with an adapter merged into it",
-            "  quern convert style/ --base llama-7b/       the adapter alone"
+            "  quern convert style/ --base llama-7b/       the adapter alone",
+            "  quern convert llama-7b/ -t Q4_K_M --gate 'ppl_increase<=2%%' --gate 'size<=4.5GB' --gate-text"
+                    + " heldout.txt"
         })
 final class ConvertCommand implements Callable<Integer> {
     @Spec
@@ -112,6 +118,14 @@ final class ConvertCommand implements Callable<Integer> {
     Path metadata;
 
     @Option(
+            names = "--pre-tokenizer",
+            paramLabel = "NAME",
+            description = "How a byte-level vocabulary cuts text into words (tokenizer.ggml.pre), for a tokenizer that"
+                    + " is not recognised: gpt-2, llama-bpe, qwen2, tekken …")
+    @Nullable
+    String preTokenizer;
+
+    @Option(
             names = "--dequantize",
             description = "Unpack MXFP4 and NVFP4 weights to the output type too. Without it they keep their blocks in"
                     + " F32, F16, BF16 and Q8_0 files; all other packed weights are always unpacked.")
@@ -145,9 +159,21 @@ final class ConvertCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     RunOptions run;
 
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    ProvenanceOptions provenance;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    GateOptions gates;
+
     @Override
     public Integer call() {
         split.check(spec, vocabularyOnly);
+        gates.check(spec);
+        if (gates.measures() && (vocabularyOnly || base != null)) {
+            throw Quern.usage(spec, "--gate: only the size of what is no whole model can be judged");
+        }
         try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
             // Once for all outputs: a calibration is long.
@@ -159,11 +185,13 @@ final class ConvertCommand implements Callable<Integer> {
             if (modelfile) {
                 checkModelfiles(outputs);
             }
-            int code = Execution.run(opened, outputs, inputs(opened), run, dryRun, json);
-            if (modelfile && !dryRun) {
-                outputs.forEach(this::writeModelfile);
+            Execution execution =
+                    new Execution(opened, outputs, inputs(opened), provenance, made(opened, options), gates, run);
+            Execution.Done done = dryRun ? execution.plan(json) : execution.carryOut(json);
+            if (modelfile) {
+                done.written().forEach(this::writeModelfile);
             }
-            return code;
+            return done.code();
         }
     }
 
@@ -173,29 +201,30 @@ final class ConvertCommand implements Callable<Integer> {
             throw Quern.usage(spec, "--modelfile: expected whole models, which Ollama can run");
         }
         for (Conversion.Output output : outputs) {
-            Path path = modelfile(output);
+            Path path = modelfile(output.target());
             if (Files.exists(path) && !run.force) {
                 throw new RefusedException(path, "exists", "--force replaces it");
             }
         }
     }
 
-    private static Path modelfile(Conversion.Output output) {
-        String name = String.valueOf(output.target().getFileName());
-        return output.target().resolveSibling(name.replaceFirst("(?i)\\.gguf$", "") + ".Modelfile");
+    private static Path modelfile(Path target) {
+        String name = String.valueOf(target.getFileName());
+        return target.resolveSibling(name.replaceFirst("(?i)\\.gguf$", "") + ".Modelfile");
     }
 
-    private void writeModelfile(Conversion.Output output) {
+    private void writeModelfile(Conversion.Written output) {
         Modelfile made = Modelfile.of(
-                output.plan().metadata(), String.valueOf(output.target().getFileName()));
-        Path path = modelfile(output);
-        OutputFile.write(path, made.text(), List.of(output.target()), run.force);
+                output.plan().metadata(), String.valueOf(output.file().getFileName()));
+        Path path = modelfile(output.file());
+        OutputFile.write(path, made.text(), List.of(output.file()), run.force);
         run.talk().say(path + ": for ollama create");
         made.leftOut().forEach(line -> run.talk().say("note: left out: " + line));
     }
 
     private Source open() {
-        Source.Options options = new Source.Options(metadata, modelName, adapters, architecture, run.talk()::say);
+        Source.Options options =
+                new Source.Options(metadata, modelName, adapters, architecture, preTokenizer, run.talk()::say);
         Path trainedOn = base;
         if (trainedOn == null) {
             return Source.open(source, options);
@@ -325,13 +354,7 @@ final class ConvertCommand implements Callable<Integer> {
         if (metadata != null) {
             others.add(metadata);
         }
-        List<Path> beside = new ArrayList<>();
-        if (opened.general().isPresent()) {
-            opened.model().files().stream()
-                    .map(file -> file.path().toAbsolutePath().getParent())
-                    .distinct()
-                    .forEach(directory -> beside.addAll(described(directory)));
-        }
+        List<Path> beside = SourceFiles.beside(opened);
         others.addAll(beside);
         // What else decides the values, but stands in no header: scales of adapters, how packed weights are packed.
         String how = adapters + "\n"
@@ -344,20 +367,46 @@ final class ConvertCommand implements Callable<Integer> {
         return Inputs.of(opened.model(), others, how);
     }
 
-    /** The files of a checkpoint that are read beside its weights. */
-    private static List<Path> described(@Nullable Path directory) {
-        if (directory == null) {
-            return List.of();
+    private ProvenanceOptions.Made made(Source opened, QuantizationOptions options) {
+        SequencedMap<String, String> recorded = typeOptions.recorded(options);
+        if (modelName != null) {
+            recorded.put("model_name", modelName);
         }
-        List<Path> files = new ArrayList<>();
-        try (DirectoryStream<Path> found =
-                Files.newDirectoryStream(directory, "{*.json,*.model,merges.txt,vocab.txt,README.md}")) {
-            found.forEach(files::add);
-            files.sort(null);
-        } catch (IOException e) {
-            throw InputException.of(directory, "cannot be read: " + e.getMessage())
-                    .withCause(e);
+        if (!adapters.isEmpty()) {
+            recorded.put(
+                    "lora",
+                    adapters.stream()
+                            .map(adapter -> adapter.directory()
+                                            .toAbsolutePath()
+                                            .normalize()
+                                            .getFileName()
+                                    + ":" + adapter.factor())
+                            .collect(Collectors.joining(" ")));
         }
-        return files;
+        Map<String, Boolean> switches = new LinkedHashMap<>();
+        switches.put("dequantize", dequantize);
+        switches.put("vocab_only", vocabularyOnly);
+        switches.put("allow_non_finite", run.allowNonFinite);
+        switches.put("keep_split", split.keepSplit);
+        switches.put("no_tensor_first_split", split.metadataFirst);
+        switches.forEach((name, on) -> {
+            if (on) {
+                recorded.put(name, "true");
+            }
+        });
+        if (split.maxSize > 0) {
+            recorded.put("split_max_size", "" + split.maxSize);
+        }
+        if (split.maxTensors > 0) {
+            recorded.put("split_max_tensors", "" + split.maxTensors);
+        }
+        List<Path> sources = new ArrayList<>(SourceFiles.of(opened));
+        sources.addAll(typeOptions.parameterFiles());
+        Stream.of(Optional.ofNullable(metadata), Optional.ofNullable(base).map(folder -> folder.resolve("config.json")))
+                .flatMap(Optional::stream)
+                .filter(Files::isRegularFile)
+                .forEach(sources::add);
+        return new ProvenanceOptions.Made(
+                "convert", sources, recorded, typeOptions.importance.given(), typeOptions.importance.calibrationText());
     }
 }

@@ -1,5 +1,6 @@
 package dev.quern.cli;
 
+import dev.quern.io.Sha256;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.Source;
@@ -13,65 +14,136 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** What convert and quantize share: show the plan, or carry it out and say what came of it. */
-final class Execution {
-    private Execution() {}
+/**
+ * What convert and quantize share: show the plan, or carry it out, hold what was made against its gates, write what is
+ * wanted beside it, and say what came of it.
+ *
+ * @param outputs as they are planned, without keys of their provenance
+ * @param made what is read and asked for
+ */
+record Execution(
+        Source source,
+        List<Conversion.Output> outputs,
+        Inputs inputs,
+        ProvenanceOptions provenance,
+        ProvenanceOptions.Made made,
+        GateOptions gates,
+        RunOptions run) {
 
-    static int run(
-            Source source,
-            List<Conversion.Output> outputs,
-            Inputs inputs,
-            RunOptions run,
-            boolean dryRun,
-            boolean json) {
-        if (dryRun) {
-            for (Conversion.Output output : outputs) {
-                if (json) {
-                    System.out.println(Json.pretty(PlanReport.map(output)));
-                } else {
-                    System.out.print(PlanReport.text(output, run.threads));
-                }
+    /** @param written the outputs that are in place now */
+    record Done(int code, List<Conversion.Written> written) {}
+
+    Done plan(boolean json) {
+        List<Conversion.Output> planned = provenance.provenance ? provenance.into(outputs, provenances(true)) : outputs;
+        for (Conversion.Output output : planned) {
+            if (json) {
+                System.out.println(Json.pretty(PlanReport.map(output)));
+            } else {
+                System.out.print(PlanReport.text(output, run.threads));
             }
-            return 0;
         }
-        Talk talk = run.talk();
+        OutputGates judge = new OutputGates(gates, planned, threads(), run.talk());
+        judge.prepare(source);
+        judge.possible();
+        if (!json) {
+            judge.print(true);
+        }
+        return new Done(code(judge), List.of());
+    }
+
+    private int threads() {
+        return Math.max(1, run.threads);
+    }
+
+    private ProvenanceOptions.OfType provenances(boolean planned) {
+        return provenance.digested(made, threads(), run.talk(), planned);
+    }
+
+    private static int code(OutputGates judge) {
+        return judge.passed() ? 0 : Quern.DIFFERENCE;
+    }
+
+    Done carryOut(boolean json) {
         Path manifest = run.manifest;
         if (manifest != null) {
             Manifest.check(manifest, outputs, inputs, run.force);
         }
+        provenance.check(outputs, inputs, run.force);
         long begun = System.nanoTime();
         if (!run.noChecksums) {
             source.checksums().run();
         }
-        List<Conversion.Written> written = Conversion.run(outputs, inputs, run.conversion(talk.progress("values")));
-        if (manifest != null) {
+        boolean stated = provenance.any();
+        ProvenanceOptions.OfType provenances = provenances(!stated);
+        OutputGates judge = new OutputGates(gates, provenance.into(outputs, provenances), threads(), run.talk());
+        judge.prepare(source);
+        List<Conversion.Output> possible = judge.possible();
+        List<Conversion.Written> written = possible.isEmpty()
+                ? List.of()
+                : Conversion.run(
+                        possible,
+                        inputs,
+                        run.conversion(run.talk().progress("values")).with(judge));
+        if (manifest != null && !written.isEmpty()) {
             Manifest.write(manifest, written, run.force);
         }
-        List<String> sums = run.sums ? Sha256Sums.write(written) : List.of();
+        List<String> sums = run.sums || provenance.attestation != null || provenance.bom != null
+                ? written.stream().map(file -> Sha256.ofFile(file.file())).toList()
+                : List.of();
+        if (run.sums) {
+            Sha256Sums.write(written, sums);
+        }
+        if (!sums.isEmpty()) {
+            provenance.state(
+                    made,
+                    provenances,
+                    written,
+                    sums,
+                    written.stream().map(file -> judge.figures(file.plan())).toList(),
+                    run.force,
+                    run.talk());
+        }
         double seconds = (System.nanoTime() - begun) / 1e9;
         for (int i = 0; i < written.size(); i++) {
-            Conversion.Written file = written.get(i);
-            if (json) {
-                Map<String, Object> result = new LinkedHashMap<>();
-                result.put("file", file.file().toString());
-                result.put("type", outputs.get(i).plan().type());
-                result.put("bytes", file.bytes());
-                result.put("bits_per_weight", outputs.get(i).plan().bitsPerWeight());
-                if (run.sums) {
-                    result.put("sha256", sums.get(i));
-                }
-                result.put("seconds", seconds);
-                System.out.println(Json.line(result));
-            }
-            talk.say(String.format(
-                    Locale.ROOT,
-                    "%s: %s, %s, %.2f bits per weight",
-                    file.file(),
-                    outputs.get(i).plan().type(),
-                    Talk.size(file.bytes()),
-                    outputs.get(i).plan().bitsPerWeight()));
+            say(written.get(i), sums.isEmpty() ? null : sums.get(i), judge, seconds, json);
         }
-        talk.say(String.format(Locale.ROOT, "%s read, %.1f s", source.kind(), seconds));
-        return 0;
+        if (json) {
+            judge.failures().forEach(failure -> System.out.println(Json.line(failure)));
+        } else {
+            judge.print(false);
+        }
+        run.talk().say(String.format(Locale.ROOT, "%s read, %.1f s", source.kind(), seconds));
+        return new Done(code(judge), written);
+    }
+
+    private void say(
+            Conversion.Written file,
+            @org.jspecify.annotations.Nullable String sum,
+            OutputGates judge,
+            double seconds,
+            boolean json) {
+        if (json) {
+            Map<String, Object> result = new LinkedHashMap<>();
+            result.put("file", file.file().toString());
+            result.put("type", file.plan().type());
+            result.put("bytes", file.bytes());
+            result.put("bits_per_weight", file.plan().bitsPerWeight());
+            if (sum != null) {
+                result.put("sha256", sum);
+            }
+            if (!gates.gates().isEmpty()) {
+                result.put("gates", judge.gates(file.plan()));
+            }
+            result.put("seconds", seconds);
+            System.out.println(Json.line(result));
+        }
+        run.talk()
+                .say(String.format(
+                        Locale.ROOT,
+                        "%s: %s, %s, %.2f bits per weight",
+                        file.file(),
+                        file.plan().type(),
+                        Talk.size(file.bytes()),
+                        file.plan().bitsPerWeight()));
     }
 }

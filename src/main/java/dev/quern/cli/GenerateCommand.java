@@ -190,7 +190,7 @@ final class GenerateCommand implements Callable<Integer> {
     private Written write(Path path, byte[] beginning, Sampler.Options options, boolean streamed) {
         try (EvaluatedModel evaluated = EvaluatedModel.open(path)) {
             int positions = context == 0
-                    ? CachedForward.trainedContext(evaluated.source().model())
+                    ? CachedForward.trainedContext(evaluated.source().model(), evaluated.pass())
                     : context;
             int[] tokens = promptTokens(evaluated, beginning);
             if (tokens.length >= positions) {

@@ -69,6 +69,31 @@ final class ImportanceOptions {
      */
     record Used(ImportanceMatrix matrix, Map<String, GgufValue> provenance) {}
 
+    /** The importance matrix that is read: what --calibrate makes is none. */
+    Optional<Path> given() {
+        return text == null ? Optional.ofNullable(file) : Optional.empty();
+    }
+
+    Optional<Path> calibrationText() {
+        return Optional.ofNullable(text);
+    }
+
+    /** Notes what changes bytes. */
+    void record(Map<String, String> options) {
+        if (text != null) {
+            options.put("calibrate_context", "" + context);
+            if (chunks >= 0) {
+                options.put("calibrate_chunks", "" + chunks);
+            }
+        }
+        if (!included.isEmpty()) {
+            options.put("include_weights", String.join(" ", included));
+        }
+        if (!excluded.isEmpty()) {
+            options.put("exclude_weights", String.join(" ", excluded));
+        }
+    }
+
     boolean any() {
         return file != null || text != null;
     }

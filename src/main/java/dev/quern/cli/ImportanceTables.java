@@ -6,9 +6,10 @@ import dev.quern.importance.ImportanceStatistics.OfLayer;
 import dev.quern.importance.ImportanceStatistics.OfTensor;
 import dev.quern.report.Json;
 import dev.quern.report.Table;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 
 /** An importance matrix's statistics as text: llama-imatrix's two tables, or JSON. */
@@ -75,8 +76,9 @@ final class ImportanceTables {
         return table;
     }
 
+    /** As C prints, so that the figures are llama-imatrix's to the digit. */
     private static String number(double value, int digits) {
-        return String.format(Locale.ROOT, "%." + digits + "f", value);
+        return new BigDecimal(value).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
     }
 
     private static Map<String, Object> map(OfTensor one) {

@@ -1,12 +1,12 @@
 package dev.quern.cli;
 
+import dev.quern.checkpoint.Checkpoints;
 import dev.quern.checkpoint.FileSecurity;
-import dev.quern.checkpoint.onnx.OnnxFile;
+import dev.quern.checkpoint.WeightFile;
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
-import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
@@ -17,7 +17,6 @@ import dev.quern.report.Json;
 import dev.quern.report.Table;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -69,8 +68,12 @@ final class InspectCommand implements Callable<Integer> {
                     FileSecurity.of(path, gguf -> GgufFile.openPart(gguf).close());
             return SecurityText.print(files, json) ? 0 : 3;
         }
-        if (isGraphAlone()) {
-            System.out.print(graph());
+        if (WeightFile.isAlone(path)) {
+            System.out.print(WeightsText.file(path, tensors, json));
+            return 0;
+        }
+        if (Checkpoints.isAdapter(path)) {
+            System.out.print(WeightsText.adapter(path, tensors, json));
             return 0;
         }
         List<String> notes = new ArrayList<>();
@@ -82,42 +85,6 @@ final class InspectCommand implements Callable<Integer> {
             }
         }
         return 0;
-    }
-
-    /** An ONNX model without the configuration that says what its weights are. */
-    private boolean isGraphAlone() {
-        return path.toString().endsWith(".onnx")
-                && Files.isRegularFile(path)
-                && !Files.exists(path.resolveSibling("config.json"));
-    }
-
-    private String graph() {
-        Path directory = Optional.ofNullable(path.getParent()).orElse(Path.of("."));
-        try (MappedFile file = MappedFile.open(path);
-                OnnxFile model = OnnxFile.read(file, directory)) {
-            if (json) {
-                Map<String, Object> map = new LinkedHashMap<>();
-                map.put("path", path.toString());
-                map.put("kind", model.description());
-                List<Map<String, Object>> list = new ArrayList<>();
-                model.tensors()
-                        .values()
-                        .forEach(tensor ->
-                                list.add(entry(tensor.info(), tensor.info().dtype())));
-                map.put("tensors", list);
-                return Json.pretty(map) + System.lineSeparator();
-            }
-            Table table = new Table("tensor", "shape", "type");
-            model.tensors()
-                    .values()
-                    .forEach(tensor -> table.add(
-                            printable(tensor.info().name()),
-                            tensor.info().shape().toString(),
-                            tensor.info().dtype().name()));
-            return path + ": " + model.description() + ", " + model.tensors().size()
-                    + " named weights; no config.json beside it, so what model it is is not known"
-                    + System.lineSeparator() + (tensors ? table.text() : "");
-        }
     }
 
     private static Map<String, Object> entry(TensorInfo info, @Nullable Object type) {

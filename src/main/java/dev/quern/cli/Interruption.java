@@ -5,7 +5,7 @@ import dev.quern.io.Shutdown;
 /**
  * Last words for a command that is ended early: when Ctrl-C (or a plain kill) ends the process while one of these is
  * open, what it was given runs first, on a thread of its own, with the work still going on beside it. The exit code
- * stays the one of the signal, 130 for Ctrl-C.
+ * is 1, as of any command that did not do its work.
  */
 final class Interruption implements AutoCloseable {
     private final Shutdown.LastWords words;

@@ -6,10 +6,13 @@ import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
+import dev.quern.pipeline.SourceFiles;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,7 +26,14 @@ import picocli.CommandLine.Spec;
         description = "Quantizes a GGUF file: llama-quantize's arguments, and byte for byte its files.",
         customSynopsis = "quern quantize [OPTIONS] IN.gguf [OUT.gguf] TYPE [THREADS]",
         mixinStandardHelpOptions = true,
-        sortOptions = false)
+        sortOptions = false,
+        footer = {
+            "",
+            "Examples:",
+            "  quern quantize f16.gguf q4.gguf Q4_K_M",
+            "  quern quantize f16.gguf q4.gguf Q4_K_M --gate 'ppl_increase<=2%%' --gate-text heldout.txt",
+            "  quern quantize f16.gguf q4.gguf Q4_K_M --provenance --attestation q4.intoto.json --bom q4.cdx.json"
+        })
 final class QuantizeCommand implements Callable<Integer> {
     @Spec
     @SuppressWarnings("NullAway.Init")
@@ -56,8 +66,17 @@ final class QuantizeCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     RunOptions run;
 
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    ProvenanceOptions provenance;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    GateOptions gates;
+
     @Override
     public Integer call() {
+        gates.check(spec);
         Path in = Path.of(arguments.getFirst());
         // The second argument is the type when it reads as one; then there is no output name.
         boolean named = !isType(arguments.get(1));
@@ -78,27 +97,45 @@ final class QuantizeCommand implements Callable<Integer> {
             String type = rest.getFirst();
             String label = TypeOptions.fileType(type).map(FileType::name).orElse("COPY");
             Path target = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");
+            QuantizationOptions options = typeOptions.options(source, run);
             List<Conversion.Output> outputs = keepSplit
-                    ? Split.numberedOutputs(parts(source, type), target)
-                    : List.of(new Conversion.Output(whole(source, type), target));
+                    ? Split.numberedOutputs(parts(source, type, options), target)
+                    : List.of(new Conversion.Output(whole(source, type, options), target));
             Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
-            return Execution.run(source, outputs, inputs, run, dryRun, json);
+            Execution execution = new Execution(source, outputs, inputs, provenance, made(source, options), gates, run);
+            return (dryRun ? execution.plan(json) : execution.carryOut(json)).code();
         }
+    }
+
+    private ProvenanceOptions.Made made(Source source, QuantizationOptions options) {
+        SequencedMap<String, String> recorded = typeOptions.recorded(options);
+        if (keepSplit) {
+            recorded.put("keep_split", "true");
+        }
+        if (run.allowNonFinite) {
+            recorded.put("allow_non_finite", "true");
+        }
+        List<Path> sources = new ArrayList<>(SourceFiles.of(source));
+        sources.addAll(typeOptions.parameterFiles());
+        return new ProvenanceOptions.Made(
+                "quantize",
+                sources,
+                recorded,
+                typeOptions.importance.given(),
+                typeOptions.importance.calibrationText());
     }
 
     private static boolean isType(String text) {
         return text.equalsIgnoreCase("COPY") || TypeOptions.fileType(text).isPresent();
     }
 
-    private OutputPlan whole(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(source, run);
+    private static OutputPlan whole(Source source, String type, QuantizationOptions options) {
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.plan(source, fileType, options))
                 .orElseGet(() -> Quantization.copy(source, options));
     }
 
-    private List<OutputPlan> parts(Source source, String type) {
-        QuantizationOptions options = typeOptions.options(source, run);
+    private static List<OutputPlan> parts(Source source, String type, QuantizationOptions options) {
         return TypeOptions.fileType(type)
                 .map(fileType -> Quantization.planParts(source, fileType, options))
                 .orElseGet(() -> Quantization.copyParts(source, options));

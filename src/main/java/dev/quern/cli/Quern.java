@@ -3,7 +3,9 @@ package dev.quern.cli;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
+import dev.quern.io.Shutdown;
 import java.io.PrintWriter;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -28,7 +30,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done",
-            "1:failed: a disk that is full, an error in Quern",
+            "1:failed: a disk that is full, ended by a signal, an error in Quern",
             "2:usage: the command as given cannot be carried out",
             "3:input refused: a file that is damaged, hostile or of an unknown kind",
             "4:verification found a difference, or a gate was not passed"
@@ -62,6 +64,8 @@ public final class Quern {
     private static final Set<Class<?>> OF_ALL =
             Set.of(CompletionCommand.class, ManCommand.class, CommandLine.HelpCommand.class);
 
+    private static final Set<String> VERSION = Set.of("--version", "-V");
+
     @Option(
             names = "--verbose",
             scope = ScopeType.INHERIT,
@@ -70,7 +74,8 @@ public final class Quern {
 
     /** @param args the command line */
     public static void main(String[] args) {
-        System.exit(run(args));
+        Shutdown.exitWhenInterrupted(FAILED);
+        Shutdown.exit(run(args));
     }
 
     static int run(String... args) {
@@ -87,7 +92,11 @@ public final class Quern {
         CommandLine line = new CommandLine(new Quern());
         // Reading all commands' annotations takes a tenth of a second, half as long as everything else a short one
         // does.
-        wanted(args).forEach(command -> line.addSubcommand(nameOf(command), command));
+        if (Arrays.equals(args, new String[] {"--help"}) || Arrays.equals(args, new String[] {"-h"})) {
+            COMMANDS.forEach(command -> line.addSubcommand(nameOf(command), outline(command)));
+        } else {
+            wanted(args).forEach(command -> line.addSubcommand(nameOf(command), command));
+        }
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setAbbreviatedOptionsAllowed(false);
         line.setExecutionExceptionHandler(EXECUTION);
@@ -98,11 +107,22 @@ public final class Quern {
 
     /** The command that is called, or all of them when that is not clear from the first argument. */
     private static List<Class<?>> wanted(String... args) {
+        if (args.length == 1 && VERSION.contains(args[0])) {
+            return List.of();
+        }
         return COMMANDS.stream()
                 .filter(command -> args.length > 0 && nameOf(command).equals(args[0]) && !OF_ALL.contains(command))
                 .findFirst()
                 .<List<Class<?>>>map(List::of)
                 .orElse(COMMANDS);
+    }
+
+    /** What the list of commands says of one. */
+    private static CommandSpec outline(Class<?> command) {
+        CommandSpec outline = CommandSpec.create();
+        Command annotation = command.getAnnotation(Command.class);
+        outline.usageMessage().description(annotation.description()).header(annotation.header());
+        return outline;
     }
 
     private static String nameOf(Class<?> command) {

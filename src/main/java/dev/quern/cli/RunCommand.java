@@ -4,6 +4,7 @@ import dev.quern.batch.Batch;
 import dev.quern.batch.BatchPlan;
 import dev.quern.batch.Recipe;
 import dev.quern.batch.RecipeReader;
+import dev.quern.io.Shutdown;
 import dev.quern.pipeline.Progress;
 import dev.quern.quantization.Kernel;
 import dev.quern.report.Json;
@@ -33,7 +34,7 @@ import picocli.CommandLine.Spec;
             "0:everything is done and every gate passed",
             "4:a gate was not passed",
             "3:the recipe or a source was refused",
-            "1:a step failed: a disk that is full, a file that is in the way",
+            "1:a step failed: a disk that is full, a file that is in the way; or ended by a signal",
             "2:usage, or another run works in the output directory"
         },
         footer = {
@@ -117,7 +118,11 @@ final class RunCommand implements Callable<Integer> {
                 force,
                 Version.text(),
                 command());
-        RunReport report = Batch.run(read, options, listener(talk, parallel));
+        RunReport report;
+        try (var _ = Interruption.saying(() -> Shutdown.say("interrupted: what is done is kept in " + read.directory()
+                + "; the same command goes on from there"))) {
+            report = Batch.run(read, options, listener(talk, parallel));
+        }
         System.out.print(json ? ReportFile.json(report) : Summary.text(report));
         return report.exitCode();
     }

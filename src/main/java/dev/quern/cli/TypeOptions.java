@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -91,7 +92,8 @@ final class TypeOptions {
             description = "Set a metadata key; KIND is int, float, bool or str; repeatable.")
     List<KeyValue> overrides = new ArrayList<>();
 
-    record KeyValue(String key, GgufValue value) {}
+    /** @param text kind and value as they were typed */
+    record KeyValue(String key, GgufValue value, String text) {}
 
     /** The files that these options name. */
     List<Path> files() {
@@ -125,6 +127,23 @@ final class TypeOptions {
                 keys,
                 new TreeSet<>(prunedLayers),
                 false);
+    }
+
+    /** Files that decide bytes, besides an importance matrix. */
+    List<Path> parameterFiles() {
+        return tensorTypeFile == null ? List.of() : List.of(tensorTypeFile);
+    }
+
+    /**
+     * What was asked for and changes bytes, under the names that recipes use.
+     *
+     * @param options what these options have become
+     */
+    SequencedMap<String, String> recorded(QuantizationOptions options) {
+        SequencedMap<String, String> recorded = options.recorded();
+        overrides.forEach(override -> recorded.put("override_kv " + override.key(), override.text()));
+        importance.record(recorded);
+        return recorded;
     }
 
     /** Whether the user asked for anything that only llama-quantize's rules know. */
@@ -217,7 +236,8 @@ final class TypeOptions {
                             default ->
                                 throw new TypeConversionException(
                                         "expected int, float, bool or str after '=', found '" + text + "'");
-                        });
+                        },
+                        text.substring(equals + 1));
             } catch (NumberFormatException e) {
                 throw new TypeConversionException("expected a number, found '" + value + "'");
             }

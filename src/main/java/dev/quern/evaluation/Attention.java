@@ -7,12 +7,14 @@ import dev.quern.evaluation.gemm.Tile;
 import java.util.Arrays;
 
 /**
- * Causal attention of one window and one head of keys and values, for all query heads that share it: softmax(q · kᵀ /
- * sqrt(d)) · v, with rotary embedding of queries and keys.
+ * Attention of one window and one head of keys and values, for all query heads that share it: softmax(q · kᵀ · scale) ·
+ * v, with rotary embedding of queries and keys and what else the block's rule says.
+ *
+ * @param positions of a window
  */
-record Attention(Hyperparameters model, RotaryEmbedding rope) {
+record Attention(AttentionRule rule, int positions) {
     /**
-     * Attends from positions {@code from .. to - 1} of a window to all positions up to their own.
+     * Attends from positions {@code from .. to - 1} of a window to all positions that they see.
      *
      * @param window first row of the window in {@code query}, {@code key} and {@code value}
      * @param out receives the results, one row for each attending position, from row {@code outRow} on
@@ -28,15 +30,16 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
             Packed out,
             int outRow,
             Scratch scratch) {
-        packKeys(key, window, to, keyValueHead, scratch);
-        packValues(value, window, to, keyValueHead, scratch);
-        int depth = Math.ceilDiv(to, Tile.COLUMNS) * Tile.COLUMNS;
-        int group = model.heads() / model.keyValueHeads();
+        int seen = rule.bidirectional() ? positions : to;
+        packKeys(key, window, seen, keyValueHead, scratch);
+        packValues(value, window, seen, keyValueHead, scratch);
+        int depth = Math.ceilDiv(seen, Tile.COLUMNS) * Tile.COLUMNS;
+        int group = rule.group();
         for (int head = keyValueHead * group; head < (keyValueHead + 1) * group; head++) {
             for (int first = from; first < to; first += Scratch.QUERIES) {
                 int count = Math.min(Scratch.QUERIES, to - first);
                 gatherQueries(query, window, first, count, head, scratch);
-                double[] sums = scores(first, count, scratch);
+                double[] sums = scores(first, count, head, scratch);
                 weighValues(first, count, depth, scratch);
                 scatter(count, sums, head, out, outRow + first - from, scratch);
             }
@@ -44,17 +47,17 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
     }
 
     private int paddedHead() {
-        return Math.ceilDiv(model.headDimension(), Tile.COLUMNS) * Tile.COLUMNS;
+        return Math.ceilDiv(rule.valueLength(), Tile.COLUMNS) * Tile.COLUMNS;
     }
 
     /** Groups of 16 positions, each d times 16 floats: what the tile wants of kᵀ. */
     private void packKeys(Blocked key, int window, int positions, int head, Scratch scratch) {
-        int d = model.headDimension();
+        int d = rule.keyLength();
         int padded = Math.ceilDiv(positions, Tile.COLUMNS) * Tile.COLUMNS;
         Arrays.fill(scratch.keys, 0, padded * d, 0);
         for (int position = 0; position < positions; position++) {
             key.read(window + position, head * d, d, scratch.row, 0);
-            rope.rotate(scratch.row, 0, position);
+            rule.rotate(scratch.row, 0, position);
             int at = position / Tile.COLUMNS * Tile.COLUMNS * d + position % Tile.COLUMNS;
             spread(scratch.row, d, scratch.keys, at);
         }
@@ -68,7 +71,7 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
 
     /** Groups of 16 of the head's columns, each positions times 16 floats; columns beyond the head are zero. */
     private void packValues(Blocked value, int window, int positions, int head, Scratch scratch) {
-        int d = model.headDimension();
+        int d = rule.valueLength();
         int groups = paddedHead() / Tile.COLUMNS;
         int depth = Math.ceilDiv(positions, Tile.COLUMNS) * Tile.COLUMNS;
         Arrays.fill(scratch.values, 0, depth * paddedHead(), 0);
@@ -87,19 +90,18 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
     }
 
     private void gatherQueries(Blocked query, int window, int first, int count, int head, Scratch scratch) {
-        int d = model.headDimension();
-        float scale = (float) (1 / Math.sqrt(d));
+        int d = rule.keyLength();
         for (int i = 0; i < count; i++) {
             query.read(window + first + i, head * d, d, scratch.row, 0);
-            rope.rotate(scratch.row, 0, first + i);
-            scale(scratch.row, 0, d, scale);
+            rule.rotate(scratch.row, 0, first + i);
+            scale(scratch.row, 0, d, rule.scale());
             Packing.spread(scratch.row, 0, d, scratch.queries, i / Tile.ROWS * Tile.ROWS * d + i % Tile.ROWS);
         }
     }
 
-    /** Fills the weights with e^(score - max), zero beyond the query's own position, and returns each row's sum. */
-    private double[] scores(int first, int count, Scratch scratch) {
-        int d = model.headDimension();
+    /** Fills the weights with e^(score - max), zero where the query does not see, and returns each row's sum. */
+    private double[] scores(int first, int count, int head, Scratch scratch) {
+        int d = rule.keyLength();
         int stride = stride(first, count);
         int rows = Packed.padded(count);
         Arrays.fill(scratch.scores, 0, rows * stride, 0);
@@ -118,9 +120,11 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
         }
         double[] sums = new double[count];
         for (int i = 0; i < count; i++) {
-            int seen = first + i + 1;
-            float max = Exponential.max(scratch.scores, i * stride, seen);
-            sums[i] = Exponential.exponentiate(scratch.scores, i * stride, seen, max, scratch.lanes);
+            int begin = rule.firstSeen(first + i);
+            int seen = rule.bidirectional() ? positions : first + i + 1;
+            sums[i] = rule.exponentiate(
+                    scratch.scores, i * stride + begin, begin, seen - begin, first + i, head, scratch.lanes);
+            Arrays.fill(scratch.scores, i * stride, i * stride + begin, 0);
             Arrays.fill(scratch.scores, i * stride + seen, (i + 1) * stride, 0);
             int tile = i / Tile.ROWS * Tile.ROWS;
             Packing.spread(scratch.scores, i * stride, stride, scratch.weights, tile * stride + i - tile);
@@ -129,8 +133,9 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
     }
 
     /** Positions that a block of queries sees, in whole tiles. */
-    private static int stride(int first, int count) {
-        return Math.ceilDiv(first + count, Tile.COLUMNS) * Tile.COLUMNS;
+    private int stride(int first, int count) {
+        int seen = rule.bidirectional() ? positions : first + count;
+        return Math.ceilDiv(seen, Tile.COLUMNS) * Tile.COLUMNS;
     }
 
     private void weighValues(int first, int count, int depth, Scratch scratch) {
@@ -158,7 +163,7 @@ record Attention(Hyperparameters model, RotaryEmbedding rope) {
     }
 
     private void scatter(int count, double[] sums, int head, Packed out, int outRow, Scratch scratch) {
-        int d = model.headDimension();
+        int d = rule.valueLength();
         int stride = paddedHead();
         for (int i = 0; i < count; i++) {
             scale(scratch.attended, i * stride, d, (float) (1 / sums[i]));

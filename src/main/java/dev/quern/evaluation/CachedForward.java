@@ -3,7 +3,6 @@ package dev.quern.evaluation;
 import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.concurrent.Workers;
-import dev.quern.evaluation.Projection.Product;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
@@ -40,25 +39,27 @@ public final class CachedForward implements AutoCloseable {
     private final Hyperparameters sizes;
     private final Weights weights;
     private final OutputHead head;
-    private final RotaryEmbedding rope;
+    private final List<AttentionRule> rules;
     private final Workers workers;
     private final Scratch[] scratch;
+    private final Layers layers;
     private final int limit;
     private final float[][] keys;
     private final float[][] values;
     private int cells;
     private int capacity;
 
-    private CachedForward(Model model, int limit, int threads) {
-        this.sizes = Hyperparameters.of(model);
-        this.weights = Weights.of(model, sizes);
-        this.head = new OutputHead(weights.output());
+    private CachedForward(Model model, ForwardPass pass, int limit, int threads) {
+        this.sizes = Hyperparameters.of(model, pass);
+        this.weights = WeightsReader.read(model, sizes);
+        weights.refuseBeyondPositions(model, limit);
+        this.head = OutputHead.of(weights, sizes);
         this.limit = limit;
-        this.rope = new RotaryEmbedding(
-                limit, sizes.ropeDimensions(), sizes.ropeBase(), sizes.ropeScale(), weights.ropeFactors());
+        this.rules = AttentionRule.of(sizes, weights, limit);
         this.scratch = new Scratch[threads];
-        Arrays.setAll(scratch, i -> new Scratch(sizes, 1));
+        Arrays.setAll(scratch, i -> new Scratch(sizes.widest(), sizes.width(), rules.getFirst(), 1));
         this.workers = new Workers(threads, "evaluation");
+        this.layers = new Layers(sizes, weights, workers, scratch, new Buffers());
         this.keys = new float[sizes.blocks()][0];
         this.values = new float[sizes.blocks()][0];
     }
@@ -66,20 +67,17 @@ public final class CachedForward implements AutoCloseable {
     /**
      * @param pass how the model's family computes, as its architecture page says
      * @param positions of a sequence at most
-     * @throws InputException when metadata or tensors are not what the forward pass needs
+     * @throws InputException when metadata or tensors are not what the forward pass needs, or when tokens see those
+     *     after them
      */
     public static CachedForward of(Model model, ForwardPass pass, int positions, int threads) {
-        // Exhaustive on purpose: a new constant has to be answered here before anything compiles.
-        switch (pass.norm()) {
-            case RMS -> {}
+        CachedForward forward = new CachedForward(model, pass, positions, threads);
+        if (forward.sizes.bidirectional()) {
+            forward.close();
+            throw InputException.of(
+                    model.origin(), "an encoder cannot continue a text: its tokens see those after them");
         }
-        switch (pass.rope()) {
-            case INTERLEAVED -> {}
-        }
-        switch (pass.activation()) {
-            case SILU_GATED -> {}
-        }
-        return new CachedForward(model, positions, threads);
+        return forward;
     }
 
     /** Tokens in the vocabulary. */
@@ -88,8 +86,8 @@ public final class CachedForward implements AutoCloseable {
     }
 
     /** Positions that the model was trained with. */
-    public static int trainedContext(Model model) {
-        return Hyperparameters.of(model).contextLength();
+    public static int trainedContext(Model model, ForwardPass pass) {
+        return Hyperparameters.of(model, pass).contextLength();
     }
 
     /** Cells in use; the next call's first token takes the one of this number. */
@@ -114,7 +112,7 @@ public final class CachedForward implements AutoCloseable {
         }
         Blocked state = states(List.of(new Run(new int[] {tokens[tokens.length - 1]}, 0, cells)));
         float[] logits = new float[vocabulary()];
-        head.logits(norm(state, weights.outputNorm()), 0, 1, logits, workers, scratch);
+        head.logits(layers.outputs(state), 0, 1, logits, workers, scratch);
         return logits;
     }
 
@@ -140,7 +138,7 @@ public final class CachedForward implements AutoCloseable {
             states.read(rows[i], 0, sizes.width(), row, 0);
             wanted.write(i, 0, sizes.width(), row, 0);
         }
-        return head.improbabilities(norm(wanted, weights.outputNorm()), targets, workers, scratch);
+        return head.improbabilities(layers.outputs(wanted), targets, workers, scratch);
     }
 
     /** States after each token, before the last norm. */
@@ -152,15 +150,17 @@ public final class CachedForward implements AutoCloseable {
             }
         }
         grow(cells + batch.size);
-        Blocked x = blocked(batch.size, sizes.width());
-        rows(batch.size, (i, worker) -> {
-            float[] row = scratch[worker].row;
-            weights.embedding().source().readRows(batch.tokens[i], 1, row, 0);
-            x.write(i, 0, sizes.width(), row, 0);
-        });
+        Blocked x = layers.embed(batch.tokens, batch::position);
         for (int block = 0; block < sizes.blocks(); block++) {
-            attend(block, batch, x);
-            feedForward(weights.blocks().get(block), x);
+            layers.block(
+                    block,
+                    x,
+                    x,
+                    (index, query, key, value, attended) -> {
+                        keep(index, batch, key, value);
+                        rows(batch.size, (row, worker) -> attendRow(batch, row, index, query, attended));
+                    },
+                    null);
         }
         cells += batch.size;
         return x;
@@ -213,67 +213,60 @@ public final class CachedForward implements AutoCloseable {
         if (needed <= capacity) {
             return;
         }
-        int width = sizes.keyValueWidth();
+        int width = Math.max(rules.getFirst().keyWidth(), rules.getFirst().valueWidth());
         int most = Integer.MAX_VALUE / 2 / width;
         if (needed > most) {
             throw new IllegalStateException(needed + " cells of " + width + " floats");
         }
         capacity = Math.min(most, Math.max(needed, capacity * 2));
         for (int block = 0; block < sizes.blocks(); block++) {
-            keys[block] = Arrays.copyOf(keys[block], capacity * width);
-            values[block] = Arrays.copyOf(values[block], capacity * width);
+            keys[block] = Arrays.copyOf(keys[block], capacity * rules.get(block).keyWidth());
+            values[block] =
+                    Arrays.copyOf(values[block], capacity * rules.get(block).valueWidth());
         }
     }
 
-    /** {@code x += attention(norm(x))}. */
-    private void attend(int index, Batch batch, Blocked x) {
-        Weights.Block block = weights.blocks().get(index);
-        Packed input = norm(x, block.attentionNorm());
-        Blocked query = blocked(batch.size, sizes.queryWidth());
-        Blocked key = blocked(batch.size, sizes.keyValueWidth());
-        Blocked value = blocked(batch.size, sizes.keyValueWidth());
-        multiply(input, new Product(block.query(), query, false));
-        multiply(input, new Product(block.key(), key, false));
-        multiply(input, new Product(block.value(), value, false));
-        int width = sizes.keyValueWidth();
+    /** Puts the batch's keys, turned, and values into cells. */
+    private void keep(int index, Batch batch, Blocked key, Blocked value) {
+        AttentionRule rule = rules.get(index);
         rows(batch.size, (i, worker) -> {
-            int at = (batch.firstCell + i) * width;
-            key.read(i, 0, width, keys[index], at);
-            value.read(i, 0, width, values[index], at);
-            for (int head = 0; head < sizes.keyValueHeads(); head++) {
-                rope.rotate(keys[index], at + head * sizes.headDimension(), batch.position(i));
+            int at = (batch.firstCell + i) * rule.keyWidth();
+            key.read(i, 0, rule.keyWidth(), keys[index], at);
+            value.read(i, 0, rule.valueWidth(), values[index], (batch.firstCell + i) * rule.valueWidth());
+            for (int head = 0; head < rule.keyValueHeads(); head++) {
+                rule.rotate(keys[index], at + head * rule.keyLength(), batch.position(i));
             }
         });
-        Packed attended = packed(batch.size, sizes.queryWidth());
-        rows(batch.size, (i, worker) -> attendRow(batch, i, query, keys[index], values[index], attended));
-        multiply(attended, new Product(block.attentionOutput(), x, true));
     }
 
-    private void attendRow(Batch batch, int row, Blocked query, float[] keys, float[] values, Packed out) {
-        int d = sizes.headDimension();
-        int width = sizes.keyValueWidth();
+    private void attendRow(Batch batch, int row, int index, Blocked query, Packed out) {
+        AttentionRule rule = rules.get(index);
+        float[] keys = this.keys[index];
+        float[] values = this.values[index];
         int position = batch.position(row);
+        int first = rule.firstSeen(position);
         int before = batch.to[row] - batch.from[row];
         int own = batch.firstCell + batch.runBegin[row];
-        float[] q = new float[sizes.queryWidth()];
+        float[] q = new float[rule.queryWidth()];
         float[] scores = new float[position + 1];
         float[] lanes = new float[8];
-        float[] result = new float[sizes.queryWidth()];
+        float[] result = new float[rule.attendedWidth()];
         query.read(row, 0, q.length, q, 0);
-        float scale = (float) (1 / Math.sqrt(d));
-        for (int head = 0; head < sizes.heads(); head++) {
-            int at = head * d;
-            int inCell = head / (sizes.heads() / sizes.keyValueHeads()) * d;
-            rope.rotate(q, at, position);
-            for (int i = 0; i <= position; i++) {
+        for (int head = 0; head < rule.heads(); head++) {
+            int at = head * rule.keyLength();
+            int shared = head / rule.group();
+            rule.rotate(q, at, position);
+            for (int i = first; i <= position; i++) {
                 int cell = i < before ? batch.from[row] + i : own + i - before;
-                scores[i] = scale * dot(q, at, keys, cell * width + inCell, d);
+                int key = cell * rule.keyWidth() + shared * rule.keyLength();
+                scores[i] = rule.scale() * dot(q, at, keys, key, rule.keyLength());
             }
-            float max = Exponential.max(scores, 0, position + 1);
-            float share = (float) (1 / Exponential.exponentiate(scores, 0, position + 1, max, lanes));
-            for (int i = 0; i <= position; i++) {
+            double sum = rule.exponentiate(scores, first, first, position + 1 - first, position, head, lanes);
+            float share = (float) (1 / sum);
+            for (int i = first; i <= position; i++) {
                 int cell = i < before ? batch.from[row] + i : own + i - before;
-                addTimes(values, cell * width + inCell, scores[i] * share, result, at, d);
+                int value = cell * rule.valueWidth() + shared * rule.valueLength();
+                addTimes(values, value, scores[i] * share, result, head * rule.valueLength(), rule.valueLength());
             }
         }
         out.write(row, 0, result.length, result, 0);
@@ -299,35 +292,8 @@ public final class CachedForward implements AutoCloseable {
         }
     }
 
-    /** {@code x += down(silu(gate(norm(x))) · up(norm(x)))}. */
-    private void feedForward(Weights.Block block, Blocked x) {
-        Packed input = norm(x, block.feedForwardNorm());
-        Packed gated = packed(x.rows(), sizes.feedForward());
-        workers.each(
-                block.gate().panels(),
-                (panel, worker) ->
-                        Projection.gatedPanel(input, block.gate(), block.up(), panel, gated, scratch[worker]));
-        multiply(gated, new Product(block.down(), x, true));
-    }
-
-    private Packed norm(Blocked x, float[] weight) {
-        Packed y = packed(x.rows(), sizes.width());
-        RmsNorm.apply(x, weight, sizes.normEpsilon(), 0, x.rows(), y);
-        return y;
-    }
-
-    private void multiply(Packed input, Product product) {
-        workers.each(
-                product.weights().panels(),
-                (panel, worker) -> Projection.panel(input, product, panel, scratch[worker]));
-    }
-
     private static Blocked blocked(int rows, int width) {
         return new Blocked(rows, width, new float[Blocked.size(rows, width)]);
-    }
-
-    private static Packed packed(int rows, int width) {
-        return new Packed(rows, width, new float[Packed.size(rows, width)]);
     }
 
     private interface RowTask {

@@ -84,10 +84,10 @@ public final class Calibration {
                 int count = Math.min(forward.windowsInFlight(), windows.count() - done);
                 ActivationSums[] batch = new ActivationSums[count];
                 Arrays.setAll(batch, i -> new ActivationSums(windows.length()));
-                ActivationObserver observer = (tensor, which, seen) -> {
+                ActivationObserver observer = (tensor, which, seen, counts) -> {
                     if (tensor.startsWith(BLOCKS) || options.output() && tensor.equals(OUTPUT)) {
                         requireFinite(tensor, seen);
-                        batch[which].add(tensor, seen, windows.length());
+                        batch[which].add(tensor, seen, counts);
                     }
                 };
                 int[] input = windows.input(done, count);
@@ -107,13 +107,15 @@ public final class Calibration {
             return new Result(perplexity(), error(), windows.count(), windows.length(), seconds());
         }
 
-        private void requireFinite(String tensor, double[] seen) {
-            for (int column = 0; column < seen.length; column++) {
-                if (!Double.isFinite(seen[column])) {
-                    throw InputException.of(
-                                    windows.origin(),
-                                    "what goes into " + Quoted.of(tensor) + " is not finite in column " + column)
-                            .withHint("the weights hold NaN or infinities, or overflow in float");
+        private void requireFinite(String tensor, double[][] seen) {
+            for (double[] matrix : seen) {
+                for (int column = 0; column < matrix.length; column++) {
+                    if (!Double.isFinite(matrix[column])) {
+                        throw InputException.of(
+                                        windows.origin(),
+                                        "what goes into " + Quoted.of(tensor) + " is not finite in column " + column)
+                                .withHint("the weights hold NaN or infinities, or overflow in float");
+                    }
                 }
             }
         }

@@ -3,18 +3,20 @@ package dev.quern.evaluation;
 import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.concurrent.Workers;
-import dev.quern.evaluation.Projection.Product;
+import dev.quern.evaluation.Buffers.Use;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The forward pass of a LLaMA-like decoder in float, over several windows of tokens at a time. Weights are decoded panel
- * by panel as a batch meets them and never kept, so that memory is bounded whatever the model's size; the results are
- * the same bits for any number of threads and of windows in flight.
+ * The forward pass in float, over several windows of tokens at a time. Weights are decoded panel by panel as a batch
+ * meets them and never kept, so that memory is bounded whatever the model's size; the results are the same bits for any
+ * number of threads and of windows in flight.
  *
  * <p>One caller at a time. {@link #close} ends the threads; the model stays open.
  */
@@ -28,44 +30,31 @@ public final class Forward implements AutoCloseable {
      */
     private static final int ENOUGH_TOKENS = 2048;
 
-    private static final int ROWS_PER_TASK = 64;
-
     private final Hyperparameters sizes;
     private final Weights weights;
     private final OutputHead head;
-    private final Attention attention;
+    private final List<Attention> attention;
     private final int window;
     private final int windows;
     private final Workers workers;
     private final Scratch[] scratch;
-    private final float[] states;
-    private final float[] normed;
-    private final float[] inner;
-    private final float[] keys;
-    private final float[] values;
-    private final float[] wanted;
+    private final Buffers buffers = new Buffers();
+    private final Layers layers;
 
-    private Forward(Model model, int window, int threads, long memory) {
-        this.sizes = Hyperparameters.of(model);
-        this.weights = Weights.of(model, sizes);
-        this.head = new OutputHead(weights.output());
+    private Forward(Model model, ForwardPass pass, int window, int threads, long memory) {
+        this.sizes = Hyperparameters.of(model, pass);
+        this.weights = WeightsReader.read(model, sizes);
+        this.head = OutputHead.of(weights, sizes);
         this.window = window;
         refuseWindowsBeyondAnArray(model, sizes, window);
+        weights.refuseBeyondPositions(model, window);
         this.windows = windowsInFlight(sizes, window, threads, memory);
-        this.attention = new Attention(
-                sizes,
-                new RotaryEmbedding(
-                        window, sizes.ropeDimensions(), sizes.ropeBase(), sizes.ropeScale(), weights.ropeFactors()));
-        int rows = Math.multiplyExact(windows, window);
-        this.states = new float[Blocked.size(rows, sizes.width())];
-        this.normed = new float[Packed.size(rows, Math.max(sizes.width(), sizes.queryWidth()))];
-        this.inner = new float[Packed.size(rows, Math.max(sizes.feedForward(), sizes.queryWidth()))];
-        this.keys = new float[Blocked.size(rows, sizes.keyValueWidth())];
-        this.values = new float[Blocked.size(rows, sizes.keyValueWidth())];
-        this.wanted = new float[Blocked.size(rows, sizes.width())];
+        List<AttentionRule> rules = AttentionRule.of(sizes, weights, window);
+        this.attention = rules.stream().map(rule -> new Attention(rule, window)).toList();
         this.scratch = new Scratch[threads];
-        Arrays.setAll(scratch, i -> new Scratch(sizes, window));
+        Arrays.setAll(scratch, i -> new Scratch(sizes.widest(), sizes.width(), rules.getFirst(), window));
         this.workers = new Workers(threads, "evaluation");
+        this.layers = new Layers(sizes, weights, workers, scratch, buffers);
     }
 
     /**
@@ -79,22 +68,15 @@ public final class Forward implements AutoCloseable {
 
     /** @param memory bytes for the arrays; one window is always taken, whatever it needs */
     public static Forward of(Model model, ForwardPass pass, int window, int threads, long memory) {
-        // Exhaustive on purpose: a new constant has to be answered here before anything compiles.
-        switch (pass.norm()) {
-            case RMS -> {}
-        }
-        switch (pass.rope()) {
-            case INTERLEAVED -> {}
-        }
-        switch (pass.activation()) {
-            case SILU_GATED -> {}
-        }
-        return new Forward(model, window, threads, memory);
+        return new Forward(model, pass, window, threads, memory);
     }
 
     private static void refuseWindowsBeyondAnArray(Model model, Hyperparameters sizes, int window) {
-        long widest = Math.max(Math.max(sizes.width(), sizes.feedForward()), sizes.queryWidth());
-        long floats = (window + 16L) * Math.max(widest, Math.max(Scratch.QUERIES, sizes.headDimension() + 16L));
+        long slots = Math.max(1L, sizes.experts().used()) * (window + 16L)
+                + 4L * sizes.experts().count();
+        long inExperts = slots * Math.max(sizes.width(), sizes.experts().feedForward());
+        long floats = (window + 16L) * Math.max(sizes.widest(), Math.max(Scratch.QUERIES, sizes.keyLength() + 16L));
+        floats = sizes.experts().count() == 0 ? floats : Math.max(floats, inExperts);
         if (floats > Integer.MAX_VALUE) {
             throw InputException.of(
                             model.origin(),
@@ -105,10 +87,15 @@ public final class Forward implements AutoCloseable {
     }
 
     private static int windowsInFlight(Hyperparameters sizes, int window, int threads, long memory) {
+        long inner = Math.max(sizes.feedForward(), sizes.queryWidth());
         long perToken = 2L * sizes.width()
-                + Math.max(sizes.width(), sizes.queryWidth())
-                + Math.max(sizes.feedForward(), sizes.queryWidth())
-                + 2L * sizes.keyValueWidth();
+                + Math.max(sizes.width(), sizes.attendedWidth())
+                + inner
+                + sizes.keyWidth()
+                + sizes.valueWidth()
+                + (long) sizes.experts().used()
+                        * (sizes.width() + sizes.experts().feedForward())
+                + (long) sizes.latent().rank() * 2 * sizes.heads();
         long left = memory / Float.BYTES - threads * Scratch.floats(sizes, window);
         long fit = Math.min(left / (perToken * window), ENOUGH_TOKENS / window);
         return (int) Math.max(1, fit);
@@ -197,122 +184,125 @@ public final class Forward implements AutoCloseable {
                 throw new IllegalArgumentException("token " + token + " of a vocabulary of " + vocabulary());
             }
         }
-        Blocked x = new Blocked(tokens.length, sizes.width(), states);
-        embed(tokens, x);
+        Blocked x = layers.embed(tokens, row -> row % window);
+        Layers.@Nullable InputObserver inputs = observer == null ? null : new Squares(count, observer);
         int whole = observer == null ? sizes.blocks() - 1 : sizes.blocks();
         for (int block = 0; block < whole; block++) {
-            attend(weights.blocks().get(block), x, count, 0, window, x, observer);
-            feedForward(weights.blocks().get(block), x, count, observer);
+            layers.block(block, x, x, attending(count, 0, window), inputs);
         }
-        if (observer != null) {
-            observe(norm(x, weights.outputNorm()), count, observer, weights.output());
+        if (inputs != null) {
+            inputs.seen(layers.outputs(x), List.of(weights.output()));
         }
         // The last block's results are of use only where they are asked for.
-        Blocked last = new Blocked(count * (to - from), sizes.width(), wanted);
+        Blocked last = buffers.blocked(Use.WANTED, count * (to - from), sizes.width());
         for (int i = 0; i < count; i++) {
             gather(x, i * window + from, to - from, last, i * (to - from));
         }
         if (observer == null) {
-            attend(weights.blocks().getLast(), x, count, from, to, last, null);
-            feedForward(weights.blocks().getLast(), last, count, null);
+            layers.block(whole, x, last, attending(count, from, to), null);
         }
-        return norm(last, weights.outputNorm());
+        return layers.outputs(last);
     }
 
-    private void embed(int[] tokens, Blocked x) {
-        rows(tokens.length, (first, count, worker) -> {
-            float[] row = scratch[worker].row;
-            for (int i = first; i < first + count; i++) {
-                weights.embedding().source().readRows(tokens[i], 1, row, 0);
-                x.write(i, 0, sizes.width(), row, 0);
-            }
-        });
-    }
-
-    /** {@code out += attention(norm(x))} for positions {@code from .. to - 1} of each window. */
-    private void attend(
-            Weights.Block block,
-            Blocked x,
-            int count,
-            int from,
-            int to,
-            Blocked out,
-            @Nullable ActivationObserver observer) {
-        Packed input = norm(x, block.attentionNorm());
-        observe(input, count, observer, block.query(), block.key(), block.value());
-        Blocked query = new Blocked(x.rows(), sizes.queryWidth(), inner);
-        Blocked key = new Blocked(x.rows(), sizes.keyValueWidth(), keys);
-        Blocked value = new Blocked(x.rows(), sizes.keyValueWidth(), values);
-        multiply(
-                input,
-                List.of(
-                        new Product(block.query(), query, false),
-                        new Product(block.key(), key, false),
-                        new Product(block.value(), value, false)));
-        Packed attended = new Packed(out.rows(), sizes.queryWidth(), normed);
-        workers.each(count * sizes.keyValueHeads(), (task, worker) -> {
-            int which = task / sizes.keyValueHeads();
-            attention.attend(
-                    query,
-                    key,
-                    value,
-                    which * window,
-                    from,
-                    to,
-                    task % sizes.keyValueHeads(),
-                    attended,
-                    which * (to - from),
-                    scratch[worker]);
-        });
-        observe(attended, count, observer, block.attentionOutput());
-        multiply(attended, List.of(new Product(block.attentionOutput(), out, true)));
-    }
-
-    /** {@code x += down(silu(gate(norm(x))) · up(norm(x)))}. */
-    private void feedForward(Weights.Block block, Blocked x, int count, @Nullable ActivationObserver observer) {
-        Packed input = norm(x, block.feedForwardNorm());
-        observe(input, count, observer, block.gate(), block.up());
-        Packed gated = new Packed(x.rows(), sizes.feedForward(), inner);
-        workers.each(
-                block.gate().panels(),
-                (panel, worker) ->
-                        Projection.gatedPanel(input, block.gate(), block.up(), panel, gated, scratch[worker]));
-        observe(gated, count, observer, block.down());
-        multiply(gated, List.of(new Product(block.down(), x, true)));
+    /** Positions {@code from .. to - 1} of each window attend to their own window. */
+    private Layers.Attending attending(int count, int from, int to) {
+        return (block, query, key, value, attended) -> {
+            int heads = attention.get(block).rule().keyValueHeads();
+            workers.each(count * heads, (task, worker) -> {
+                int which = task / heads;
+                attention
+                        .get(block)
+                        .attend(
+                                query,
+                                key,
+                                value,
+                                which * window,
+                                from,
+                                to,
+                                task % heads,
+                                attended,
+                                which * (to - from),
+                                scratch[worker]);
+            });
+        };
     }
 
     /**
      * Sums each window's squares column by column, in the order of its tokens: float over a window, which the caller adds
      * up in double, so that neither threads nor windows in flight matter.
      */
-    private void observe(Packed input, int count, @Nullable ActivationObserver observer, WeightMatrix... products) {
-        if (observer == null) {
-            return;
-        }
-        double[][] squares = new double[count][input.width()];
-        workers.each(count * input.blocks(), (task, worker) -> {
-            int which = task / input.blocks();
-            int block = task % input.blocks();
-            float[] sums = scratch[worker].squares;
-            Arrays.fill(sums, 0);
-            for (int row = which * window; row < (which + 1) * window; row++) {
-                input.addSquares(block, row, sums);
-            }
-            for (int i = 0; i < input.blockWidth(block); i++) {
-                squares[which][block * Blocked.BLOCK + i] = sums[i];
-            }
-        });
-        for (int which = 0; which < count; which++) {
-            for (WeightMatrix product : products) {
-                observer.seen(product.name(), which, squares[which]);
-            }
-        }
-    }
+    private final class Squares implements Layers.InputObserver {
+        private final int count;
+        private final ActivationObserver observer;
 
-    private Packed norm(Blocked x, float[] weight) {
-        Packed y = new Packed(x.rows(), sizes.width(), normed);
-        rows(x.rows(), (first, count, worker) -> RmsNorm.apply(x, weight, sizes.normEpsilon(), first, count, y));
-        return y;
+        Squares(int count, ActivationObserver observer) {
+            this.count = count;
+            this.observer = observer;
+        }
+
+        @Override
+        public void seen(Packed input, List<WeightMatrix> products) {
+            double[][] squares = new double[count][input.width()];
+            int blocks = input.blocks();
+            workers.each(count * blocks, (task, worker) -> {
+                int which = task / blocks;
+                int block = task % blocks;
+                float[] sums = scratch[worker].squares;
+                Arrays.fill(sums, 0);
+                for (int row = which * window; row < (which + 1) * window; row++) {
+                    input.addSquares(block, row, sums);
+                }
+                for (int i = 0; i < input.blockWidth(block); i++) {
+                    squares[which][block * Blocked.BLOCK + i] = sums[i];
+                }
+            });
+            for (String tensor : names(products)) {
+                for (int which = 0; which < count; which++) {
+                    observer.seen(tensor, which, new double[][] {squares[which]}, new long[] {window});
+                }
+            }
+        }
+
+        @Override
+        public void seenByExperts(Packed input, Routing routing, List<WeightMatrix> products) {
+            int experts = routing.experts();
+            double[][][] squares = new double[count][experts][input.width()];
+            long[][] counts = new long[count][experts];
+            workers.each(experts, (expert, worker) -> {
+                float[] sums = scratch[worker].squares;
+                int end = routing.first()[expert] + routing.counts()[expert];
+                int slot = routing.first()[expert];
+                while (slot < end) {
+                    int which = routing.tokens()[slot] / window;
+                    int begin = slot;
+                    while (slot < end && routing.tokens()[slot] / window == which) {
+                        slot++;
+                    }
+                    counts[which][expert] = (long) slot - begin;
+                    for (int block = 0; block < input.blocks(); block++) {
+                        Arrays.fill(sums, 0);
+                        for (int row = begin; row < slot; row++) {
+                            input.addSquares(block, row, sums);
+                        }
+                        for (int i = 0; i < input.blockWidth(block); i++) {
+                            squares[which][expert][block * Blocked.BLOCK + i] = sums[i];
+                        }
+                    }
+                }
+            });
+            for (String tensor : names(products)) {
+                for (int which = 0; which < count; which++) {
+                    observer.seen(tensor, which, squares[which], counts[which]);
+                }
+            }
+        }
+
+        /** Matrices that lie in one tensor are one product to those who quantize it. */
+        private static Set<String> names(List<WeightMatrix> products) {
+            Set<String> names = new LinkedHashSet<>();
+            products.forEach(product -> names.add(product.name()));
+            return names;
+        }
     }
 
     private void gather(Blocked x, int first, int count, Blocked out, int outRow) {
@@ -321,31 +311,6 @@ public final class Forward implements AutoCloseable {
             x.read(first + i, 0, sizes.width(), row, 0);
             out.write(outRow + i, 0, sizes.width(), row, 0);
         }
-    }
-
-    private void multiply(Packed input, List<Product> products) {
-        int panels = products.stream().mapToInt(p -> p.weights().panels()).sum();
-        workers.each(panels, (task, worker) -> {
-            int panel = task;
-            for (Product product : products) {
-                if (panel < product.weights().panels()) {
-                    Projection.panel(input, product, panel, scratch[worker]);
-                    return;
-                }
-                panel -= product.weights().panels();
-            }
-        });
-    }
-
-    private interface RowTask {
-        void run(int first, int count, int worker);
-    }
-
-    private void rows(int count, RowTask task) {
-        workers.each(
-                Math.ceilDiv(count, ROWS_PER_TASK),
-                (index, worker) -> task.run(
-                        index * ROWS_PER_TASK, Math.min(ROWS_PER_TASK, count - index * ROWS_PER_TASK), worker));
     }
 
     @Override

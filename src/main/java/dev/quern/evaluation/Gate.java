@@ -8,14 +8,15 @@ import java.util.regex.Pattern;
 
 /**
  * A condition that a candidate must meet, as people write it: {@code kld<=0.03}, {@code ppl_increase < 2%},
- * {@code same_top>=91%}, {@code size<=4.2GB}.
+ * {@code same_top>=91%}, {@code size<=4.2GB}. With a colon ({@code kld: 0.03}) the quantity's own relation is meant: at
+ * least for those of which more is better, at most for the others.
  *
  * @param limit in the quantity's own measure: a share as a fraction, a size in bytes
  * @param text the expression as it was written
  */
 public record Gate(Quantity quantity, Relation relation, double limit, String text) {
     private static final Pattern EXPRESSION = Pattern.compile(
-            "\\s*([A-Za-z0-9_]+)\\s*(<=|>=|<|>)\\s*([^\\s%A-Za-z<>=]+(?:[eE][+-]?[0-9]+)?)\\s*(%|[A-Za-z]+)?\\s*");
+            "\\s*([A-Za-z0-9_]+)\\s*(<=|>=|<|>|:)\\s*([^\\s%A-Za-z<>=:]+(?:[eE][+-]?[0-9]+)?)\\s*(%|[A-Za-z]+)?\\s*");
 
     private static final Map<String, Double> BYTES = Map.of(
             "B", 1.0, "KB", 1e3, "MB", 1e6, "GB", 1e9, "TB", 1e12, "KIB", 0x1p10, "MIB", 0x1p20, "GIB", 0x1p30, "TIB",
@@ -59,6 +60,10 @@ public record Gate(Quantity quantity, Relation relation, double limit, String te
         Unreadable(String text, String problem) {
             super("gate '" + text + "': " + problem);
         }
+
+        Unreadable(String problem) {
+            super(problem);
+        }
     }
 
     /** @throws Unreadable when the text is no condition, names nothing that is measured, or has the wrong unit */
@@ -79,7 +84,32 @@ public record Gate(Quantity quantity, Relation relation, double limit, String te
                     "expected a percentage or a fraction, such as " + matcher.group(3) + "% or 0.91, found "
                             + matcher.group(3));
         }
-        return new Gate(quantity, relation(matcher.group(2)), limit, text.strip());
+        boolean natural = matcher.group(2).equals(":");
+        Relation relation = natural ? quantity.relation() : relation(matcher.group(2));
+        return new Gate(
+                quantity,
+                relation,
+                limit,
+                natural ? quantity.word() + relation.sign + matcher.group(3) + unit : text.strip());
+    }
+
+    /**
+     * A share without a condition: {@code 2%} or {@code 0.02}.
+     *
+     * @throws Unreadable when it is none
+     */
+    public static double share(String text) {
+        String number = text.strip();
+        boolean percent = number.endsWith("%");
+        try {
+            double value = Double.parseDouble(percent ? number.substring(0, number.length() - 1) : number);
+            if (Double.isFinite(value)) {
+                return percent ? value / 100 : value;
+            }
+        } catch (NumberFormatException e) {
+            // Told below, as of what is no finite number.
+        }
+        throw new Unreadable("expected a share such as 2% or 0.02, found '" + text + "'");
     }
 
     private static Relation relation(String sign) {

@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
@@ -7,184 +8,444 @@ import dev.quern.io.Quoted;
 import java.util.Optional;
 
 /**
- * The sizes and constants of a decoder, from GGUF metadata ({@code <architecture>.block_count} and so on).
+ * The sizes and constants of a model, from GGUF metadata ({@code <architecture>.block_count} and so on) and, where its
+ * family says more than a file does, from the family's page.
  *
+ * @param pass how the model computes
  * @param contextLength positions the model was trained with
  * @param width floats of a token's state ({@code embedding_length})
- * @param feedForward floats inside the feed-forward network
+ * @param feedForward floats inside the feed-forward network; 0 when all blocks have experts
  * @param keyValueHeads heads of keys and values; each serves {@code heads / keyValueHeads} query heads
- * @param headDimension floats of a head
- * @param ropeDimensions leading floats of a head that are rotated
- * @param ropeScale what positions are multiplied by (1 / {@code rope.scaling.factor})
+ * @param keyLength floats of a head of queries and keys
+ * @param valueLength floats of a head of values
+ * @param rope of blocks that see everything
+ * @param slidingRope of blocks with a sliding window
+ * @param window tokens that a block with a sliding window sees; 0 for none
+ * @param sliding for each block whether it has the sliding window
+ * @param parallel whether attention and feed-forward network read the same state
  */
+@SuppressWarnings("ArrayRecordComponent")
 record Hyperparameters(
+        ForwardPass pass,
         int contextLength,
         int width,
         int blocks,
         int feedForward,
         int heads,
         int keyValueHeads,
-        int headDimension,
+        int keyLength,
+        int valueLength,
         float normEpsilon,
-        int ropeDimensions,
-        double ropeBase,
-        double ropeScale) {
-    // Far above any model there is (width 16384, 126 blocks, context 10 million); what lies beyond is a damaged file.
-    private static final int MOST = 1 << 24;
-    private static final int MOST_BLOCKS = 1 << 14;
+        Rope rope,
+        Rope slidingRope,
+        int window,
+        boolean[] sliding,
+        boolean bidirectional,
+        boolean parallel,
+        Scales scales,
+        Experts experts,
+        Latent latent) {
+
+    /**
+     * A rotary embedding.
+     *
+     * @param dimensions leading floats of a head that turn (trailing ones of a latent head)
+     * @param scale what positions are multiplied by (1 / {@code rope.scaling.factor})
+     * @param yarn how much of YaRN's blend of scaled and unscaled frequencies; 0 for none
+     * @param magnitude what turned values are multiplied by
+     */
+    record Rope(
+            ForwardPass.Rope kind,
+            int dimensions,
+            double base,
+            double scale,
+            double yarn,
+            double betaFast,
+            double betaSlow,
+            boolean truncated,
+            int originalContext,
+            double magnitude) {}
+
+    /**
+     * @param attention what products of queries and keys are multiplied by
+     * @param attentionCap c in c · tanh(x / c); 0 for none
+     * @param alibi the largest bias of ALiBi; 0 for none
+     * @param clamp what queries, keys and values are cut to; 0 for none
+     */
+    record Scales(
+            float embedding,
+            float residual,
+            float logit,
+            float attention,
+            float attentionCap,
+            float logitCap,
+            float alibi,
+            float clamp) {}
+
+    /**
+     * A mixture of experts.
+     *
+     * @param count 0 for none
+     * @param feedForward floats inside an expert
+     * @param firstBlock the first block that has experts
+     */
+    record Experts(
+            int count,
+            int used,
+            int feedForward,
+            int firstBlock,
+            Gating gating,
+            boolean normalized,
+            float scale,
+            int groups,
+            int groupsUsed) {}
+
+    /** How the router's logits become weights ({@code expert_gating_func}). */
+    enum Gating {
+        SOFTMAX,
+        SIGMOID,
+        /** Softmax over those that were chosen. */
+        SOFTMAX_OF_CHOSEN
+    }
+
+    /**
+     * Multi-head latent attention.
+     *
+     * @param queryRank width of the queries' latent state; 0 where queries come from the state itself
+     * @param rank width of the latent state of keys and values; 0 for plain attention
+     * @param keyLength floats of a head's key, the turned ones among them
+     */
+    record Latent(int queryRank, int rank, int keyLength, int valueLength) {}
 
     int queryWidth() {
-        return heads * headDimension;
+        return heads * keyLength;
     }
 
-    int keyValueWidth() {
-        return keyValueHeads * headDimension;
+    int keyWidth() {
+        return keyValueHeads * keyLength;
     }
 
-    /** @throws InputException naming the key that is missing, of the wrong type, or says what cannot be */
-    static Hyperparameters of(Model model) {
-        return new Reader(model).read();
+    int valueWidth() {
+        return keyValueHeads * valueLength;
     }
 
-    private record Reader(Model model) {
-        Hyperparameters read() {
-            int width = required("embedding_length", MOST);
-            int heads = required("attention.head_count", MOST);
-            int keyValueHeads = optional("attention.head_count_kv", heads, MOST);
+    /** Floats of all heads' results. */
+    int attendedWidth() {
+        return heads * valueLength;
+    }
+
+    /** The widest row there is. */
+    int widest() {
+        int experts = experts().feedForward();
+        int latentWidth =
+                Math.max(latent.rank() + rope.dimensions(), Math.max(latent.queryRank(), latent.keyLength() * heads));
+        return Math.max(
+                Math.max(Math.max(width, Math.max(feedForward, experts)), Math.max(queryWidth(), attendedWidth())),
+                Math.max(keyWidth(), latentWidth));
+    }
+
+    /** The rotary embedding of a block. */
+    Rope rope(int block) {
+        return sliding[block] ? slidingRope : rope;
+    }
+
+    /** @throws InputException naming the key that is missing, of the wrong type, unknown, or says what cannot be */
+    static Hyperparameters of(Model model, ForwardPass pass) {
+        int blocks = new Keys(model, pass).required("block_count", Keys.MOST_BLOCKS);
+        ForwardPass mine = pass.of(blocks);
+        return new Reader(new Keys(model, mine), mine).read(blocks);
+    }
+
+    private record Reader(Keys keys, ForwardPass pass) {
+        Hyperparameters read(int blocks) {
+            keys.required("block_count", Keys.MOST_BLOCKS);
+            int width = keys.required("embedding_length", Keys.MOST);
+            int heads = keys.required("attention.head_count", Keys.MOST);
+            int keyValueHeads = keys.optional("attention.head_count_kv", heads, Keys.MOST);
             if (heads % keyValueHeads != 0) {
-                throw refused(
+                throw keys.refused(
                         "attention.head_count_kv",
                         "expected a divisor of the " + heads + " heads, found " + keyValueHeads);
             }
-            int headDimension = headDimension(width, heads);
-            int rotated = optional("rope.dimension_count", headDimension, MOST);
-            if (rotated % 2 != 0 || rotated > headDimension) {
-                throw refused(
-                        "rope.dimension_count",
-                        "expected an even number up to the head's " + headDimension + ", found " + rotated);
-            }
-            if (optional("attention.value_length", headDimension, MOST) != headDimension) {
-                throw refused(
-                        "attention.value_length",
-                        "expected the key length " + headDimension + ", found "
-                                + optional("attention.value_length", headDimension, MOST));
-            }
-            refuseUnknownParts();
+            int keyLength = headLength("attention.key_length", width, heads);
+            int valueLength = headLength("attention.value_length", width, heads);
+            Latent latent = latent(keyLength, valueLength);
+            Rope rope = rope(latent.rank() > 0 ? latent.keyLength() : keyLength);
+            int window = keys.count("attention.sliding_window", 0);
+            boolean[] sliding = sliding(blocks, window);
+            Rope slidingRope = slidingRope(rope);
+            boolean bidirectional = !causal(!pass.bidirectional());
+            boolean parallel = switch (pass.residual()) {
+                case SEQUENTIAL -> false;
+                case PARALLEL_WITHOUT_NORM -> {
+                    // Files say true of all StableLM models; the tensors say what is so.
+                    keys.flag("use_parallel_residual");
+                    yield false;
+                }
+                case PARALLEL -> true;
+                case KEY -> keys.flag("use_parallel_residual");
+            };
+            int context = keys.required("context_length", Integer.MAX_VALUE);
+            Experts experts = experts(blocks);
+            boolean dense = experts.count() == 0 || experts.firstBlock() > 0;
+            int feedForward = dense
+                    ? keys.required("feed_forward_length", Keys.MOST)
+                    : keys.optional("feed_forward_length", 0, Keys.MOST);
+            float epsilon = (float) keys.positive(
+                    pass.norm() == ForwardPass.Norm.RMS
+                            ? "attention.layer_norm_rms_epsilon"
+                            : "attention.layer_norm_epsilon",
+                    Optional.empty());
+            Scales scales = scales(width, heads, latent.rank() > 0 ? latent.keyLength() : keyLength, rope);
+            keys.refuseUnread();
             return new Hyperparameters(
-                    required("context_length", Integer.MAX_VALUE),
+                    pass,
+                    context,
                     width,
-                    required("block_count", MOST_BLOCKS),
-                    required("feed_forward_length", MOST),
+                    blocks,
+                    feedForward,
                     heads,
                     keyValueHeads,
-                    headDimension,
-                    (float) positive("attention.layer_norm_rms_epsilon", Optional.empty()),
-                    rotated,
-                    positive("rope.freq_base", Optional.of(10000.0)),
-                    ropeScale());
+                    keyLength,
+                    valueLength,
+                    epsilon,
+                    rope,
+                    slidingRope,
+                    window,
+                    sliding,
+                    bidirectional,
+                    parallel,
+                    scales,
+                    experts,
+                    latent);
         }
 
-        private int headDimension(int width, int heads) {
-            if (model.metadata().get(key("attention.key_length")).isPresent()) {
-                return required("attention.key_length", MOST);
+        private int headLength(String key, int width, int heads) {
+            if (keys.has(key)) {
+                return keys.required(key, Keys.MOST);
             }
             if (width % heads != 0) {
-                throw refused(
+                throw keys.refused(
                         "attention.head_count", "expected a divisor of embedding_length " + width + ", found " + heads);
             }
             return width / heads;
         }
 
-        /** As llama.cpp reads it: a factor without a type is linear, and the type "none" switches the factor off. */
-        private double ropeScale() {
-            String type = model.metadata().text(key("rope.scaling.type")).orElse("linear");
-            return switch (type) {
-                case "none" -> 1;
-                case "linear" -> {
-                    double factor = real("rope.scaling.factor").orElse(0.0);
-                    if (factor < 0 || !Double.isFinite(factor)) {
-                        throw refused("rope.scaling.factor", "expected a positive number, found " + factor);
-                    }
-                    yield factor == 0 ? 1 : 1 / factor;
-                }
-                default ->
-                    throw refused(
-                            "rope.scaling.type",
-                            "the evaluator knows \"none\" and \"linear\", found " + Quoted.of(type));
-            };
-        }
-
-        private void refuseUnknownParts() {
-            if (optionalZero("expert_count") != 0) {
-                throw refused(
-                        "expert_count",
-                        "the evaluator knows no mixture of experts, found " + optionalZero("expert_count"));
-            }
-        }
-
-        private int required(String name, int most) {
-            GgufValue value = model.metadata()
-                    .get(key(name))
-                    .orElseThrow(() -> refused(name, "expected an integer, the key is missing"));
-            return whole(name, value, 1, most);
-        }
-
-        private int optional(String name, int otherwise, int most) {
-            return model.metadata()
-                    .get(key(name))
-                    .map(v -> whole(name, v, 1, most))
+        private boolean causal(boolean otherwise) {
+            return keys.any("attention.causal")
+                    .map(value -> {
+                        if (!(value instanceof GgufValue.Bool causal)) {
+                            throw keys.refused(
+                                    "attention.causal", "expected true or false, found " + Keys.described(value));
+                        }
+                        return causal.value();
+                    })
                     .orElse(otherwise);
         }
 
-        private int optionalZero(String name) {
-            return model.metadata()
-                    .get(key(name))
-                    .map(v -> whole(name, v, 0, MOST))
-                    .orElse(0);
+        private Latent latent(int keyLength, int valueLength) {
+            if (pass.attention() != ForwardPass.Mixing.LATENT) {
+                return new Latent(0, 0, 0, 0);
+            }
+            return new Latent(
+                    keys.count("attention.q_lora_rank", 0),
+                    keys.required("attention.kv_lora_rank", Keys.MOST),
+                    keys.optional("attention.key_length_mla", keyLength, Keys.MOST),
+                    keys.optional("attention.value_length_mla", valueLength, Keys.MOST));
         }
 
-        private int whole(String name, GgufValue value, int least, int most) {
-            if (!(value instanceof GgufValue.Int number)) {
-                throw refused(name, "expected an integer, found " + described(value));
+        private Rope rope(int keyLength) {
+            if (pass.rope() == ForwardPass.Rope.NONE) {
+                return new Rope(ForwardPass.Rope.NONE, 0, 1, 1, 0, 0, 0, true, 0, 1);
             }
-            if (number.value() < least || number.value() > most) {
-                throw refused(
-                        name, "expected " + least + " to " + most + ", found " + Long.toUnsignedString(number.value()));
+            int rotated = keys.optional("rope.dimension_count", keyLength, Keys.MOST);
+            if (rotated % 2 != 0 || rotated > keyLength) {
+                throw keys.refused(
+                        "rope.dimension_count",
+                        "expected an even number up to the head's " + keyLength + ", found " + rotated);
             }
-            return (int) number.value();
-        }
-
-        private double positive(String name, Optional<Double> otherwise) {
-            double found = real(name)
-                    .or(() -> otherwise)
-                    .orElseThrow(() -> refused(name, "expected a number, the key is missing"));
-            if (!(found > 0) || !Double.isFinite(found)) {
-                throw refused(name, "expected a positive number, found " + found);
+            double base = keys.positive("rope.freq_base", Optional.of(10000.0));
+            // As llama.cpp reads it: a factor without a type is linear, and the type "none" switches the factor off.
+            String type = keys.text("rope.scaling.type", "linear");
+            double factor = keys.real("rope.scaling.factor").orElse(0.0);
+            if (factor < 0 || !Double.isFinite(factor)) {
+                throw keys.refused("rope.scaling.factor", "expected a positive number, found " + factor);
             }
-            return found;
-        }
-
-        private Optional<Double> real(String name) {
-            return model.metadata().get(key(name)).map(value -> {
-                if (!(value instanceof GgufValue.Real number)) {
-                    throw refused(name, "expected a floating-point number, found " + described(value));
+            double scale = factor == 0 ? 1 : 1 / factor;
+            int original = keys.optional(
+                    "rope.scaling.original_context_length",
+                    keys.required("context_length", Integer.MAX_VALUE),
+                    Integer.MAX_VALUE);
+            double magnitude = keys.positive("rope.scaling.attn_factor", Optional.of(1.0));
+            return switch (type) {
+                case "none" -> new Rope(pass.rope(), rotated, base, 1, 0, 0, 0, true, original, magnitude);
+                case "linear", "longrope" ->
+                    new Rope(pass.rope(), rotated, base, scale, 0, 0, 0, true, original, magnitude);
+                case "yarn" -> {
+                    double all = keys.number("rope.scaling.yarn_log_multiplier", 0);
+                    // DeepSeek's two magnitudes cancel; theirs is part of the attention's scale.
+                    double own = all == 0 ? 1 + 0.1 * Math.log(1 / scale) : 1;
+                    yield new Rope(
+                            pass.rope(),
+                            rotated,
+                            base,
+                            scale,
+                            keys.positive("rope.scaling.yarn_ext_factor", Optional.of(1.0)),
+                            keys.positive("rope.scaling.yarn_beta_fast", Optional.of(32.0)),
+                            keys.positive("rope.scaling.yarn_beta_slow", Optional.of(1.0)),
+                            keys.number("rope.scaling.yarn_truncate", 1) != 0,
+                            original,
+                            magnitude * (scale < 1 ? own : 1));
                 }
-                return number.value();
-            });
+                default ->
+                    throw keys.refused(
+                            "rope.scaling.type",
+                            "the evaluator knows \"none\", \"linear\", \"yarn\" and \"longrope\", found "
+                                    + Quoted.of(type));
+            };
         }
 
-        private static String described(GgufValue value) {
-            return value instanceof GgufValue.Array array
-                    ? "an array of " + array.size() + " " + array.element()
-                    : "a value of type " + value.type();
+        private Rope slidingRope(Rope rope) {
+            double base = keys.number("rope.freq_base_swa", 0);
+            return switch (pass.slidingRope()) {
+                case SAME -> withBase(rope, base == 0 ? rope.base() : base, rope.scale(), rope.yarn());
+                case LOCAL -> plain(rope, base == 0 ? 10000 : base);
+                case UNSCALED -> plain(rope, base == 0 ? rope.base() : base);
+            };
         }
 
-        private String key(String name) {
-            return model.metadata().architecture() + "." + name;
+        private static Rope plain(Rope rope, double base) {
+            return new Rope(rope.kind(), rope.dimensions(), base, 1, 0, 0, 0, true, rope.originalContext(), 1);
         }
 
-        private InputException refused(String name, String problem) {
-            return InputException.of(model.origin(), "key " + Quoted.of(key(name)) + ": " + problem);
+        private static Rope withBase(Rope rope, double base, double scale, double yarn) {
+            return new Rope(
+                    rope.kind(),
+                    rope.dimensions(),
+                    base,
+                    scale,
+                    yarn,
+                    rope.betaFast(),
+                    rope.betaSlow(),
+                    rope.truncated(),
+                    rope.originalContext(),
+                    rope.magnitude());
+        }
+
+        /** Of every n blocks the last sees everything; a file may say it block by block. */
+        private boolean[] sliding(int blocks, int window) {
+            boolean[] sliding = new boolean[blocks];
+            int every = pass.fullAttentionEvery();
+            Optional<GgufValue> pattern = pass.keys().contains("attention.sliding_window_pattern")
+                    ? keys.any("attention.sliding_window_pattern")
+                    : Optional.empty();
+            if (pattern.isPresent() && pattern.get() instanceof GgufValue.Ints each) {
+                if (each.values().length != blocks) {
+                    throw keys.refused(
+                            "attention.sliding_window_pattern",
+                            "expected one for each of " + blocks + " blocks, found " + each.values().length);
+                }
+                for (int i = 0; i < blocks; i++) {
+                    sliding[i] = window > 0 && each.values()[i] != 0;
+                }
+                return sliding;
+            }
+            if (pattern.isPresent()) {
+                every = keys.count("attention.sliding_window_pattern", every);
+            }
+            for (int i = 0; i < blocks; i++) {
+                sliding[i] = window > 0 && (every == 0 || i % every < every - 1);
+            }
+            return sliding;
+        }
+
+        private Experts experts(int blocks) {
+            int count = keys.count("expert_count", 0);
+            int used = keys.count("expert_used_count", 0);
+            int firstBlock = keys.count("leading_dense_block_count", 0);
+            if (count == 0) {
+                return new Experts(0, 0, 0, blocks, Gating.SOFTMAX, false, 1, 0, 0);
+            }
+            if (used < 1 || used > count) {
+                throw keys.refused("expert_used_count", "expected 1 to " + count + ", found " + used);
+            }
+            int inner = keys.count("expert_feed_forward_length", 0);
+            Gating gating = gating(keys.count("expert_gating_func", 1));
+            // What shared experts add up to shows in their tensors' shapes.
+            keys.count("expert_shared_count", 0);
+            keys.count("expert_shared_feed_forward_length", 0);
+            int groups = keys.count("expert_group_count", 0);
+            int groupsUsed = keys.count("expert_group_used_count", groups);
+            if (groups > 1 && (count % groups != 0 || groupsUsed < 1 || groupsUsed > groups)) {
+                throw keys.refused(
+                        "expert_group_count",
+                        "expected a divisor of " + count + " experts of which some are used, found " + groups + " and "
+                                + groupsUsed);
+            }
+            double scale = keys.number("expert_weights_scale", 1);
+            return new Experts(
+                    count,
+                    used,
+                    inner > 0 ? inner : keys.required("feed_forward_length", Keys.MOST),
+                    firstBlock,
+                    gating,
+                    keys.flag("expert_weights_norm"),
+                    scale == 0 ? 1 : (float) scale,
+                    groups,
+                    groupsUsed);
+        }
+
+        private Gating gating(int number) {
+            return switch (number) {
+                case 1 -> Gating.SOFTMAX;
+                case 2 -> Gating.SIGMOID;
+                case 3 -> Gating.SOFTMAX_OF_CHOSEN;
+                default -> throw keys.refused("expert_gating_func", "expected 1 to 3, found " + number);
+            };
+        }
+
+        private Scales scales(int width, int heads, int keyLength, Rope rope) {
+            double attention = switch (pass.attentionScale()) {
+                case HEAD -> keys.number("attention.scale", 0);
+                case WIDTH_OVER_HEADS -> 1 / Math.sqrt((double) width / heads);
+            };
+            if (attention == 0) {
+                attention = 1 / Math.sqrt(keyLength);
+            }
+            if (rope.yarn() > 0) {
+                // The file has a tenth of DeepSeek's mscale_all_dim.
+                double all = keys.number("rope.scaling.yarn_log_multiplier", 0) / 0.1;
+                double magnitude = all == 0 ? 1 : 1 + 0.1 * all * Math.log(1 / rope.scale());
+                attention *= magnitude * magnitude;
+            }
+            double embedding = switch (pass.embeddingScale()) {
+                case NONE -> nonZero("embedding_scale");
+                case SQRT_WIDTH -> Math.sqrt(width);
+            };
+            double logit = nonZero("logit_scale");
+            return new Scales(
+                    (float) embedding,
+                    (float) nonZero("residual_scale"),
+                    (float) (pass.logitScale() == ForwardPass.LogitScale.DIVIDE ? 1 / logit : logit),
+                    (float) attention,
+                    cap("attn_logit_softcapping"),
+                    cap("final_logit_softcapping"),
+                    cap("attention.max_alibi_bias"),
+                    cap("attention.clamp_kqv"));
+        }
+
+        /** One where the key is missing or zero. */
+        private double nonZero(String key) {
+            double scale = keys.number(key, 1);
+            return scale == 0 ? 1 : scale;
+        }
+
+        private float cap(String key) {
+            double cap = keys.number(key, 0);
+            if (cap < 0) {
+                throw keys.refused(key, "expected a positive number, found " + cap);
+            }
+            return (float) cap;
         }
     }
 }

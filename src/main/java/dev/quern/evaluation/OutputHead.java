@@ -5,8 +5,18 @@ import dev.quern.evaluation.gemm.Gemm;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
-/** From normalized states to logits, or straight to what a token's improbability is, without keeping any logits. */
-record OutputHead(WeightMatrix weights) {
+/**
+ * From normalized states to logits, or straight to what a token's improbability is, without keeping any logits.
+ *
+ * @param scale what logits are multiplied by
+ * @param cap c in c · tanh(logit / c); 0 for none
+ */
+record OutputHead(WeightMatrix weights, float scale, float cap) {
+    static OutputHead of(Weights weights, Hyperparameters sizes) {
+        return new OutputHead(
+                weights.output(), sizes.scales().logit(), sizes.scales().logitCap());
+    }
+
     /**
      * Logits of {@code count} rows of {@code states}: row {@code begin + i} gives {@code out[i · vocabulary …]}.
      *
@@ -19,7 +29,7 @@ record OutputHead(WeightMatrix weights) {
             int groups = weights.pack(panel, mine.decoded, mine.panel);
             for (int first = 0; first < count; first += Scratch.TOKENS) {
                 int rows = Math.min(Scratch.TOKENS, count - first);
-                Gemm.multiply(states, begin + first, rows, mine.panel, groups, mine.product);
+                multiply(states, begin + first, rows, panel, groups, mine);
                 for (int i = 0; i < rows; i++) {
                     System.arraycopy(
                             mine.product,
@@ -30,6 +40,22 @@ record OutputHead(WeightMatrix weights) {
                 }
             }
         });
+    }
+
+    private void multiply(Packed states, int first, int rows, int panel, int groups, Scratch mine) {
+        Gemm.multiply(states, first, rows, mine.panel, groups, mine.product);
+        Projection.addBias(weights, panel, rows, groups, mine.product);
+        finish(mine.product, 0, rows * groups * Tile.COLUMNS, mine.lanes);
+    }
+
+    /** Scales and caps products. */
+    void finish(float[] product, int at, int count, float[] lanes) {
+        if (scale != 1) {
+            Activations.scale(product, at, count, scale);
+        }
+        if (cap > 0) {
+            Activations.cap(product, at, count, cap, lanes);
+        }
     }
 
     /**
@@ -48,7 +74,7 @@ record OutputHead(WeightMatrix weights) {
             int columns = weights.panelRows(panel);
             for (int first = 0; first < rows; first += Scratch.TOKENS) {
                 int count = Math.min(Scratch.TOKENS, rows - first);
-                Gemm.multiply(states, first, count, mine.panel, groups, mine.product);
+                multiply(states, first, count, panel, groups, mine);
                 for (int i = 0; i < count; i++) {
                     int at = i * groups * Tile.COLUMNS;
                     int target = targets[first + i] - panel * WeightMatrix.PANEL;

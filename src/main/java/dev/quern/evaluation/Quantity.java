@@ -55,7 +55,17 @@ public enum Quantity {
         return meaning;
     }
 
-    static Optional<Quantity> of(String word) {
+    /** Whether large values are good ones. */
+    public boolean moreIsBetter() {
+        return this == SAME_TOP || this == MEAN_DP;
+    }
+
+    /** How its values are held to a limit where nothing else is said. */
+    Gate.Relation relation() {
+        return moreIsBetter() ? Gate.Relation.AT_LEAST : Gate.Relation.AT_MOST;
+    }
+
+    public static Optional<Quantity> of(String word) {
         return Arrays.stream(values()).filter(q -> q.word().equals(word)).findFirst();
     }
 

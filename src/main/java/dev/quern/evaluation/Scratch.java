@@ -27,17 +27,20 @@ final class Scratch {
     final float[] weights;
     final float[] attended;
 
-    Scratch(Hyperparameters model, int window) {
-        int widest = Math.max(Math.max(model.width(), model.feedForward()), model.queryWidth());
+    /**
+     * @param widest columns of any matrix, and floats of any row
+     * @param width of a token's state
+     */
+    Scratch(int widest, int width, AttentionRule rule, int window) {
         this.decoded = new float[Math.multiplyExact(Tile.COLUMNS, widest)];
         this.panel = new float[Math.multiplyExact(WeightMatrix.PANEL, widest)];
-        this.secondPanel = new float[Math.multiplyExact(WeightMatrix.PANEL, model.width())];
-        this.row = new float[Math.max(widest, model.headDimension())];
+        this.secondPanel = new float[Math.multiplyExact(WeightMatrix.PANEL, width)];
+        this.row = new float[Math.max(widest, rule.queryWidth())];
         int positions = Math.ceilDiv(window, Tile.COLUMNS) * Tile.COLUMNS;
-        int head = Math.ceilDiv(model.headDimension(), Tile.COLUMNS) * Tile.COLUMNS;
-        this.keys = new float[Math.multiplyExact(positions, model.headDimension())];
+        int head = Math.ceilDiv(rule.valueLength(), Tile.COLUMNS) * Tile.COLUMNS;
+        this.keys = new float[Math.multiplyExact(positions, rule.keyLength())];
         this.values = new float[Math.multiplyExact(positions, head)];
-        this.queries = new float[QUERIES * model.headDimension()];
+        this.queries = new float[QUERIES * rule.keyLength()];
         this.scores = new float[Math.multiplyExact(QUERIES, positions)];
         this.weights = new float[scores.length];
         this.attended = new float[QUERIES * head];
@@ -45,9 +48,9 @@ final class Scratch {
 
     /** Floats that the arrays of one worker take, for the memory budget. */
     static long floats(Hyperparameters model, int window) {
-        long widest = Math.max(Math.max(model.width(), model.feedForward()), model.queryWidth());
+        long widest = model.widest();
         long positions = (long) window + Tile.COLUMNS;
-        long head = (long) model.headDimension() + Tile.COLUMNS;
+        long head = Math.max(model.keyLength(), model.valueLength()) + (long) Tile.COLUMNS;
         return widest * (Tile.COLUMNS + WeightMatrix.PANEL + 1)
                 + (long) WeightMatrix.PANEL * model.width()
                 + 2L * TOKENS * WeightMatrix.PANEL

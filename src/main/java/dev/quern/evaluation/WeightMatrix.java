@@ -10,9 +10,13 @@ import dev.quern.tensor.TensorSource;
 
 /**
  * A weight matrix, {@code [rows, columns]} = [out, in], that stays where it is: panels of its rows are decoded and
- * packed each time a batch needs them.
+ * packed each time a batch needs them. It may be some rows of a tensor: one of several fused matrices, or an expert.
+ *
+ * @param firstRow of the tensor
+ * @param bias added to each of the product's rows, or empty
  */
-record WeightMatrix(TensorSource source, int rows, int columns) {
+@SuppressWarnings("ArrayRecordComponent")
+record WeightMatrix(TensorSource source, long firstRow, int rows, int columns, float[] bias) {
     /** Rows of a panel: four groups of 16, so that a panel's share of the product stays in the second-level cache. */
     static final int PANEL = 64;
 
@@ -28,7 +32,21 @@ record WeightMatrix(TensorSource source, int rows, int columns) {
                                 Codecs.decoder(type, Kernel.SIMD)))
                         .orElse(source)
                 : source;
-        return new WeightMatrix(fast, rows, columns);
+        return new WeightMatrix(fast, 0, rows, columns, new float[0]);
+    }
+
+    WeightMatrix withBias(float[] values) {
+        return new WeightMatrix(source, firstRow, rows, columns, values);
+    }
+
+    /** Some of its rows, with their bias. */
+    WeightMatrix rows(int first, int count) {
+        return new WeightMatrix(
+                source,
+                firstRow + first,
+                count,
+                columns,
+                bias.length == 0 ? bias : java.util.Arrays.copyOfRange(bias, first, first + count));
     }
 
     /** The tensor's name. */
@@ -58,7 +76,7 @@ record WeightMatrix(TensorSource source, int rows, int columns) {
         for (int group = 0; group < groups; group++) {
             int first = group * Tile.COLUMNS;
             int rowsHere = Math.min(Tile.COLUMNS, count - first);
-            source.readRows((long) panel * PANEL + first, rowsHere, decoded, 0);
+            source.readRows(firstRow + (long) panel * PANEL + first, rowsHere, decoded, 0);
             Packing.interleave(decoded, rowsHere, columns, packed, first * columns);
         }
         return groups;

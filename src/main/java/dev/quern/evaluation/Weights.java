@@ -3,127 +3,107 @@ package dev.quern.evaluation;
 import dev.quern.architecture.Model;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
-import dev.quern.tensor.Scaled;
-import dev.quern.tensor.Shape;
-import dev.quern.tensor.TensorSource;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A decoder's tensors under the names and with the shapes that the forward pass expects. Vectors are read at once,
- * matrices when they are needed.
+ * A model's tensors as the forward pass uses them. Vectors are read at once, matrices when they are needed.
  *
+ * @param positions an embedding of positions, a row each
+ * @param tokenType what all tokens take from the embedding of token types, or empty
  * @param output the matrix that makes logits; the embedding itself when the model has no {@code output.weight}
  * @param ropeFactors divisors of the rotary frequencies, or empty
  */
+@SuppressWarnings("ArrayRecordComponent")
 record Weights(
-        WeightMatrix embedding, List<Block> blocks, float[] outputNorm, WeightMatrix output, float[] ropeFactors) {
+        WeightMatrix embedding,
+        @Nullable WeightMatrix positions,
+        float[] tokenType,
+        Norm embeddingNorm,
+        List<Block> blocks,
+        Norm outputNorm,
+        WeightMatrix output,
+        RopeFactors ropeFactors) {
+
+    /**
+     * One block; what it does not have is null, or {@link Norm#NONE}.
+     *
+     * @param afterAttention of what attention adds
+     * @param afterFeedForward of what the network adds
+     * @param sinks for each head a logit that takes part in the softmax and has no value; or empty
+     */
     record Block(
-            float[] attentionNorm,
-            WeightMatrix query,
-            WeightMatrix key,
-            WeightMatrix value,
+            Norm attentionNorm,
+            @Nullable Projections projections,
+            @Nullable LatentProjections latent,
+            @Nullable HeadNorm queryNorm,
+            @Nullable HeadNorm keyNorm,
+            float[] sinks,
             WeightMatrix attentionOutput,
-            float[] feedForwardNorm,
-            WeightMatrix gate,
-            WeightMatrix up,
-            WeightMatrix down) {}
+            Norm afterAttention,
+            Norm feedForwardNorm,
+            @Nullable FeedForward feedForward,
+            @Nullable Experts experts,
+            Norm afterFeedForward) {}
+
+    /** @param length values over which the norm is: a head's, or a row's */
+    record HeadNorm(Norm norm, int length) {}
+
+    record Projections(WeightMatrix query, WeightMatrix key, WeightMatrix value) {}
+
+    /**
+     * Multi-head latent attention with each head's key matrix taken over to the queries, as GGUF has it.
+     *
+     * @param queryDown from the state to the queries' latent state, or null
+     * @param query to all heads' queries: first what does not turn, then what does
+     * @param down to the latent state and the turned part of the one key
+     * @param keys for each head: from a query's part that does not turn to the latent state
+     * @param values for each head: from the latent state to values
+     */
+    record LatentProjections(
+            @Nullable WeightMatrix queryDown,
+            Norm queryNorm,
+            WeightMatrix query,
+            WeightMatrix down,
+            Norm norm,
+            List<WeightMatrix> keys,
+            List<WeightMatrix> values) {}
+
+    /** @param gate null where the activation has none */
+    record FeedForward(@Nullable WeightMatrix gate, WeightMatrix up, WeightMatrix down) {}
+
+    /**
+     * @param bias of the choice only, or empty
+     * @param shared an expert that every token goes through, or null
+     * @param sharedGate whose sigmoid weighs the shared expert, or null
+     */
+    record Experts(
+            WeightMatrix router,
+            float[] bias,
+            List<FeedForward> experts,
+            @Nullable FeedForward shared,
+            @Nullable WeightMatrix sharedGate) {}
+
+    /** Divisors of the rotary frequencies, one for each pair, or empty: of long and of short contexts. */
+    record RopeFactors(float[] longContext, float[] shortContext) {
+        float[] of(int positions, int originalContext) {
+            return positions > originalContext ? longContext : shortContext;
+        }
+    }
 
     int vocabulary() {
         return embedding.rows();
     }
 
-    /**
-     * @throws InputException for a tensor that is missing, has another shape, or is there and has no part in the forward
-     *     pass: a number computed without it would be wrong
-     */
-    static Weights of(Model model, Hyperparameters sizes) {
-        return new Reader(model, new HashSet<>()).read(sizes);
-    }
-
-    private record Reader(Model model, Set<String> used) {
-        Weights read(Hyperparameters sizes) {
-            WeightMatrix embedding = embedding(sizes.width());
-            List<Block> blocks = new ArrayList<>();
-            for (int i = 0; i < sizes.blocks(); i++) {
-                blocks.add(block("blk." + i + ".", sizes));
-            }
-            float[] outputNorm = vector("output_norm.weight", sizes.width());
-            WeightMatrix output = model.tensors().get("output.weight").isPresent()
-                    ? matrix("output.weight", embedding.rows(), sizes.width())
-                    : embedding;
-            float[] factors = model.tensors().get("rope_freqs.weight").isPresent()
-                    ? vector("rope_freqs.weight", sizes.ropeDimensions() / 2)
-                    : new float[0];
-            for (String name : model.tensors().asMap().keySet()) {
-                if (!used.contains(name)) {
-                    throw refused(name, "the forward pass of this architecture has no place for it");
-                }
-            }
-            return new Weights(embedding, List.copyOf(blocks), outputNorm, output, factors);
-        }
-
-        private Block block(String prefix, Hyperparameters sizes) {
-            int width = sizes.width();
-            return new Block(
-                    vector(prefix + "attn_norm.weight", width),
-                    matrix(prefix + "attn_q.weight", sizes.queryWidth(), width),
-                    matrix(prefix + "attn_k.weight", sizes.keyValueWidth(), width),
-                    matrix(prefix + "attn_v.weight", sizes.keyValueWidth(), width),
-                    matrix(prefix + "attn_output.weight", width, sizes.queryWidth()),
-                    vector(prefix + "ffn_norm.weight", width),
-                    matrix(prefix + "ffn_gate.weight", sizes.feedForward(), width),
-                    matrix(prefix + "ffn_up.weight", sizes.feedForward(), width),
-                    matrix(prefix + "ffn_down.weight", width, sizes.feedForward()));
-        }
-
-        private WeightMatrix embedding(int width) {
-            TensorSource source = source("token_embd.weight");
-            Shape shape = source.info().shape();
-            if (shape.rank() != 2 || shape.dim(1) != width || shape.dim(0) < 1 || shape.dim(0) > Integer.MAX_VALUE) {
-                throw refused("token_embd.weight", "expected [vocabulary, " + width + "], found " + shape);
-            }
-            return WeightMatrix.of(source, (int) shape.dim(0), width);
-        }
-
-        private WeightMatrix matrix(String name, int rows, int columns) {
-            return WeightMatrix.of(scaled(name, shaped(name, Shape.of(rows, columns))), rows, columns);
-        }
-
-        /** NVFP4 files keep one factor of a whole matrix in a tensor of its own; that of its input is not needed here. */
-        private TensorSource scaled(String name, TensorSource matrix) {
-            String stem = name.substring(0, name.length() - ".weight".length());
-            used.add(stem + ".input_scale");
-            if (model.tensors().get(stem + ".scale").isEmpty()) {
-                return matrix;
-            }
-            return new Scaled(matrix.info(), matrix, vector(stem + ".scale", 1)[0]);
-        }
-
-        private float[] vector(String name, int length) {
-            float[] values = new float[length];
-            shaped(name, Shape.of(length)).readRows(0, 1, values, 0);
-            return values;
-        }
-
-        private TensorSource shaped(String name, Shape shape) {
-            TensorSource source = source(name);
-            if (!source.info().shape().equals(shape)) {
-                throw refused(
-                        name, "expected " + shape + ", found " + source.info().shape());
-            }
-            return source;
-        }
-
-        private TensorSource source(String name) {
-            used.add(name);
-            return model.tensors().get(name).orElseThrow(() -> refused(name, "missing"));
-        }
-
-        private InputException refused(String name, String problem) {
-            return InputException.of(model.origin(), "tensor " + Quoted.of(name) + ": " + problem);
+    /** @throws InputException for more positions than the model has an embedding for */
+    void refuseBeyondPositions(Model model, int wanted) {
+        if (positions != null && wanted > positions.rows()) {
+            throw InputException.expected(
+                            java.nio.file.Path.of(model.origin()),
+                            "tensor " + Quoted.of(positions.name()),
+                            wanted + " positions",
+                            positions.rows() + "")
+                    .withHint("use a smaller context");
         }
     }
 }

@@ -44,6 +44,31 @@ public final class GgufModel implements AutoCloseable {
         }
     }
 
+    /**
+     * A model whose parts are not called what parts are called: while they are being written, say.
+     *
+     * @param paths all parts, in order; a single one for a model in one file
+     * @throws InputException as {@link #open(Path)}
+     */
+    public static GgufModel open(List<Path> paths) {
+        List<GgufFile> opened = new ArrayList<>();
+        try {
+            for (int i = 0; i < paths.size(); i++) {
+                opened.add(
+                        paths.size() == 1
+                                ? GgufFile.openPart(paths.getFirst())
+                                : openPart(paths.getFirst(), paths.get(i), i, paths.size()));
+            }
+            if (opened.size() > 1) {
+                checkTensorCount(opened);
+            }
+            return new GgufModel(opened, merged(opened));
+        } catch (RuntimeException e) {
+            opened.forEach(GgufFile::close);
+            throw e;
+        }
+    }
+
     /** From the one part that is open to all of them, in order. */
     private static void openOthers(List<GgufFile> opened) {
         GgufFile named = opened.getFirst();

@@ -109,6 +109,16 @@ public final class ActivationSums {
     }
 
     /**
+     * Adds what a weight saw, of one matrix or of several.
+     *
+     * @param squares for each matrix a sum of x² for each column
+     * @param counts tokens that each matrix saw
+     */
+    public void add(String tensor, double[][] squares, long[] counts) {
+        add("calibration", tensor, new Entry(squares, counts));
+    }
+
+    /**
      * Adds another calibration's sums, and its texts.
      *
      * @param origin the other's name, for messages

@@ -320,6 +320,21 @@ public final class OutputFile implements AutoCloseable {
         }
     }
 
+    /**
+     * Removes the file that an earlier run has published ({@link #isPublished}), for good.
+     *
+     * @throws OutputException when it cannot be removed
+     */
+    public void withdraw() {
+        try {
+            operations.delete(target);
+            operations.forceDirectory(Preflight.directoryOf(target));
+        } catch (IOException e) {
+            throw OutputException.of(target, "is in place and cannot be removed", e);
+        }
+        done = true;
+    }
+
     /** Removes the published file, unless its journal lets the next run go on with it. */
     public void takeBack(Throwable reason) {
         if (moved && !keeps()) {
@@ -374,8 +389,8 @@ public final class OutputFile implements AutoCloseable {
         }
     }
 
-    /** For tests and messages: where the bytes are until they are published. */
-    Path temporary() {
+    /** Where the bytes are until they are published. */
+    public Path temporary() {
         return opened.path();
     }
 }

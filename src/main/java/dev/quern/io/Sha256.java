@@ -8,6 +8,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.function.LongConsumer;
 
 /** SHA-256, which every Java platform has. */
 public final class Sha256 {
@@ -35,11 +36,21 @@ public final class Sha256 {
      * @throws InputException when the file cannot be read
      */
     public static String ofFile(Path file) {
+        return ofFile(file, bytes -> {});
+    }
+
+    /**
+     * As {@link #ofFile(Path)}.
+     *
+     * @param read is told of bytes as they are read
+     */
+    public static String ofFile(Path file, LongConsumer read) {
         MessageDigest digest = digest();
         ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER_BYTES);
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            while (channel.read(buffer.clear()) >= 0) {
+            for (int count = channel.read(buffer.clear()); count >= 0; count = channel.read(buffer.clear())) {
                 digest.update(buffer.flip());
+                read.accept(count);
             }
         } catch (IOException e) {
             throw InputException.of(file, "cannot be read: " + e.getMessage()).withCause(e);

@@ -61,7 +61,7 @@ final class Temporaries {
         shutDown = true;
         open.forEach((path, kept) -> {
             if (kept.getAsBoolean()) {
-                System.err.println("interrupted: " + PartialFile.keptNotice(path));
+                Shutdown.say("interrupted: " + PartialFile.keptNotice(path));
                 return;
             }
             try {
@@ -69,7 +69,7 @@ final class Temporaries {
                 Files.deleteIfExists(PartialFile.journalOf(path));
             } catch (IOException e) {
                 // The process is ending and its logging with it; the next run finds the file unlocked and removes it.
-                System.err.println(path + ": left behind: " + e);
+                Shutdown.say("interrupted: " + path + ": left behind: " + e);
             }
         });
     }

@@ -55,6 +55,7 @@ public final class Conversion {
      * @param resume when to go on with an interrupted run
      * @param tool the version; a run goes on only with what the same version left
      * @param hashed whether each tensor's SHA-256 is wanted
+     * @param judge decides which outputs may appear once they are complete
      * @param notices is told, in one line each, what became of an interrupted run
      */
     public record Options(
@@ -66,6 +67,7 @@ public final class Conversion {
             Resume resume,
             String tool,
             boolean hashed,
+            Judge judge,
             Progress progress,
             Consumer<String> notices) {
         /** Outputs that survive a power cut, and of which nothing is kept when the run ends early. */
@@ -79,13 +81,24 @@ public final class Conversion {
                     Resume.NEVER,
                     "",
                     false,
+                    Judge.NONE,
                     progress,
                     notice -> {});
         }
 
         public Options with(FileOperations newOperations) {
             return new Options(
-                    threads, kernel, overwrite, allowNonFinite, newOperations, resume, tool, hashed, progress, notices);
+                    threads,
+                    kernel,
+                    overwrite,
+                    allowNonFinite,
+                    newOperations,
+                    resume,
+                    tool,
+                    hashed,
+                    judge,
+                    progress,
+                    notices);
         }
 
         /** @param newTool the version */
@@ -99,14 +112,59 @@ public final class Conversion {
                     newResume,
                     newTool,
                     hashed,
+                    judge,
                     progress,
                     newNotices);
         }
 
         public Options withHashes(boolean newHashed) {
             return new Options(
-                    threads, kernel, overwrite, allowNonFinite, operations, resume, tool, newHashed, progress, notices);
+                    threads,
+                    kernel,
+                    overwrite,
+                    allowNonFinite,
+                    operations,
+                    resume,
+                    tool,
+                    newHashed,
+                    judge,
+                    progress,
+                    notices);
         }
+
+        public Options with(Judge newJudge) {
+            return new Options(
+                    threads,
+                    kernel,
+                    overwrite,
+                    allowNonFinite,
+                    operations,
+                    resume,
+                    tool,
+                    hashed,
+                    newJudge,
+                    progress,
+                    notices);
+        }
+    }
+
+    /**
+     * An output whose every byte is on disk, and which has not got its name yet.
+     *
+     * @param target where it would appear
+     * @param file where it is meanwhile
+     */
+    public record Complete(Path target, Path file) {}
+
+    /** Looks at outputs before they appear. */
+    public interface Judge {
+        Judge NONE = outputs -> List.of();
+
+        /**
+         * @param outputs all of them, in order
+         * @return those that must not appear; an older file of that name stays
+         */
+        Collection<Complete> rejected(List<Complete> outputs);
     }
 
     /** Bytes of scratch that carrying out a plan takes at most, whatever the model's size. */
@@ -123,11 +181,11 @@ public final class Conversion {
     public record Hashed(String tensor, String sha256) {}
 
     /**
-     * A finished output.
+     * A finished output, which is in place.
      *
      * @param tensors in the file's order; empty when no hashes were asked for
      */
-    public record Written(Path file, long bytes, List<Hashed> tensors) {}
+    public record Written(OutputPlan plan, Path file, long bytes, List<Hashed> tensors) {}
 
     /** As {@link #run(List, Inputs, Options)}, with the files as they are now. */
     public static List<Written> run(List<Output> outputs, Collection<Path> inputs, Options options) {
@@ -138,6 +196,7 @@ public final class Conversion {
      * @throws dev.quern.io.InputException when a value cannot be stored, or when an input changed meanwhile
      * @throws dev.quern.io.OutputException when an output cannot be written; none appears then, unless the message says
      *     that only its last step failed
+     * @return those that the judge let appear
      */
     public static List<Written> run(List<Output> outputs, Inputs inputs, Options options) {
         return run(outputs, inputs, options, Start.USUAL);
@@ -161,8 +220,9 @@ public final class Conversion {
             writeTensors(targets, options, start);
             inputs.requireUnchanged();
             targets.forEach(Target::finish);
-            publish(targets);
-            return targets.stream().map(Target::written).toList();
+            List<Target> accepted = accepted(targets, options.judge());
+            publish(accepted);
+            return accepted.stream().map(Target::written).toList();
         } catch (RuntimeException | Error e) {
             throw explained(e, inputs, targets);
         } finally {
@@ -256,6 +316,21 @@ public final class Conversion {
             throw e;
         }
         targets.forEach(target -> target.file().done());
+    }
+
+    /** The others are given up, even one that an earlier run has published and could not say so. */
+    private static List<Target> accepted(List<Target> targets, Judge judge) {
+        List<Complete> complete = targets.stream().map(Target::complete).toList();
+        Collection<Complete> rejected = judge.rejected(complete);
+        List<Target> accepted = new ArrayList<>();
+        for (int i = 0; i < targets.size(); i++) {
+            if (rejected.contains(complete.get(i))) {
+                targets.get(i).reject();
+            } else {
+                accepted.add(targets.get(i));
+            }
+        }
+        return accepted;
     }
 
     /** Some rows of one source tensor, and all their places. */

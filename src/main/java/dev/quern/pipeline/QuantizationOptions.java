@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * How a model is quantized, besides its type.
@@ -53,5 +54,38 @@ public record QuantizationOptions(
     public QuantizationOptions withOverrides(Map<String, GgufValue> keys) {
         return new QuantizationOptions(
                 mix, allowRequantize, importance, new LinkedHashMap<>(keys), prunedLayers, sizesOnly);
+    }
+
+    /** As {@link #recorded(MixOptions, boolean, SortedSet)}, of these options. */
+    public SequencedMap<String, String> recorded() {
+        return recorded(mix, allowRequantize, prunedLayers);
+    }
+
+    /** What differs from the defaults and changes bytes, besides importance and metadata, for people and for records. */
+    public static SequencedMap<String, String> recorded(
+            MixOptions mix, boolean allowRequantize, SortedSet<Integer> prunedLayers) {
+        SequencedMap<String, String> options = new LinkedHashMap<>();
+        if (mix.pure()) {
+            options.put("pure", "true");
+        }
+        if (mix.leaveOutputTensor()) {
+            options.put("leave_output_tensor", "true");
+        }
+        mix.outputTensorType().ifPresent(type -> options.put("output_tensor_type", type.name()));
+        mix.tokenEmbeddingType().ifPresent(type -> options.put("token_embedding_type", type.name()));
+        if (!mix.overrides().isEmpty()) {
+            options.put(
+                    "tensor_types",
+                    mix.overrides().stream()
+                            .map(override -> override.pattern() + "=" + override.type())
+                            .collect(Collectors.joining(" ")));
+        }
+        if (allowRequantize) {
+            options.put("allow_requantize", "true");
+        }
+        if (!prunedLayers.isEmpty()) {
+            options.put("prune_layers", prunedLayers.toString());
+        }
+        return options;
     }
 }

@@ -74,6 +74,7 @@ public record Source(
      * @param name the model's name as the user wants it, or null
      * @param adapters LoRA adapters to merge, in this order
      * @param architecture a page of the user's own that describes the checkpoint, or null
+     * @param preTokenizer the name of a byte-level vocabulary's pre-tokenizer, or null to have it recognised
      * @param notices is told, in one line each, what the reader should know of the source
      */
     public record Options(
@@ -81,12 +82,13 @@ public record Source(
             @Nullable String name,
             List<Lora> adapters,
             @Nullable Path architecture,
+            @Nullable String preTokenizer,
             Consumer<String> notices) {
         public static final Options NONE = new Options(null, null, List.of(), notice -> {});
 
-        /** Without a page of the user's own. */
+        /** With a family and a pre-tokenizer that Quern knows. */
         public Options(@Nullable Path overrides, @Nullable String name, List<Lora> adapters, Consumer<String> notices) {
-            this(overrides, name, adapters, null, notices);
+            this(overrides, name, adapters, null, null, notices);
         }
 
         public Options {
@@ -116,7 +118,17 @@ public record Source(
                             "give the checkpoint, or convert the adapter (quern convert ADAPTER --base MODEL) and load"
                                     + " it beside the GGUF");
         }
-        return ofGguf(path, options);
+        return ofGguf(path, GgufModel.open(path), options);
+    }
+
+    /**
+     * A GGUF model by its files, whatever they are called.
+     *
+     * @param paths all parts, in order
+     * @throws dev.quern.io.InputException when they are no such model
+     */
+    public static Source openParts(List<Path> paths) {
+        return ofGguf(paths.getFirst(), GgufModel.open(paths), Options.NONE);
     }
 
     /** Whether some tensor is quantized already. */
@@ -124,8 +136,7 @@ public record Source(
         return types.values().stream().anyMatch(QuantType::isQuantized);
     }
 
-    private static Source ofGguf(Path path, Options options) {
-        GgufModel file = GgufModel.open(path);
+    private static Source ofGguf(Path path, GgufModel file, Options options) {
         file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
         for (GgufTensor tensor : file.tensors().values()) {
@@ -159,7 +170,7 @@ public record Source(
             family.writeMetadata(Stage.PARAMETERS, metadata, lossless.id());
             metadata.put("general.quantization_version", GgufValue.u32(QUANTIZATION_VERSION));
             family.writeMetadata(Stage.BEFORE_VOCABULARY, metadata, lossless.id());
-            vocabulary(checkpoint, family.tokens(), options.notices()).writeTo(metadata);
+            vocabulary(checkpoint, family, options).writeTo(metadata);
             family.writeMetadata(Stage.AFTER_VOCABULARY, metadata, lossless.id());
             SequencedMap<String, QuantType> types = new LinkedHashMap<>();
             for (TensorSource source : graph.sources()) {
@@ -249,9 +260,16 @@ public record Source(
         }
     }
 
-    private static Vocabulary vocabulary(Checkpoint checkpoint, long rows, Consumer<String> notices) {
+    private static Vocabulary vocabulary(Checkpoint checkpoint, CheckpointModel family, Options options) {
+        long rows = family.tokens();
         if (checkpoint.layout() == Layout.HUGGING_FACE) {
-            return HuggingFaceVocabulary.read(checkpoint.directory(), OptionalLong.of(rows), notices);
+            return HuggingFaceVocabulary.read(
+                    checkpoint.directory(),
+                    new HuggingFaceVocabulary.Request(
+                            Vocabularies.kind(checkpoint, family.page().vocabulary()),
+                            OptionalLong.of(rows),
+                            Optional.ofNullable(options.preTokenizer())),
+                    options.notices());
         }
         if (checkpoint instanceof GgmlCheckpoint ggml) {
             return GgmlVocabulary.of(ggml.tokens(), ggml.scores());
@@ -263,7 +281,7 @@ public record Source(
             file = third;
         }
         SentencePieceModel model = SentencePieceModel.read(file);
-        model.notices().forEach(notices);
+        model.notices().forEach(options.notices());
         return model.vocabulary(file, rows);
     }
 

@@ -211,6 +211,19 @@ final class Target implements AutoCloseable {
         file().prepare();
     }
 
+    /** Where it is, with all its bytes, before it is published. */
+    Conversion.Complete complete() {
+        return new Conversion.Complete(file().target(), isPublished() ? file().target() : file().temporary());
+    }
+
+    /** It shall not appear, now or when the same command is given again. */
+    void reject() {
+        file().discard();
+        if (isPublished()) {
+            file().withdraw();
+        }
+    }
+
     Conversion.Written written() {
         List<Conversion.Hashed> hashes = new ArrayList<>();
         for (Place place : places) {
@@ -219,7 +232,7 @@ final class Target implements AutoCloseable {
                         place.tensor().name(), place.hash().sha256()));
             }
         }
-        return new Conversion.Written(file().target(), layout.fileSize(), hashes);
+        return new Conversion.Written(plan, file().target(), layout.fileSize(), hashes);
     }
 
     /** Whether this is the part of a split model that readers open. */

@@ -43,25 +43,13 @@ final class BigramMerging {
         while (at < text.length) {
             count = 0;
             do {
-                int size = Math.min(characterLength(text[at]), text.length - at);
+                int size = Math.min(DecodedText.lengthByFirstByte(text[at]), text.length - at);
                 addSymbol(at, size);
                 at += size;
             } while (at < text.length && !boundaries.isBefore(text, at));
             merge(text);
             afterUnknown = emit(text, out, afterUnknown);
         }
-    }
-
-    /** The length of a character by its first byte alone, as llama.cpp takes it: bytes that begin none count as one. */
-    private static int characterLength(byte first) {
-        int b = first & 0xff;
-        if (b < 0xC0) {
-            return 1;
-        }
-        if (b < 0xE0) {
-            return 2;
-        }
-        return b < 0xF0 ? 3 : 4;
     }
 
     private void addSymbol(int from, int size) {

@@ -51,7 +51,7 @@ public final class GgmlVocabulary {
             SpecialToken role = new SpecialToken[] {SpecialToken.UNKNOWN, SpecialToken.BOS, SpecialToken.EOS}[id];
             settings.put(role.key(), GgufValue.u32(id));
         }
-        return new Vocabulary("llama", Optional.of("default"), texts, known, types, settings);
+        return new Vocabulary(TokenizerModel.SENTENCE_PIECE, Optional.of("default"), texts, known, types, settings);
     }
 
     private static float[] ranks(int count) {

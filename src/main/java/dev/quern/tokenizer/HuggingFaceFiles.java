@@ -28,7 +28,7 @@ record HuggingFaceFiles(
                 directory,
                 JsonFile.read(directory.resolve("config.json")),
                 JsonFile.read(directory.resolve("tokenizer_config.json")),
-                JsonFile.read(directory.resolve("tokenizer.json"), Set.of("model", "normalizer", "decoder")),
+                JsonFile.read(directory.resolve("tokenizer.json"), Set.of("model", "decoder")),
                 JsonFile.read(directory.resolve("added_tokens.json")));
     }
 

@@ -8,13 +8,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The vocabulary of a Hugging Face LLaMA directory with a tokenizer.model, key for key as convert_hf_to_gguf.py of May
- * 2026 writes it (LlamaModel.set_vocab).
+ * The vocabulary of a Hugging Face directory, key for key as convert_hf_to_gguf.py of September 2026 writes it (the
+ * {@code set_vocab} of its model classes).
  */
 public final class HuggingFaceVocabulary {
     /** CodeLlama's vocabulary; its infill and end-of-turn tokens are known by their ids. */
@@ -25,47 +26,90 @@ public final class HuggingFaceVocabulary {
     /** The vocabulary of the small Granite models, which want no BOS. */
     private static final int GRANITE = 49152;
 
-    private HuggingFaceVocabulary() {}
+    private final Path directory;
+    private final Request request;
+    private final Consumer<String> notices;
+    private final HuggingFaceFiles files;
 
     /**
      * @param rows config.json's {@code vocab_size}: rows of the embedding. Tokens that the files do not name are padding;
      *     without it there are as many as the tokenizer has
-     * @param notices is told, in one line each, what was left out or will not be done
-     * @throws InputException when a file is damaged, the tokenizer has more pieces than the embedding has rows, or the
-     *     directory has no tokenizer.model
+     * @param preTokenizer the name of the pre-tokenizer, where the user has given one
      */
-    public static Vocabulary read(Path directory, OptionalLong rows, Consumer<String> notices) {
-        Path file = directory.resolve("tokenizer.model");
-        if (!Files.exists(file)) {
-            throw withoutModel(directory);
+    public record Request(VocabularyKind kind, OptionalLong rows, Optional<String> preTokenizer) {
+        public Request(VocabularyKind kind, OptionalLong rows) {
+            this(kind, rows, Optional.empty());
         }
-        HuggingFaceFiles files = HuggingFaceFiles.in(directory);
-        SentencePieceModel model = SentencePieceModel.read(file);
-        model.notices().forEach(notice -> notices.accept(file + ": " + notice));
-        long count = rows.orElse(model.size());
-        TokenRows tokens = new TokenRows(file, model, count == 0 ? model.size() : count);
-        addTokens(files, tokens, notices);
-        decodeAddedTokens(files, tokens, notices);
-        return tokens.vocabulary(settings(files, tokens.size(), notices));
     }
 
-    private static GgufMetadata settings(HuggingFaceFiles files, int size, Consumer<String> notices) {
-        GgufMetadata settings = new GgufMetadata();
-        new SpecialVocabulary(files, SpecialVocabulary.ROLES, size, notices).writeTo(settings);
+    private HuggingFaceVocabulary(Path directory, Request request, Consumer<String> notices) {
+        this.directory = directory;
+        this.request = request;
+        this.notices = notices;
+        files = HuggingFaceFiles.in(directory);
+    }
+
+    /** The vocabulary of a LLaMA. */
+    public static Vocabulary read(Path directory, OptionalLong rows, Consumer<String> notices) {
+        return read(directory, new Request(VocabularyKind.LLAMA, rows), notices);
+    }
+
+    /**
+     * @param notices is told, in one line each, what was left out or will not be done
+     * @throws InputException when a file is damaged, the tokenizer has more pieces than the embedding has rows, the
+     *     directory has no file of this kind, or its pre-tokenizer is not recognised
+     */
+    public static Vocabulary read(Path directory, Request request, Consumer<String> notices) {
+        request.preTokenizer().ifPresent(HuggingFaceVocabulary::checkName);
+        return new HuggingFaceVocabulary(directory, request, notices).vocabulary();
+    }
+
+    private static void checkName(String name) {
+        if (PreTokenizer.named(name).isEmpty()) {
+            throw InputException.of("--pre-tokenizer", "expected a known name, found " + Quoted.of(name))
+                    .withHint("one of "
+                            + String.join(
+                                    ", ",
+                                    PreTokenizer.page().names().stream()
+                                            .map(PreTokenizer::name)
+                                            .toList()));
+        }
+    }
+
+    private Vocabulary vocabulary() {
+        return switch (request.kind()) {
+            case LLAMA -> llama();
+            case SENTENCE_PIECE -> sentencePiece();
+            case BYTE_LEVEL -> byteLevel();
+            case SENTENCE_PIECE_OR_BYTE_LEVEL -> has("tokenizer.model") ? sentencePiece() : byteLevel();
+            case BYTE_LEVEL_OR_SENTENCE_PIECE ->
+                has("tokenizer.json") || has("vocab.json") ? byteLevel() : sentencePiece();
+        };
+    }
+
+    private boolean has(String file) {
+        return Files.exists(directory.resolve(file));
+    }
+
+    private Vocabulary llama() {
+        Vocabulary plain = has("tokenizer.model") ? sentencePiece() : byteLevel();
+        GgufMetadata settings = plain.settings();
+        long size = request.rows().orElse(plain.size());
         if (size == CODE_LLAMA) {
             // The peer looks for prefix, suffix and middle too, but has no keys to write them to. What there is to be
             // noticed has been.
-            var code = new SpecialVocabulary(files, List.of("prefix", "suffix", "middle", "eot"), size, notice -> {});
+            var code = new SpecialVocabulary(
+                    files, List.of("prefix", "suffix", "middle", "eot"), plain.size(), notice -> {});
             code.assume(SpecialToken.END_OF_TURN.word(), CODE_LLAMA_END_OF_TURN);
             code.writeTo(settings);
         }
         JsonNode prefix = files.tokenizerConfig().path("add_prefix_space");
         if (prefix.isBoolean()) {
+            // Converters of after May 2026 write this key first; a reader does not mind.
             settings.put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(prefix.booleanValue()));
         } else if (!prefix.isMissingNode() && !prefix.isNull()) {
-            // The converter of May 2026 writes false for null; later ones leave it out, as is done here.
             throw InputException.expected(
-                    files.directory().resolve("tokenizer_config.json"),
+                    directory.resolve("tokenizer_config.json"),
                     "add_prefix_space",
                     "true or false",
                     JsonFile.found(prefix));
@@ -73,7 +117,43 @@ public final class HuggingFaceVocabulary {
         if (size == GRANITE) {
             settings.put(Vocabulary.ADD_BOS, GgufValue.bool(false));
         }
-        return settings;
+        return plain.with(settings);
+    }
+
+    private Vocabulary sentencePiece() {
+        Path file = directory.resolve("tokenizer.model");
+        if (!Files.exists(file)) {
+            throw without("tokenizer.model");
+        }
+        SentencePieceModel model = SentencePieceModel.read(file);
+        model.notices().forEach(notice -> notices.accept(file + ": " + notice));
+        long count = request.rows().orElse(model.size());
+        TokenRows tokens = new TokenRows(file, model, count == 0 ? model.size() : count);
+        addTokens(files, tokens, notices);
+        decodeAddedTokens(files, tokens, notices);
+        GgufMetadata settings = new GgufMetadata();
+        new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
+        return tokens.vocabulary(settings);
+    }
+
+    private Vocabulary byteLevel() {
+        Path file = directory.resolve("tokenizer.json");
+        if (!Files.exists(file)) {
+            throw without(
+                    request.kind() == VocabularyKind.BYTE_LEVEL
+                            ? "tokenizer.json"
+                            : "tokenizer.model or tokenizer.json");
+        }
+        TokenizerJson json = TokenizerJson.read(file);
+        ByteLevelVocabulary tokens = new ByteLevelVocabulary(json, request.rows());
+        GgufMetadata settings = new GgufMetadata();
+        if (!json.merges().isEmpty()) {
+            settings.put(Vocabulary.MERGES, ByteLevelVocabulary.merges(json.merges()));
+        }
+        new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
+        String pre = request.preTokenizer()
+                .orElseGet(() -> new Recognition(json, name -> tokens.vocabulary(name, settings)).name(notices));
+        return tokens.vocabulary(pre, settings);
     }
 
     /** added_tokens.json: texts to ids. */
@@ -142,20 +222,20 @@ public final class HuggingFaceVocabulary {
     }
 
     /** Tokens that models should have marked as special and some have not (TextModel.does_token_look_special). */
-    private static boolean looksSpecial(String token) {
+    static boolean looksSpecial(String token) {
         return List.of("<pad>", "<mask>", "<2mass>", "[@BOS@]").contains(token)
                 || token.startsWith("<|") && token.endsWith("|>")
                 || token.startsWith("<\uFF5C") && token.endsWith("\uFF5C>")
                 || token.startsWith("<unused") && token.endsWith(">");
     }
 
-    private static InputException withoutModel(Path directory) {
-        for (String other : List.of("tokenizer.json", "tekken.json", "vocab.json", "vocab.txt")) {
-            if (Files.exists(directory.resolve(other))) {
-                return InputException.of(directory, "expected tokenizer.model (SentencePiece), found only " + other)
-                        .withHint("Vocabularies of tokenizer.json alone, such as Llama 3's, are not read yet.");
+    private InputException without(String file) {
+        for (String other : List.of(
+                "tokenizer.model", "tokenizer.json", "tekken.json", "vocab.json", "vocab.txt", "qwen.tiktoken")) {
+            if (has(other)) {
+                return InputException.of(directory, "expected " + file + ", found only " + other);
             }
         }
-        return InputException.of(directory, "expected tokenizer.model, found no tokenizer file");
+        return InputException.of(directory, "expected " + file + ", found no tokenizer file");
     }
 }

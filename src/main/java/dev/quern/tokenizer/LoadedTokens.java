@@ -1,5 +1,6 @@
 package dev.quern.tokenizer;
 
+import dev.quern.io.InputException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -88,6 +89,8 @@ final class LoadedTokens {
     /** Names that are looked for in text whatever their type. */
     private static final Set<String> SHOWN = Set.of("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>");
 
+    private static final byte[] SPACE = "\u2581".getBytes(StandardCharsets.UTF_8);
+
     private LoadedTokens() {}
 
     /** The tokens' texts: cut at the first NUL; an empty one gets a name of its own. */
@@ -105,6 +108,31 @@ final class LoadedTokens {
             }
         }
         return texts;
+    }
+
+    /** @throws InputException when two tokens are the same */
+    static TokenTable table(byte[][] texts) {
+        TokenTable table = new TokenTable(texts.length);
+        for (int id = 0; id < texts.length; id++) {
+            int before = table.put(texts[id], id);
+            if (before >= 0) {
+                throw InputException.of(
+                        "vocabulary", "tokens " + before + " and " + id + ": expected different texts, found the same");
+            }
+        }
+        return table;
+    }
+
+    /** A token's text with spaces again where it has {@code ▁}. */
+    static byte[] unescaped(byte[] token) {
+        byte[] out = new byte[token.length];
+        int length = 0;
+        for (int i = 0; i < token.length; length++) {
+            boolean space = i + 3 <= token.length && Arrays.equals(token, i, i + 3, SPACE, 0, 3);
+            out[length] = space ? (byte) ' ' : token[i];
+            i += space ? 3 : 1;
+        }
+        return Arrays.copyOf(out, length);
     }
 
     /** The ids of the tokens that are found in text before anything else. */

@@ -124,7 +124,9 @@ public record SentencePieceModel(
             checkBytes(trainer);
             checkIds(trainer);
             if (!normalizer.getPrecompiledCharsmap().isEmpty()) {
-                CharacterMap.check(file, normalizer.getPrecompiledCharsmap());
+                CharacterMap.of(
+                        file + ": normalizer_spec.precompiled_charsmap",
+                        normalizer.getPrecompiledCharsmap().toByteArray());
             }
             return new SentencePieceModel(
                     pieces,

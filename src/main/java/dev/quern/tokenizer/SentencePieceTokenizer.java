@@ -3,7 +3,6 @@ package dev.quern.tokenizer;
 import dev.quern.io.InputException;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -32,14 +31,7 @@ final class SentencePieceTokenizer implements Tokenizer {
     SentencePieceTokenizer(Vocabulary vocabulary) {
         this.vocabulary = vocabulary;
         texts = LoadedTokens.texts(vocabulary);
-        table = new TokenTable(texts.length);
-        for (int id = 0; id < texts.length; id++) {
-            int before = table.put(texts[id], id);
-            if (before >= 0) {
-                throw InputException.of(
-                        "vocabulary", "tokens " + before + " and " + id + ": expected different texts, found the same");
-            }
-        }
+        table = LoadedTokens.table(texts);
         boundaries = new MergeBoundaries(texts);
         userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
         specialTokens = new UserTokens(texts, LoadedTokens.special(vocabulary, texts));
@@ -128,7 +120,7 @@ final class SentencePieceTokenizer implements Tokenizer {
                     dropSpace = false;
                 }
                 case NORMAL, UNUSED, UNDEFINED -> {
-                    byte[] text = unescaped(texts[id]);
+                    byte[] text = LoadedTokens.unescaped(texts[id]);
                     int from = dropSpace && text.length > 0 && text[0] == ' ' ? 1 : 0;
                     out.write(text, from, text.length - from);
                     dropSpace = false;
@@ -136,17 +128,6 @@ final class SentencePieceTokenizer implements Tokenizer {
             }
         }
         return out.toByteArray();
-    }
-
-    private static byte[] unescaped(byte[] token) {
-        byte[] out = new byte[token.length];
-        int length = 0;
-        for (int i = 0; i < token.length; length++) {
-            boolean space = i + 3 <= token.length && Arrays.equals(token, i, i + 3, SPACE, 0, 3);
-            out[length] = space ? (byte) ' ' : token[i];
-            i += space ? 3 : 1;
-        }
-        return Arrays.copyOf(out, length);
     }
 
     @Override

@@ -72,6 +72,6 @@ final class TokenRows {
                                 + " and " + id);
             }
         }
-        return new Vocabulary("llama", Optional.of("default"), tokens, scores, types, settings);
+        return new Vocabulary(TokenizerModel.SENTENCE_PIECE, Optional.of("default"), tokens, scores, types, settings);
     }
 }

@@ -5,14 +5,16 @@ import java.util.SplittableRandom;
 
 /** Token ids by the bytes of the token: open addressing, looked up by a range of a larger array without copying it. */
 final class TokenTable {
-    private final int mask;
-    private final int[] ids;
-    private final int[] hashes;
-    private final byte[][] tokens;
+    private int mask;
+    private int[] ids;
+    private int[] hashes;
+    private byte[][] tokens;
+    private int size;
     // Another one for each table, so that no file can be made whose tokens all fall into one slot.
     private final long seed = new SplittableRandom().nextLong();
     private int longest;
 
+    /** @param capacity about how many tokens there will be; more of them make the table grow */
     TokenTable(int capacity) {
         // At most half full. The number of tokens is bounded by the readers, far below 2^29.
         int slots = Integer.highestOneBit(Math.max(8, capacity) - 1) << 2;
@@ -37,7 +39,33 @@ final class TokenTable {
         hashes[slot] = hash;
         tokens[slot] = token;
         longest = Math.max(longest, token.length);
+        if (++size > ids.length >> 1) {
+            grow();
+        }
         return -1;
+    }
+
+    private void grow() {
+        int[] oldIds = ids;
+        int[] oldHashes = hashes;
+        byte[][] oldTokens = tokens;
+        int slots = Math.multiplyExact(oldIds.length, 2);
+        mask = slots - 1;
+        ids = new int[slots];
+        Arrays.fill(ids, -1);
+        hashes = new int[slots];
+        tokens = new byte[slots][];
+        for (int old = 0; old < oldIds.length; old++) {
+            if (oldIds[old] >= 0) {
+                int slot = oldHashes[old] & mask;
+                while (ids[slot] >= 0) {
+                    slot = slot + 1 & mask;
+                }
+                ids[slot] = oldIds[old];
+                hashes[slot] = oldHashes[old];
+                tokens[slot] = oldTokens[old];
+            }
+        }
     }
 
     /** The id of the token that is {@code text[from .. from + length)}, or -1. */

@@ -15,7 +15,12 @@ public interface Tokenizer {
 
     /** @throws InputException when text cannot be encoded with this vocabulary */
     static Tokenizer of(Vocabulary vocabulary) {
-        return new SentencePieceTokenizer(vocabulary);
+        return switch (vocabulary.model()) {
+            case SENTENCE_PIECE -> new SentencePieceTokenizer(vocabulary);
+            case BYTE_PAIR -> new BytePairTokenizer(vocabulary);
+            case WORD_PIECE -> new WordPieceTokenizer(vocabulary);
+            case UNIGRAM -> new UnigramTokenizer(vocabulary);
+        };
     }
 
     /** @throws InputException when the metadata holds no vocabulary that can be used; see {@link Vocabulary#of} */

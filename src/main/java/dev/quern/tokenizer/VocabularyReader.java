@@ -6,6 +6,7 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.Set;
 
@@ -24,15 +25,26 @@ final class VocabularyReader {
     }
 
     Vocabulary read() {
-        String model = metadata.text(Vocabulary.MODEL)
+        String name = metadata.text(Vocabulary.MODEL)
                 .orElseThrow(() -> refuse(Vocabulary.MODEL, "expected a string, found " + found(Vocabulary.MODEL)));
-        if (!model.equals("llama")) {
-            throw refuse(Vocabulary.MODEL, "expected \"llama\" (SentencePiece), found " + Quoted.of(model))
-                    .withHint("Only SentencePiece vocabularies can be read; this file can still be quantized.");
-        }
+        TokenizerModel model = TokenizerModel.named(name)
+                .orElseThrow(() -> refuse(
+                                Vocabulary.MODEL,
+                                "expected one of "
+                                        + String.join(
+                                                ", ",
+                                                Arrays.stream(TokenizerModel.values())
+                                                        .map(known -> Quoted.of(known.id()))
+                                                        .toList())
+                                        + ", found " + Quoted.of(name))
+                        .withHint("Quern has no tokenizer for this vocabulary; the file can still be quantized."));
         byte[][] tokens = tokens();
-        float[] scores = scores(tokens.length);
+        boolean scored = model == TokenizerModel.SENTENCE_PIECE || model == TokenizerModel.UNIGRAM;
+        float[] scores = scored || metadata.get(Vocabulary.SCORES).isPresent() ? scores(tokens.length) : new float[0];
         TokenType[] types = types(tokens);
+        if (model == TokenizerModel.BYTE_PAIR) {
+            checkMerges();
+        }
         GgufMetadata settings = new GgufMetadata();
         metadata.asMap().forEach((key, value) -> {
             if (key.startsWith("tokenizer.") && !ARRAYS.contains(key)) {
@@ -41,6 +53,15 @@ final class VocabularyReader {
         });
         checkSettings(tokens.length);
         return new Vocabulary(model, pre(), tokens, scores, types, settings);
+    }
+
+    private void checkMerges() {
+        if (!(metadata.get(Vocabulary.MERGES).orElse(null) instanceof GgufValue.Texts texts)) {
+            throw refuse(Vocabulary.MERGES, "expected an array of strings, found " + found(Vocabulary.MERGES));
+        }
+        if (texts.size() > MergesReader.MOST) {
+            throw refuse(Vocabulary.MERGES, "expected at most " + MergesReader.MOST + " merges, found " + texts.size());
+        }
     }
 
     private Optional<String> pre() {
@@ -89,6 +110,11 @@ final class VocabularyReader {
     }
 
     private TokenType[] types(byte[][] tokens) {
+        if (metadata.get(Vocabulary.TYPES).isEmpty()) {
+            TokenType[] normal = new TokenType[tokens.length];
+            Arrays.fill(normal, TokenType.NORMAL);
+            return normal;
+        }
         if (!(metadata.get(Vocabulary.TYPES).orElse(null) instanceof GgufValue.Ints ints)
                 || ints.element() != GgufType.INT32 && ints.element() != GgufType.UINT32) {
             throw refuse(Vocabulary.TYPES, "expected an array of INT32, found " + found(Vocabulary.TYPES));
@@ -122,9 +148,15 @@ final class VocabularyReader {
                 throw refuse(role.key(), "expected a token id below " + count + ", found " + id);
             }
         }
-        for (String key :
-                new String[] {Vocabulary.ADD_BOS, Vocabulary.ADD_EOS, Vocabulary.ADD_SEP, Vocabulary.ADD_SPACE_PREFIX
-                }) {
+        for (String key : new String[] {
+            Vocabulary.ADD_BOS,
+            Vocabulary.ADD_EOS,
+            Vocabulary.ADD_SEP,
+            Vocabulary.ADD_SPACE_PREFIX,
+            Vocabulary.REMOVE_EXTRA_WHITESPACES,
+            Vocabulary.LOWERCASE,
+            Vocabulary.STRIP_ACCENTS
+        }) {
             if (metadata.get(key).isPresent() && metadata.bool(key).isEmpty()) {
                 throw refuse(key, "expected BOOL, found " + found(key));
             }

@@ -2,12 +2,10 @@ package dev.quern.verification;
 
 import dev.quern.io.InputException;
 import dev.quern.io.OutputFile;
-import dev.quern.io.Sha256;
 import dev.quern.pipeline.Conversion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,26 +34,21 @@ public final class Sha256Sums {
     }
 
     /**
-     * Reads the files again and puts their lines into their directories' SHA256SUMS. Lines of other files stay as they
-     * are.
+     * Puts the files' lines into their directories' SHA256SUMS. Lines of other files stay as they are.
      *
-     * @return each file's SHA-256, 64 hexadecimal digits
-     * @throws InputException when a file or an older SHA256SUMS cannot be read
+     * @param sums each file's SHA-256, 64 hexadecimal digits
+     * @throws InputException when an older SHA256SUMS cannot be read
      * @throws dev.quern.io.OutputException when a SHA256SUMS cannot be written
      */
-    public static List<String> write(List<Conversion.Written> files) {
-        List<String> sums = new ArrayList<>();
+    public static void write(List<Conversion.Written> files, List<String> sums) {
         Map<Path, Map<String, String>> directories = new LinkedHashMap<>();
-        for (Conversion.Written written : files) {
-            String sum = Sha256.ofFile(written.file());
-            sums.add(sum);
-            Path file = written.file().toAbsolutePath();
+        for (int i = 0; i < files.size(); i++) {
+            Path file = files.get(i).file().toAbsolutePath();
             directories
                     .computeIfAbsent(file.resolveSibling(NAME), path -> new LinkedHashMap<>())
-                    .put(String.valueOf(file.getFileName()), sum);
+                    .put(String.valueOf(file.getFileName()), sums.get(i));
         }
         directories.forEach(Sha256Sums::update);
-        return sums;
     }
 
     private static void update(Path list, Map<String, String> sums) {

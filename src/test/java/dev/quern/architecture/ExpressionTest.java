@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -26,7 +27,7 @@ class ExpressionTest {
             0.25);
 
     private static Object value(String text) {
-        return new Expression(text).value(VALUES::get);
+        return Objects.requireNonNull(new Expression(text).value(VALUES::get), text);
     }
 
     @ParameterizedTest
@@ -62,7 +63,7 @@ class ExpressionTest {
     @ParameterizedTest
     @ValueSource(strings = {"height", "2*height", "layers[2]", "none", "kind + 1", "width > 1 ? height : 2"})
     void isMissingWhereSomethingIs(String text) {
-        assertThat(value(text)).isNull();
+        assertThat(new Expression(text).value(VALUES::get)).isNull();
     }
 
     @Test

@@ -117,8 +117,8 @@ class RecipeReaderTest {
                 Arguments.of(GOOD.replace("chunks: 4", "base: F16"), "evaluation.base: expected source or the name"),
                 Arguments.of(GOOD.replace("  Q8_0: {kld", "  Q9_0: {kld"), ":9:3: gates.Q9_0: expected all, an output"),
                 Arguments.of(GOOD.replace("kld: 0.03", "kldd: 0.03"), "is kld meant?"),
-                Arguments.of(GOOD.replace("kld: 0.03", "kld: 3%"), ":9:10: gates.Q8_0.kld: gate 'kld<=3%': kld has no"),
-                Arguments.of(GOOD.replace("91%", "91"), "gates.Q8_0.same_top: gate 'same_top>=91': expected a percent"),
+                Arguments.of(GOOD.replace("kld: 0.03", "kld: 3%"), ":9:10: gates.Q8_0.kld: gate 'kld: 3%': kld has no"),
+                Arguments.of(GOOD.replace("91%", "91"), "gates.Q8_0.same_top: gate 'same_top: 91': expected a percent"),
                 Arguments.of(GOOD.replace("evaluation:", "#"), "gates.Q8_0.kld: can only be measured with evaluation"),
                 Arguments.of(GOOD.replace("kld: 0.03", "drift: {kld: 1%}"), "drift needs baseline"),
                 Arguments.of(

@@ -24,6 +24,16 @@ class CommandsTest {
         return file;
     }
 
+    /** The list of commands is set up by halves for speed; it must be what all commands say of themselves. */
+    @Test
+    void theHelpListsAllCommands() {
+        Cli.Run run = Cli.run("--help");
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).isEqualTo(Quern.commandLine().getUsageMessage());
+        assertThat(Cli.run("-h").out()).isEqualTo(run.out());
+        assertThat(Cli.run("--version").out()).startsWith("quern " + Version.text());
+    }
+
     @Test
     void convertNamesItsOutputAsThePeerDoes() throws Exception {
         Path model = Tampered.copy(Tampered.HUGGING_FACE, folder);

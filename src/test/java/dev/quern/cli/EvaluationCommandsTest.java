@@ -309,7 +309,7 @@ class EvaluationCommandsTest {
                     .isZero();
             String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
-            assertThat(process.exitValue()).isEqualTo(130);
+            assertThat(process.exitValue()).isEqualTo(1);
             assertThat(out).containsPattern("PPL = [0-9.]+ \\+/- [0-9.]+ \\(interrupted: [0-9]+ of 1429 windows\\)");
         }
     }

@@ -16,6 +16,7 @@ import dev.quern.quantization.Kernel;
 import dev.quern.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 
 /** The bundled model, the text it has not seen, and files made of it. */
 final class Bundled {
@@ -25,7 +26,8 @@ final class Bundled {
     private Bundled() {}
 
     static ForwardPass pass(Model model) {
-        return Architecture.of(model.metadata()).orElseThrow().forward();
+        return Objects.requireNonNull(
+                Architecture.of(model.metadata()).orElseThrow().forward());
     }
 
     static int[] tokens(Model model) {

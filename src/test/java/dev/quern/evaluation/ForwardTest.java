@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ForwardTest {
     static final ForwardPass LLAMA =
-            new ForwardPass(ForwardPass.Norm.RMS, ForwardPass.Rope.INTERLEAVED, ForwardPass.Activation.SILU_GATED);
+            ForwardPass.of(ForwardPass.Norm.RMS, ForwardPass.Rope.INTERLEAVED, ForwardPass.Activation.SILU_GATED);
 
     @TempDir
     Path directory;

@@ -32,6 +32,19 @@ class GateTest {
         assertThat(gate.text()).isEqualTo(text.strip());
     }
 
+    /** As recipes write it; the text is what was meant. */
+    @ParameterizedTest
+    @CsvSource({
+        "kld: 0.03, kld<=0.03",
+        "ppl_increase:2%, ppl_increase<=2%",
+        "same_top: 91 %, same_top>=91%",
+        "mean_dp: -0.5%, mean_dp>=-0.5%",
+        "size: 4.2 GB, size<=4.2GB"
+    })
+    void readsTheQuantitysOwnRelation(String text, String meant) {
+        assertThat(Gate.parse(text)).isEqualTo(Gate.parse(meant));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -3,6 +3,7 @@ package dev.quern.evaluation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.quern.architecture.ForwardPass;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
@@ -11,6 +12,7 @@ import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The small functions of the forward pass, each against its formula in double. */
@@ -119,7 +121,7 @@ class KernelsTest {
         for (int i = 0; i < factors.length; i++) {
             factors[i] = 1 + i % 5;
         }
-        RotaryEmbedding rope = new RotaryEmbedding(600, rotated, 10000, 0.25, factors);
+        RotaryEmbedding rope = rope(600, ForwardPass.Rope.INTERLEAVED, rotated, 0.25, factors);
         for (int position : new int[] {0, 1, 17, 599}) {
             float[] x = gaussians(head + 3);
             float[] before = x.clone();
@@ -138,58 +140,204 @@ class KernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 4, 4, 16", "37, 6, 2, 10", "300, 2, 1, 40", "513, 1, 1, 20"})
-    void causalAttention(int window, int heads, int keyValueHeads, int head) {
-        Hyperparameters sizes = new Hyperparameters(window, 8, 1, 8, heads, keyValueHeads, head, 1e-5f, head, 10000, 1);
-        RotaryEmbedding rope = new RotaryEmbedding(window, head, 10000, 1, new float[0]);
-        int before = 5;
-        Blocked q = filled(before + window, heads * head);
-        Blocked k = filled(before + window, keyValueHeads * head);
-        Blocked v = filled(before + window, keyValueHeads * head);
-        int from = window / 3;
-        Packed out = new Packed(window - from, heads * head, new float[Packed.size(window - from, heads * head)]);
-        Scratch scratch = new Scratch(sizes, window);
-        for (int shared = 0; shared < keyValueHeads; shared++) {
-            new Attention(sizes, rope).attend(q, k, v, before, from, window, shared, out, 0, scratch);
+    @CsvSource({"2, 2", "10, 6", "32, 32", "128, 64"})
+    void rotaryEmbeddingTurnsHalves(int head, int rotated) {
+        RotaryEmbedding rope = rope(600, ForwardPass.Rope.HALF, rotated, 1);
+        for (int position : new int[] {0, 1, 17, 599}) {
+            float[] x = gaussians(head + 3);
+            float[] before = x.clone();
+            rope.rotate(x, 3, position);
+            int half = rotated / 2;
+            for (int i = 0; i < half; i++) {
+                double angle = position * Math.pow(10000, -2.0 * i / rotated);
+                double first = before[3 + i];
+                double second = before[3 + half + i];
+                assertThat((double) x[3 + i])
+                        .isCloseTo(first * Math.cos(angle) - second * Math.sin(angle), within(1e-6));
+                assertThat((double) x[3 + half + i])
+                        .isCloseTo(first * Math.sin(angle) + second * Math.cos(angle), within(1e-6));
+            }
+            for (int i = rotated; i < head; i++) {
+                assertThat(x[3 + i]).isEqualTo(before[3 + i]);
+            }
         }
-        float[] found = new float[head];
+    }
+
+    private static RotaryEmbedding rope(
+            int positions, ForwardPass.Rope kind, int rotated, double scale, float... factors) {
+        return new RotaryEmbedding(
+                positions, new Hyperparameters.Rope(kind, rotated, 10000, scale, 0, 0, 0, true, 0, 1), factors);
+    }
+
+    /** Sizes, then cap, largest bias of ALiBi, sliding window, sinks, both directions. */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 4, 4, 16, 16, 0, 0, 0, false, false",
+        "37, 6, 2, 10, 10, 0, 0, 0, false, false",
+        "300, 2, 1, 40, 40, 0, 0, 0, false, false",
+        "513, 1, 1, 20, 20, 0, 0, 0, false, false",
+        "70, 4, 2, 24, 9, 0, 0, 0, false, false",
+        "70, 4, 2, 9, 24, 3, 0, 0, false, false",
+        "70, 6, 6, 16, 16, 0, 8, 0, false, false",
+        "130, 4, 1, 16, 16, 0, 0, 33, false, false",
+        "130, 4, 2, 16, 16, 2, 0, 5, true, false",
+        "45, 3, 3, 16, 16, 0, 0, 0, false, true"
+    })
+    void attentionIsThatOfTheFormulas(
+            int window,
+            int heads,
+            int keyValueHeads,
+            int keyLength,
+            int valueLength,
+            float cap,
+            float alibi,
+            int sliding,
+            boolean sinks,
+            boolean bidirectional) {
+        AttentionRule rule = new AttentionRule(
+                heads,
+                keyValueHeads,
+                keyLength,
+                valueLength,
+                rope(window, ForwardPass.Rope.INTERLEAVED, keyLength & -2, 1),
+                0,
+                0.3f,
+                cap,
+                AttentionRule.slopes(heads, alibi),
+                sliding,
+                sinks ? gaussians(heads) : new float[0],
+                bidirectional);
+        int before = 5;
+        Blocked q = filled(before + window, rule.queryWidth());
+        Blocked k = filled(before + window, rule.keyWidth());
+        Blocked v = filled(before + window, rule.valueWidth());
+        int from = window / 3;
+        Packed out = new Packed(
+                window - from, rule.attendedWidth(), new float[Packed.size(window - from, rule.attendedWidth())]);
+        Scratch scratch = new Scratch(8, 8, rule, window);
+        for (int shared = 0; shared < keyValueHeads; shared++) {
+            new Attention(rule, window).attend(q, k, v, before, from, window, shared, out, 0, scratch);
+        }
+        float[] found = new float[valueLength];
         for (int position = from; position < window; position += 1 + window / 40) {
             for (int h = 0; h < heads; h++) {
-                double[] exact = attention(q, k, v, before, position, h, h * keyValueHeads / heads, head, rope);
-                read(out, position - from, h * head, head, found);
-                for (int i = 0; i < head; i++) {
+                double[] exact = attention(rule, q, k, v, before, position, h, window);
+                read(out, position - from, h * valueLength, valueLength, found);
+                for (int i = 0; i < valueLength; i++) {
                     assertThat((double) found[i]).isCloseTo(exact[i], within(2e-6));
                 }
             }
         }
     }
 
+    @Test
+    void slopesOfAlibi() {
+        assertThat(AttentionRule.slopes(4, 8)).containsExactly(0.25f, 0.0625f, 1 / 64f, 1 / 256f);
+        // A number that is no power of two takes every other slope of twice the heads.
+        assertThat(AttentionRule.slopes(6, 8)).containsExactly(0.25f, 0.0625f, 1 / 64f, 1 / 256f, 0.5f, 0.125f);
+    }
+
     private static double[] attention(
-            Blocked q, Blocked k, Blocked v, int first, int position, int h, int shared, int d, RotaryEmbedding rope) {
+            AttentionRule rule, Blocked q, Blocked k, Blocked v, int first, int position, int h, int window) {
+        int d = rule.keyLength();
+        int shared = h / (rule.heads() / rule.keyValueHeads());
         float[] query = new float[d];
         q.read(first + position, h * d, d, query, 0);
-        rope.rotate(query, 0, position);
-        double[] out = new double[d];
-        double sum = 0;
-        float[] row = new float[d];
-        for (int s = 0; s <= position; s++) {
-            k.read(first + s, shared * d, d, row, 0);
-            rope.rotate(row, 0, s);
-            double dot = 0;
-            for (int i = 0; i < d; i++) {
-                dot += (double) query[i] * row[i];
+        rule.rope().rotate(query, 0, position);
+        double[] out = new double[rule.valueLength()];
+        double sum = rule.sinks().length == 0 ? 0 : Math.exp(rule.sinks()[h]);
+        float[] row = new float[Math.max(d, rule.valueLength())];
+        for (int s = 0; s < window; s++) {
+            boolean seen =
+                    rule.bidirectional() || s <= position && (rule.window() == 0 || position - s < rule.window());
+            if (!seen) {
+                continue;
             }
-            double weight = Math.exp(dot / Math.sqrt(d));
-            sum += weight;
-            v.read(first + s, shared * d, d, row, 0);
+            k.read(first + s, shared * d, d, row, 0);
+            rule.rope().rotate(row, 0, s);
+            double score = 0;
             for (int i = 0; i < d; i++) {
+                score += (double) query[i] * row[i];
+            }
+            score *= rule.scale();
+            if (rule.cap() > 0) {
+                score = rule.cap() * Math.tanh(score / rule.cap());
+            }
+            if (rule.slopes().length > 0) {
+                score -= rule.slopes()[h] * Math.abs(position - s);
+            }
+            double weight = Math.exp(score);
+            sum += weight;
+            v.read(first + s, shared * rule.valueLength(), rule.valueLength(), row, 0);
+            for (int i = 0; i < out.length; i++) {
                 out[i] += weight * row[i];
             }
         }
-        for (int i = 0; i < d; i++) {
+        for (int i = 0; i < out.length; i++) {
             out[i] /= sum;
         }
         return out;
+    }
+
+    @ParameterizedTest
+    @EnumSource(ForwardPass.Activation.class)
+    void activationsAreThoseOfTheFormulas(ForwardPass.Activation activation) {
+        float[] gate = gaussians(1024);
+        float[] up = gaussians(1024);
+        for (int i = 0; i < gate.length; i++) {
+            gate[i] *= i % 7 == 0 ? 20 : 2;
+            up[i] *= i % 5 == 0 ? 10 : 1;
+        }
+        float[] found = gate.clone();
+        Activations.apply(activation, found, up.clone(), gate.length);
+        for (int i = 0; i < gate.length; i++) {
+            double exact = exact(activation, gate[i], up[i]);
+            assertThat((double) found[i])
+                    .as("%s of %s and %s", activation, gate[i], up[i])
+                    .isCloseTo(exact, within(1e-6 * (1 + Math.abs(exact))));
+        }
+    }
+
+    private static double exact(ForwardPass.Activation activation, double x, double up) {
+        double tanh = 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+        double clamped = Math.min(x, 7);
+        return switch (activation) {
+            case SILU_GATED -> x / (1 + Math.exp(-x)) * up;
+            case SILU -> x / (1 + Math.exp(-x));
+            case GELU_GATED -> tanh * up;
+            case GELU -> tanh;
+            case GELU_ERF -> x * (0.5 + integral(x));
+            case RELU -> Math.max(0, x);
+            case RELU_SQUARED -> Math.max(0, x) * Math.max(0, x);
+            case SILU_CLAMPED_GATED -> clamped / (1 + Math.exp(-1.702 * clamped)) * (1 + Math.clamp(up, -7.0, 7.0));
+        };
+    }
+
+    /** Of the normal density from 0 to x, by Simpson's rule. */
+    private static double integral(double x) {
+        double end = Math.clamp(x, -9, 9);
+        int steps = 2000;
+        double sum = 0;
+        for (int i = 0; i <= steps; i++) {
+            double at = end * i / steps;
+            double weight = i == 0 || i == steps ? 1 : i % 2 == 1 ? 4 : 2;
+            sum += weight * Math.exp(-at * at / 2);
+        }
+        return sum * end / steps / 3 / Math.sqrt(2 * Math.PI);
+    }
+
+    @Test
+    void aCapIsATanh() {
+        float[] values = gaussians(37);
+        for (int i = 0; i < values.length; i++) {
+            values[i] *= 60;
+        }
+        float[] found = values.clone();
+        Activations.cap(found, 3, 31, 30, new float[8]);
+        for (int i = 0; i < values.length; i++) {
+            double exact = i < 3 || i >= 34 ? values[i] : 30 * Math.tanh(values[i] / 30);
+            assertThat((double) found[i]).isCloseTo(exact, within(1e-5));
+        }
     }
 
     private static void read(Packed packed, int row, int column, int count, float[] out) {

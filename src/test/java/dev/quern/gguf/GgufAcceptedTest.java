@@ -19,8 +19,12 @@ class GgufAcceptedTest {
     private Path directory;
 
     private GgufFile open(RawGguf file) throws IOException {
-        Path path = Files.write(directory.resolve("odd.gguf"), file.toBytes());
+        Path path = written(file);
         return Hostile.read(() -> GgufFile.open(path));
+    }
+
+    private Path written(RawGguf file) throws IOException {
+        return Files.write(directory.resolve("odd.gguf"), file.toBytes());
     }
 
     @Test
@@ -146,9 +150,10 @@ class GgufAcceptedTest {
 
     /** A name is printed so that it cannot steer a terminal. */
     @Test
-    void t32ControlCharactersInANameAreEscapedInMessages() {
+    void t32ControlCharactersInANameAreEscapedInMessages() throws IOException {
         RawGguf raw = RawGguf.header(1, 0).tensor("\u001b[2J\u202et", RawGguf.F32, 7, 8);
-        Hostile.thrownBy(() -> open(raw).close())
+        Path path = written(raw);
+        Hostile.thrownBy(() -> GgufFile.open(path).close())
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("tensor \"\\u{1b}[2J\\u{202e}t\" at byte ");
     }

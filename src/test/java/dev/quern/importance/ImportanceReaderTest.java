@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -36,6 +37,8 @@ class ImportanceReaderTest {
         return new Values(new long[] {rows, columns}, values);
     }
 
+    private Optional<GgufValue> chunkSize = Optional.empty();
+
     private Path gguf(String type, Map<String, Values> tensors) throws IOException {
         GgufMetadata metadata = new GgufMetadata();
         if (!type.isEmpty()) {
@@ -43,6 +46,7 @@ class ImportanceReaderTest {
         }
         metadata.put("imatrix.datasets", GgufValue.texts(List.of("first.txt", "second.txt")))
                 .put("imatrix.chunk_count", GgufValue.u32(42));
+        chunkSize.ifPresent(value -> metadata.put("imatrix.chunk_size", value));
         List<GgufLayout.Entry> entries = new ArrayList<>();
         tensors.forEach(
                 (name, tensor) -> entries.add(new GgufLayout.Entry(name, QuantType.F32, Shape.of(tensor.shape()))));
@@ -134,11 +138,31 @@ class ImportanceReaderTest {
 
     @Test
     void countsThatNothingCanBeCountedAs() throws IOException {
-        for (float count : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1}) {
+        for (float count : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1, 2e12f}) {
             refused(
                     gguf("imatrix", tensors("x.weight", of(2, 2, 1, 1, 1, 1), of(2, 1, 3, count))),
                     "tensor \"x.weight.counts\", matrix 1: expected a finite count of at least 0, found " + count);
         }
+    }
+
+    @Test
+    void chunksThatNoTextCanBeCutInto() throws IOException {
+        for (long size : new long[] {0, 1L << 31}) {
+            chunkSize = Optional.of(GgufValue.u32(size));
+            refused(
+                    gguf("imatrix", tensors("x.weight", of(1, 2, 1, 1), of(1, 1, 1))),
+                    "key \"imatrix.chunk_size\": expected a number of tokens, found " + size);
+        }
+    }
+
+    /** Newer files hold the sums of the activations too, which a weight's importance does not need. */
+    @Test
+    void plainSumsArePassedOver() throws IOException {
+        Map<String, Values> tensors = tensors("x.weight", of(1, 2, 6, 2), of(1, 1, 2));
+        tensors.put("x.weight.in_sum", of(1, 2, -3, 9));
+        ImportanceMatrix matrix = ImportanceReader.read(gguf("imatrix", tensors));
+        assertThat(matrix.entries()).containsOnlyKeys("x.weight");
+        assertThat(matrix.entry("x.weight").orElseThrow().values()).isDeepEqualTo(new float[][] {{3, 1}});
     }
 
     private final ByteBuffer legacy = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);

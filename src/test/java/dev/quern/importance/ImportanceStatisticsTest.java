@@ -5,7 +5,12 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.quern.importance.ImportanceStatistics.OfLayer;
 import dev.quern.importance.ImportanceStatistics.OfTensor;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
@@ -61,5 +66,61 @@ class ImportanceStatisticsTest {
         assertThat(second.sum()).isCloseTo((4.0 * 4 + 4.0 * 2) / 6, NEAR);
         assertThat(second.outstanding()).isCloseTo(0.25 * 4 / 6, NEAR);
         assertThat(second.similarity()).isCloseTo(0.5 * 4 / 6, NEAR);
+    }
+
+    /** What llama-imatrix --show-statistics of the pinned version printed (scripts/build-peer-tools makes it). */
+    @Test
+    void theToolsOwnTables() throws Exception {
+        Path golden = Path.of("test-data/golden");
+        ImportanceMatrix matrix = ImportanceReader.read(golden.resolve("imatrix.gguf"));
+        List<OfTensor> tensors = ImportanceStatistics.tensors(matrix);
+        List<String> lines = Files.readAllLines(golden.resolve("imatrix-statistics.txt"));
+        List<List<String>> rows = lines.stream()
+                .filter(line -> line.matches(" +[0-9-]+\\t.*"))
+                .map(line -> Stream.of(line.split("\t", -1)).map(String::strip).toList())
+                .toList();
+        List<List<String>> ofTensors =
+                rows.stream().filter(row -> row.size() == 13).toList();
+        List<List<String>> ofLayers =
+                rows.stream().filter(row -> row.size() == 4).toList();
+
+        assertThat(ofTensors).hasSize(28);
+        assertThat(tensors.stream().map(ImportanceStatisticsTest::row)).containsExactlyInAnyOrderElementsOf(ofTensors);
+        assertThat(ofTensors.stream().map(row -> row.get(1) + row.get(0)))
+                .containsExactlyElementsOf(tensors.stream()
+                        .map(tensor -> tensor.part() + tensor.layer())
+                        .toList());
+        assertThat(ImportanceStatistics.layers(tensors).stream().map(ImportanceStatisticsTest::row))
+                .containsExactlyElementsOf(ofLayers);
+    }
+
+    private static List<String> row(OfTensor one) {
+        return List.of(
+                String.valueOf(one.layer()),
+                one.part(),
+                digits(one.sum(), 2),
+                digits(one.least(), 4),
+                digits(one.most(), 4),
+                digits(one.mean(), 2),
+                digits(one.deviation(), 2),
+                digits(100 * one.active(), 2) + "%",
+                String.valueOf(one.values()),
+                digits(one.entropy(), 4),
+                digits(100 * one.evenness(), 2) + "%",
+                digits(100 * one.outstanding(), 2) + "%",
+                digits(one.similarity(), 4));
+    }
+
+    private static List<String> row(OfLayer one) {
+        return List.of(
+                String.valueOf(one.layer()),
+                digits(one.sum(), 2),
+                digits(100 * one.outstanding(), 4) + "%",
+                digits(one.similarity(), 4));
+    }
+
+    /** As C prints. */
+    private static String digits(double value, int digits) {
+        return new BigDecimal(value).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
     }
 }

@@ -276,6 +276,7 @@ class ResumeTest {
                 Conversion.Resume.ALWAYS,
                 SmallRun.TOOL,
                 false,
+                Conversion.Judge.NONE,
                 progress,
                 notices::add);
     }

@@ -3,8 +3,6 @@ package dev.quern.quantization;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -49,20 +47,8 @@ class KernelAllocationTest {
     }
 
     private static List<String> run(List<QuantType> types) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TypeProfileWidth=0",
-                "--add-modules=jdk.incubator.vector",
-                "-cp",
-                System.getProperty("java.class.path"),
-                KernelAllocation.class.getName(),
-                String.valueOf(ALLOWED_BYTES)));
-        types.forEach(type -> command.add(type.name()));
-        Process process = new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.DISCARD)
-                .start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(said).isZero();
-        return said.lines().toList();
+        List<String> arguments = new ArrayList<>(List.of(String.valueOf(ALLOWED_BYTES)));
+        types.forEach(type -> arguments.add(type.name()));
+        return OwnJvm.run(KernelAllocation.class, List.of("-XX:TypeProfileWidth=0"), arguments);
     }
 }

@@ -232,11 +232,9 @@ class HuggingFaceVocabularyTest {
     @Test
     void withoutTokenizerModel() throws Exception {
         Files.delete(directory.resolve("tokenizer.model"));
-        refusedDirectory("expected tokenizer.model, found no tokenizer file");
-        write("vocab.json", "{}");
-        refusedDirectory("expected tokenizer.model (SentencePiece), found only vocab.json");
-        write("tokenizer.json", "{}");
-        refusedDirectory("expected tokenizer.model (SentencePiece), found only tokenizer.json");
+        refusedDirectory("expected tokenizer.model or tokenizer.json, found no tokenizer file");
+        write("vocab.txt", "a");
+        refusedDirectory("expected tokenizer.model or tokenizer.json, found only vocab.txt");
     }
 
     @BeforeEach

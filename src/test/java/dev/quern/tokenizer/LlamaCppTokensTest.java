@@ -201,15 +201,15 @@ class LlamaCppTokensTest {
             types[id] = id < 3 ? TokenType.CONTROL : TokenType.NORMAL;
         }
         types[0] = TokenType.UNKNOWN;
-        Vocabulary vocabulary =
-                new Vocabulary("llama", Optional.empty(), tokens, new float[259], types, new GgufMetadata());
+        Vocabulary vocabulary = new Vocabulary(
+                TokenizerModel.SENTENCE_PIECE, Optional.empty(), tokens, new float[259], types, new GgufMetadata());
         assertSameIds(vocabulary, texts(new RandomText(20, tokens), 50));
     }
 
     private static Vocabulary bytesOnly() {
         Vocabulary bundled = bundled();
         return new Vocabulary(
-                "llama",
+                TokenizerModel.SENTENCE_PIECE,
                 bundled.pre(),
                 Arrays.copyOf(bundled.tokens(), 259),
                 Arrays.copyOf(bundled.scores(), 259),

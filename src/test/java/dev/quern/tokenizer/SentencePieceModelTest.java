@@ -362,8 +362,9 @@ class SentencePieceModelTest {
     @Test
     void unigram() {
         assertThatExceptionOfType(InputException.class)
-                .isThrownBy(() ->
-                        read(model().setTrainerSpec(TrainerSpec.newBuilder()).build()))
+                .isThrownBy(() -> SentencePieceModel.of(
+                        FILE,
+                        model().setTrainerSpec(TrainerSpec.newBuilder()).build().toByteArray()))
                 .withMessage("tokenizer.model: trainer_spec.model_type: expected BPE, found UNIGRAM")
                 .satisfies(e -> assertThat(e.hint()).contains("only BPE models are read"));
     }

@@ -146,7 +146,12 @@ class SentencePieceTokenizerTest {
             types[model.size() + i] = type;
         }
         return new Vocabulary(
-                "llama", Optional.of("default"), tokens, Arrays.copyOf(model.scores(), size), types, settings);
+                TokenizerModel.SENTENCE_PIECE,
+                Optional.of("default"),
+                tokens,
+                Arrays.copyOf(model.scores(), size),
+                types,
+                settings);
     }
 
     private static void assertIds(Tokenizer tokenizer, JsonNode cases) {

@@ -65,8 +65,10 @@ class VocabularyTest {
     @Test
     void modelIsNotSentencePiece() {
         assertThatExceptionOfType(InputException.class)
-                .isThrownBy(() -> Vocabulary.of(metadata().put("tokenizer.ggml.model", GgufValue.text("gpt2"))))
-                .withMessage("GGUF metadata: tokenizer.ggml.model: expected \"llama\" (SentencePiece), found \"gpt2\"")
+                .isThrownBy(() -> Vocabulary.of(metadata().put("tokenizer.ggml.model", GgufValue.text("rwkv"))))
+                .withMessage(
+                        "GGUF metadata: tokenizer.ggml.model: expected one of \"llama\", \"gpt2\", \"bert\", \"t5\","
+                                + " found \"rwkv\"")
                 .satisfies(e -> assertThat(e.hint()).contains("can still be quantized"));
         refused("tokenizer.ggml.model", GgufValue.u32(1), "expected a string, found UINT32");
         missing("tokenizer.ggml.model", "expected a string, found nothing");
@@ -103,7 +105,6 @@ class VocabularyTest {
 
     @Test
     void types() {
-        missing("tokenizer.ggml.token_type", "expected an array of INT32, found nothing");
         refused(
                 "tokenizer.ggml.token_type",
                 new GgufValue.Ints(GgufType.INT8, new long[5]),
@@ -116,6 +117,14 @@ class VocabularyTest {
                 "tokenizer.ggml.token_type",
                 GgufValue.i32s(2, 3, 3, 7, 6),
                 "expected a type from 0 to 6 for token 3, found 7");
+    }
+
+    /** llama.cpp takes all tokens for normal ones where a file does not say. */
+    @Test
+    void withoutTypesAllTokensAreNormal() {
+        GgufMetadata metadata = metadata();
+        metadata.remove("tokenizer.ggml.token_type");
+        assertThat(Vocabulary.of(metadata).types()).hasSize(5).containsOnly(TokenType.NORMAL);
     }
 
     @Test

@@ -51,6 +51,23 @@ public record Packed(int rows, int width, float[] values) {
         }
     }
 
+    /** Copies {@code count} values of a row, from a column on, to a plain array. */
+    public void read(int row, int column, int count, float[] out, int to) {
+        for (int done = 0; done < count; ) {
+            int block = (column + done) / Blocked.BLOCK;
+            int inside = column + done - block * Blocked.BLOCK;
+            int run = Math.min(count - done, blockWidth(block) - inside);
+            gather(values, at(block, row) + inside * Tile.ROWS, run, out, to + done);
+            done += run;
+        }
+    }
+
+    private static void gather(float[] values, int at, int count, float[] out, int to) {
+        for (int i = 0; i < count; i++) {
+            out[to + i] = values[at + i * Tile.ROWS];
+        }
+    }
+
     /** Adds the squares of a row's values, one block of columns, to {@code sums}. */
     public void addSquares(int block, int row, float[] sums) {
         squares(values, at(block, row), blockWidth(block), sums);

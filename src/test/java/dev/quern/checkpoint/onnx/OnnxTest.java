@@ -249,7 +249,7 @@ class OnnxTest {
         for (int i = 0; i < 65; i++) {
             many.number(1, 1);
         }
-        refused(model(graph(many)), "byte 152: a tensor of more than 64 dimensions");
+        refused(model(graph(many)), "byte 156: a tensor of more than 64 dimensions");
         Bytes node = new Bytes().text(1, "in").text(1, "x").text(3, "/a/MatMul").text(4, "MatMul");
         refused(
                 model(graph(one, tensor("x", 1, 1).bytes(9, new byte[4])).message(1, node)),

@@ -195,11 +195,11 @@ class PackedRefusalsTest {
                 "fp8-tensor; .weight; F8_E4M3; [0, 549755813888]",
                 "fp8-blocks; .weight_scale_inv; F32; [0, 1]",
                 "compressed-pack-4bit; .weight_packed; I32; [0, 12]",
-                "compressed-nvfp4; .weight_packed; U8; [0, 4611686018427387904]",
-                "bitsandbytes-int8; .weight; I8; [0, 4611686018427387904]",
+                "compressed-nvfp4; .weight_packed; U8; [0, 1099511627776]",
+                "bitsandbytes-int8; .weight; I8; [0, 1099511627776]",
                 "bitsandbytes-nf4; .weight.absmax; F32; [0]",
                 "hqq-4bit; .W_q; U8; [0, 1]",
-                "bitnet; .weight; U8; [0, 4611686018427387904]",
+                "bitnet; .weight; U8; [0, 1099511627776]",
             })
     void aPartWithoutValues(String fixture, String part, String type, String shape) {
         refused(
@@ -214,10 +214,10 @@ class PackedRefusalsTest {
                         .put(
                                 "model.layers.0.mlp.experts.down_proj_blocks",
                                 "U8",
-                                "[0,1,4611686018427387904,16]",
+                                "[0,1,1099511627776,16]",
                                 new byte[0]),
                 folder + ": tensor \"model.layers.0.mlp.experts.down_proj_blocks\": holds no values, its shape is"
-                        + " [0, 1, 4611686018427387904, 16]");
+                        + " [0, 1, 1099511627776, 16]");
     }
 
     /** The groups are what the configuration says, so one scale for all of them is another packing. */

@@ -1,0 +1,82 @@
+# Sourced by scripts/quern and by the launcher of a packaged image: how Java runs a command.
+
+# Commands that do no arithmetic run without the vector module: the JVM starts faster and stays silent. It
+# announces every incubator module on stderr, which no option turns off, and filtering stderr through a pipe
+# would cost the others the terminal that their progress bars are drawn on.
+light="|inspect|hash|man|completion|help|--help|-h|--version|-V|"
+
+# light or full, by the command's name.
+profile_of() {
+    case "$light" in
+        *"|${1:---help}|"*) echo light ;;
+        *) echo full ;;
+    esac
+}
+
+options() {
+    # Kernels are compiled in the foreground: one that is not compiled yet runs some hundred times slower than one
+    # that is, so waiting for the compiler costs less than working beside it. Of everything else the opposite is true.
+    [ "$1" = light ] || {
+        echo "--add-modules=jdk.incubator.vector -XX:CompileCommand=quiet"
+        for package in dev.quern.quantization dev.quern.tensor dev.quern.evaluation jdk.incubator.vector; do
+            echo "-XX:CompileCommand=BackgroundCompilation,$package.*::*,false"
+        done
+        # Soon, too: compiled first, a kernel takes in what it calls of the vector module, which otherwise gets
+        # compiled piece by piece before. They need no profile (see dev.quern.quantization.simd.Lanes).
+        for kernels in 'dev.quern.quantization.simd.*' dev.quern.pipeline.FiniteCheck; do
+            echo "-XX:CompileCommand=CompileThresholdScaling,$kernels::*,0.02"
+        done
+    }
+    # Tensors live in file mappings and worker buffers, so the heap is small and the plainest collector enough.
+    echo "--enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xmx1g"
+}
+
+# Records which classes commands load, and keeps them parsed and linked for the next start (JEP 514): a start that
+# reads JSON takes half as long. Quern works without the record, so a failure here is none.
+#   train JAVA JAR RECORD light|full COMMAND… [-- COMMAND…]
+train() {
+    train_java=$1 train_jar=$2 train_record=$3 train_profile=$4
+    shift 4
+    set -f # options hold asterisks
+    # shellcheck disable=SC2046 # options are words: splitting them is the point
+    "$train_java" $(options "$train_profile") -XX:AOTCacheOutput="$train_record" \
+        -cp "$train_jar" dev.quern.cli.StartTraining "$@" >/dev/null 2>&1 </dev/null || true
+    set +f
+}
+
+# Both records, from what people do with a checkpoint.
+#   train_all JAVA JAR FOLDER-OF-RECORDS MODEL
+train_all() {
+    train_work=$(mktemp -d)
+    printf '%s\n' 'version: 1' "sources: ['$4']" 'outputs: [Q8_0]' 'gates: {all: {size: 9MB}}' >"$train_work/recipe.yaml"
+    train "$1" "$2" "$3/quern-light.aot" light \
+        --help -- inspect "$4" -- inspect "$4" --json -- man convert -- completion bash &
+    train "$1" "$2" "$3/quern-full.aot" full \
+        convert "$4" -o "$train_work" -t Q4_0,Q8_0,Q4_K_M --manifest "$train_work/manifest" -- \
+        convert "$4" -t Q4_0 --dry-run -- run "$train_work/recipe.yaml" &
+    wait
+    rm -rf "$train_work"
+}
+
+# Becomes the Java process, so that exit code, signals and terminal are Java's own. The JVM checks that the record
+# fits it and this jar, and starts without it if not; its word on that is for developers of JVMs.
+#   launch JAVA JAR FOLDER-OF-RECORDS HOME COMMAND…
+launch() {
+    launch_java=$1 launch_jar=$2 launch_records=$3 launch_home=$4
+    shift 4
+    profile=$(profile_of "${1:-}")
+    record=$launch_records/quern-$profile.aot
+    # Where nothing runs long, the better compiler costs more than it gives; hashes are the exception.
+    quick=
+    [ "$profile" = full ] || [ "${1:-}" = hash ] || quick=-XX:TieredStopAtLevel=1
+    startup=
+    [ ! -f "$record" ] || startup=-XX:AOTCache=$record
+    # Java cannot ask whether stderr is a terminal.
+    terminal=
+    [ ! -t 2 ] || terminal=-Dquern.terminal=true
+    set -f # options hold asterisks
+    # shellcheck disable=SC2046,SC2086
+    exec "$launch_java" $(options "$profile") $quick ${startup:+"$startup" "-Xlog:aot*=off" "-Xlog:cds*=off"} \
+        "-Dquern.home=$launch_home" $terminal ${QUERN_JAVA_OPTS:-} \
+        -jar "$launch_jar" "$@"
+}

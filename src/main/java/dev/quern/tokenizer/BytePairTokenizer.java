@@ -1,0 +1,234 @@
+package dev.quern.tokenizer;
+
+import dev.quern.gguf.GgufValue;
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The tokenizer of vocabularies of model "gpt2": byte-level byte pair encoding as llama.cpp runs it (llama-vocab.cpp,
+ * {@code llm_tokenizer_bpe}). User-defined tokens are cut out first, longest first; the {@link PreTokenizer} cuts every
+ * stretch of text between them into words, and {@link BytePairMerging} does the rest.
+ */
+final class BytePairTokenizer implements Tokenizer {
+    private final Vocabulary vocabulary;
+    private final byte[][] texts;
+    private final PreTokenizer preTokenizer;
+    private final List<Splitting> steps;
+    private final UserTokens userTokens;
+    private final UserTokens specialTokens;
+    private final MergeRanks merges;
+    private final int[] byteSymbols = new int[256];
+    private final int[][] idsOfSymbol;
+    private final TokenTable words;
+
+    BytePairTokenizer(Vocabulary vocabulary) {
+        this.vocabulary = vocabulary;
+        preTokenizer = preTokenizer(vocabulary);
+        steps = preTokenizer
+                .steps()
+                .orElseThrow(() -> InputException.of(
+                                "vocabulary", "the pre-tokenizer " + Quoted.of(preTokenizer.name()) + " is not known")
+                        .withHint("The file can be converted and quantized all the same."));
+        texts = LoadedTokens.texts(vocabulary);
+        byte[][] pairs =
+                ((GgufValue.Texts) vocabulary.settings().get(Vocabulary.MERGES).orElseThrow()).values();
+        merges = new MergeRanks(texts, pairs.length);
+        for (int rank = 0; rank < pairs.length; rank++) {
+            addMerge(pairs[rank], rank);
+        }
+        for (int value = 0; value < 256; value++) {
+            byte[] spelled = ByteAlphabet.spelled(new byte[] {(byte) value}, 0, 1);
+            byteSymbols[value] = merges.symbol(spelled);
+        }
+        idsOfSymbol = idsOfSymbols();
+        words = new TokenTable(preTokenizer.ignoreMerges() ? texts.length : 1);
+        if (preTokenizer.ignoreMerges()) {
+            for (int id = 0; id < texts.length; id++) {
+                byte[] bytes = ByteAlphabet.bytes(texts[id]);
+                if (bytes != null) {
+                    words.put(bytes, id);
+                }
+            }
+        }
+        userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
+        specialTokens = new UserTokens(texts, LoadedTokens.special(vocabulary, texts));
+    }
+
+    private static PreTokenizer preTokenizer(Vocabulary vocabulary) {
+        String name = vocabulary.pre().orElse(PreTokenizer.DEFAULT);
+        return PreTokenizer.named(name)
+                .orElseThrow(
+                        () -> InputException.of("vocabulary", "the pre-tokenizer " + Quoted.of(name) + " is not known")
+                                .withHint("The file can be converted and quantized all the same."));
+    }
+
+    /** The first space behind the first byte parts the two sides; without one there are no sides (llama.cpp). */
+    private void addMerge(byte[] pair, int rank) {
+        for (int at = 1; at < pair.length; at++) {
+            if (pair[at] == ' ') {
+                merges.add(
+                        java.util.Arrays.copyOf(pair, at),
+                        java.util.Arrays.copyOfRange(pair, at + 1, pair.length),
+                        rank);
+                return;
+            }
+        }
+    }
+
+    private int[][] idsOfSymbols() {
+        int[] single = new int[128];
+        for (int c = 0; c < single.length; c++) {
+            single[c] = tokenOf(new byte[] {(byte) c});
+        }
+        int[][] ids = new int[merges.size()][];
+        for (int symbol = 0; symbol < ids.length; symbol++) {
+            if (symbol < texts.length) {
+                ids[symbol] = new int[] {symbol};
+                continue;
+            }
+            // A merge may make what is no token; the bytes of its spelling stand in, those that are tokens.
+            IntList bytes = new IntList();
+            for (byte b : merges.text(symbol)) {
+                if (b >= 0 && single[b] >= 0) {
+                    bytes.add(single[b]);
+                }
+            }
+            ids[symbol] = bytes.toArray();
+        }
+        return ids;
+    }
+
+    private int tokenOf(byte[] text) {
+        int symbol = merges.symbol(text);
+        return symbol < texts.length ? symbol : NONE;
+    }
+
+    @Override
+    public int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial) {
+        IntList out = new IntList();
+        if (addSpecial && addsBos()) {
+            out.add(bos());
+        }
+        BytePairMerging merging = new BytePairMerging(merges, byteSymbols, idsOfSymbol, words);
+        for (UserTokens.Part part : (parseSpecial ? specialTokens : userTokens).split(text)) {
+            if (part.token() >= 0) {
+                out.add(part.token());
+            } else {
+                encode(DecodedText.of(text, part.from(), part.to()), merging, out);
+            }
+        }
+        if (addSpecial && addsEos()) {
+            out.add(eos());
+        }
+        return out.toArray();
+    }
+
+    private void encode(DecodedText text, BytePairMerging merging, IntList out) {
+        IntList ends = ends(steps, text);
+        int index = 0;
+        int at = 0;
+        for (int i = 0; i < ends.size(); i++) {
+            int from = at;
+            for (int end = ends.get(i); index < end; index++) {
+                at += DecodedText.size(text.codePoints[index]);
+            }
+            merging.encode(text.utf8, from, at, out);
+        }
+    }
+
+    /** Where the words of a text end, in code points. */
+    static IntList ends(List<Splitting> steps, DecodedText text) {
+        Splitting.Source source = new Splitting.Source(text);
+        IntList ends = new IntList();
+        if (text.length > 0) {
+            ends.add(text.length);
+        }
+        IntList finer = new IntList();
+        for (Splitting step : steps) {
+            int from = 0;
+            for (int i = 0; i < ends.size(); i++) {
+                step.split(source, from, ends.get(i), finer);
+                from = ends.get(i);
+            }
+            IntList coarser = ends;
+            ends = finer;
+            finer = coarser;
+            finer.clear();
+        }
+        return ends;
+    }
+
+    /** Words of a text, for messages. */
+    static List<String> words(List<Splitting> steps, String text) {
+        DecodedText decoded = DecodedText.of(text.getBytes(StandardCharsets.UTF_8));
+        IntList ends = ends(steps, decoded);
+        List<String> words = new ArrayList<>();
+        int from = 0;
+        for (int i = 0; i < ends.size(); i++) {
+            words.add(new String(decoded.codePoints, from, ends.get(i) - from));
+            from = ends.get(i);
+        }
+        return words;
+    }
+
+    @Override
+    public byte[] decode(int[] ids) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream(ids.length * 4);
+        for (int id : ids) {
+            if (id < 0 || id >= size()) {
+                throw new IllegalArgumentException("token id " + id + " of a vocabulary of " + size());
+            }
+            switch (vocabulary.types()[id]) {
+                case CONTROL, UNKNOWN -> {
+                    // Not text.
+                }
+                case USER_DEFINED -> out.writeBytes(texts[id]);
+                case BYTE, NORMAL, UNUSED, UNDEFINED -> writeBytes(texts[id], out);
+            }
+        }
+        return out.toByteArray();
+    }
+
+    /** Characters that stand for no byte stand for themselves. */
+    private static void writeBytes(byte[] token, ByteArrayOutputStream out) {
+        DecodedText text = DecodedText.of(token);
+        byte[] buffer = new byte[4];
+        for (int i = 0; i < text.length; i++) {
+            int value = ByteAlphabet.value(text.codePoints[i]);
+            if (value >= 0) {
+                out.write(value);
+            } else {
+                out.write(buffer, 0, DecodedText.put(buffer, 0, text.codePoints[i]));
+            }
+        }
+    }
+
+    @Override
+    public int bos() {
+        return vocabulary.special(SpecialToken.BOS).orElse(NONE);
+    }
+
+    @Override
+    public int eos() {
+        return vocabulary.special(SpecialToken.EOS).orElse(NONE);
+    }
+
+    @Override
+    public boolean addsBos() {
+        return vocabulary.addsBos();
+    }
+
+    @Override
+    public boolean addsEos() {
+        return vocabulary.addsEos();
+    }
+
+    @Override
+    public int size() {
+        return vocabulary.size();
+    }
+}
