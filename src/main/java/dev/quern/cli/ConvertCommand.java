@@ -177,8 +177,9 @@ final class ConvertCommand implements Callable<Integer> {
         try (Source opened = open()) {
             List<Conversion.Output> outputs = new ArrayList<>();
             // Once for all outputs: a calibration is long.
-            QuantizationOptions options =
-                    vocabularyOnly || base != null ? QuantizationOptions.NONE : typeOptions.options(opened, run);
+            QuantizationOptions options = vocabularyOnly || base != null
+                    ? QuantizationOptions.NONE
+                    : typeOptions.options(opened, run, dryRun);
             for (FileType type : fileTypes(opened)) {
                 outputs.addAll(outputs(opened, type, options));
             }

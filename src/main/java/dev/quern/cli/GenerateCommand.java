@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -37,13 +38,9 @@ final class GenerateCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     CommandSpec spec;
 
-    @Option(
-            names = {"-m", "--model"},
-            paramLabel = "MODEL",
-            required = true,
-            description = "A GGUF file, or a checkpoint as it is.")
+    @Mixin
     @SuppressWarnings("NullAway.Init")
-    Path model;
+    ModelOption model;
 
     @Option(
             names = {"-p", "--prompt"},
@@ -146,7 +143,7 @@ final class GenerateCommand implements Callable<Integer> {
         Path second = other;
         Talk talk = new Talk(quiet);
         boolean streamed = !json && second == null;
-        Written first = write(model, beginning, options, streamed);
+        Written first = write(model.path, beginning, options, streamed);
         talk.say(speed(first));
         if (second == null) {
             if (json) {

@@ -13,9 +13,12 @@ import dev.quern.io.RefusedException;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.Source;
+import dev.quern.tensor.TensorInfo;
+import dev.quern.tensor.TensorSource;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -100,16 +103,17 @@ final class ImportanceOptions {
 
     /**
      * @param source what the calibration text runs through
+     * @param dryRun whether a calibration is only planned: every matrix of a block then counts as calibrated, alike
      * @return empty where the user wants none, or none of its entries
      */
-    Optional<Used> used(Source source, RunOptions run) {
+    Optional<Used> used(Source source, RunOptions run, boolean dryRun) {
         if (!any()) {
             return Optional.empty();
         }
         String name = String.valueOf(file == null ? text : file);
         ImportanceMatrix read = text == null
                 ? ImportanceReader.read(java.util.Objects.requireNonNull(file))
-                : calibrated(source, text, run);
+                : calibrated(source, text, run, dryRun);
         ImportanceMatrix wanted = read.filtered(included, excluded);
         wanted.entries().forEach((tensor, entry) -> {
             if (!entry.unseen().isEmpty()) {
@@ -124,7 +128,7 @@ final class ImportanceOptions {
                         wanted, ImportanceKeys.of(Optional.ofNullable(file).map(Path::toString), wanted)));
     }
 
-    private ImportanceMatrix calibrated(Source source, Path from, RunOptions run) {
+    private ImportanceMatrix calibrated(Source source, Path from, RunOptions run, boolean dryRun) {
         if (context < Windows.LEAST || chunks == 0) {
             throw new RefusedException(
                     from,
@@ -142,6 +146,11 @@ final class ImportanceOptions {
                 read.origin(), model.tokens(read), model.beginning(), context, chunks < 0 ? Integer.MAX_VALUE : chunks);
         ActivationSums sums = new ActivationSums(context);
         sums.addDataset(from.toString());
+        if (dryRun) {
+            plan(source, windows, sums);
+            talk.say(String.format(Locale.ROOT, "%s: %d chunks of %d tokens, not run", from, windows.count(), context));
+            return sums.matrix();
+        }
         RunningEstimate running = new RunningEstimate(talk);
         int threads = Math.max(1, run.threads);
         try (Forward forward = model.forward(context, threads, Forward.DEFAULT_MEMORY)) {
@@ -166,5 +175,25 @@ final class ImportanceOptions {
             ImportanceWriter.write(sums, file, ImportanceWriter.Format.of(file), reading);
         }
         return sums.matrix();
+    }
+
+    private static void plan(Source source, Windows windows, ActivationSums sums) {
+        for (TensorSource tensor : source.model().tensors().sources()) {
+            TensorInfo info = tensor.info();
+            if (info.name().startsWith("blk.")
+                    && info.name().endsWith(".weight")
+                    && info.shape().rank() > 1) {
+                int matrices =
+                        Math.toIntExact(info.shape().rank() > 2 ? info.shape().dim(0) : 1);
+                double[][] alike =
+                        new double[matrices][Math.toIntExact(info.shape().rowLength())];
+                long[] counts = new long[matrices];
+                Arrays.fill(counts, (long) windows.count() * windows.length());
+                for (double[] squares : alike) {
+                    Arrays.fill(squares, 1);
+                }
+                sums.add(info.name(), alike, counts);
+            }
+        }
     }
 }

@@ -30,13 +30,9 @@ final class PerplexityCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     CommandSpec spec;
 
-    @Option(
-            names = {"-m", "--model"},
-            paramLabel = "MODEL",
-            required = true,
-            description = "A GGUF file, or a checkpoint as it is.")
+    @Mixin
     @SuppressWarnings("NullAway.Init")
-    Path model;
+    ModelOption model;
 
     /** {@code -f} and {@code -bf}: one text or one file of tasks, under either name. */
     static final class Input {
@@ -89,12 +85,12 @@ final class PerplexityCommand implements Callable<Integer> {
         }
         var format = tasks.format(spec);
         if (format.isPresent()) {
-            TaskOptions.run(model, input.path(), format.get(), tasks.most(format.get()), options);
+            TaskOptions.run(model.path, input.path(), format.get(), tasks.most(format.get()), options);
             return 0;
         }
         Talk talk = options.talk();
         Text read = EvaluationOptions.read(input.path(), talk);
-        try (EvaluatedModel evaluated = EvaluatedModel.open(model)) {
+        try (EvaluatedModel evaluated = EvaluatedModel.open(model.path)) {
             AtomicReference<Perplexity.@Nullable Progress> latest = new AtomicReference<>();
             RunningEstimate running = new RunningEstimate(talk);
             Evaluation.Measured measured;
@@ -120,7 +116,7 @@ final class PerplexityCommand implements Callable<Integer> {
         }
         if (options.json) {
             Map<String, Object> map = new LinkedHashMap<>();
-            map.put("model", model.toString());
+            map.put("model", model.path.toString());
             map.put("text", input.path().toString());
             map.put("interrupted", true);
             map.put("perplexity", done.perplexity());
@@ -145,7 +141,7 @@ final class PerplexityCommand implements Callable<Integer> {
         PeakMemory memory = PeakMemory.now();
         if (options.json) {
             Map<String, Object> map = new LinkedHashMap<>();
-            map.put("model", model.toString());
+            map.put("model", model.path.toString());
             map.put("kind", evaluated.source().kind());
             map.put("text", input.path().toString());
             map.put("perplexity", result.perplexity());

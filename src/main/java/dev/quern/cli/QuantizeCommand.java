@@ -97,7 +97,7 @@ final class QuantizeCommand implements Callable<Integer> {
             String type = rest.getFirst();
             String label = TypeOptions.fileType(type).map(FileType::name).orElse("COPY");
             Path target = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");
-            QuantizationOptions options = typeOptions.options(source, run);
+            QuantizationOptions options = typeOptions.options(source, run, dryRun);
             List<Conversion.Output> outputs = keepSplit
                     ? Split.numberedOutputs(parts(source, type, options), target)
                     : List.of(new Conversion.Output(whole(source, type, options), target));

@@ -1,7 +1,6 @@
 package dev.quern.cli;
 
 import dev.quern.evaluation.TaskFormat;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -24,13 +23,9 @@ final class ScoreCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     CommandSpec spec;
 
-    @Option(
-            names = {"-m", "--model"},
-            paramLabel = "MODEL",
-            required = true,
-            description = "A GGUF file, or a checkpoint as it is.")
+    @Mixin
     @SuppressWarnings("NullAway.Init")
-    Path model;
+    ModelOption model;
 
     @ArgGroup(multiplicity = "1")
     @SuppressWarnings("NullAway.Init")
@@ -61,7 +56,7 @@ final class ScoreCommand implements Callable<Integer> {
     public Integer call() {
         options.check(spec);
         TaskFormat format = format();
-        TaskOptions.run(model, input.path(), format, tasks >= 0 ? tasks : kinds.most(format), options);
+        TaskOptions.run(model.path, input.path(), format, tasks >= 0 ? tasks : kinds.most(format), options);
         return 0;
     }
 

@@ -104,16 +104,17 @@ final class TypeOptions {
 
     /**
      * @param source what a calibration of its own runs through
+     * @param dryRun whether such a calibration is only planned
      * @throws InputException when a file that is named cannot be used
      */
-    QuantizationOptions options(Source source, RunOptions run) {
+    QuantizationOptions options(Source source, RunOptions run, boolean dryRun) {
         List<MixOptions.TypeOverride> types = new ArrayList<>(tensorTypes);
         if (tensorTypeFile != null) {
             types.addAll(readTypes(tensorTypeFile));
         }
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
         overrides.forEach(override -> keys.putLast(override.key(), override.value()));
-        Optional<ImportanceOptions.Used> used = importance.used(source, run);
+        Optional<ImportanceOptions.Used> used = importance.used(source, run, dryRun);
         used.ifPresent(found -> found.provenance().forEach(keys::putLast));
         return new QuantizationOptions(
                 new MixOptions(

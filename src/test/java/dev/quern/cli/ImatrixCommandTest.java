@@ -13,8 +13,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
 
 class ImatrixCommandTest {
     private static final String MODEL = "test-data/models/tolstoy-4m";
@@ -225,6 +227,38 @@ class ImatrixCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         String keys = Cli.run("inspect", out, "--json").out();
         assertThat(keys).contains("quantize.imatrix.dataset").doesNotContain("quantize.imatrix.file");
+    }
+
+    /** The plan is the calibrated file's, and nothing is run or written. */
+    @Test
+    void aDryRunDoesNotCalibrate() throws IOException {
+        Path matrix = folder.resolve("m.gguf");
+        Object[] arguments = {
+            "convert",
+            MODEL,
+            "-t",
+            "IQ2_S",
+            "-o",
+            folder.resolve("x.gguf"),
+            "--calibrate",
+            TEXT,
+            "--calibrate-ctx",
+            CONTEXT,
+            "--calibrate-chunks",
+            2,
+            "--imatrix",
+            matrix,
+            "--json"
+        };
+        Cli.Run dry = Cli.run(
+                Stream.concat(Stream.of(arguments), Stream.of("--dry-run")).toArray());
+        assertThat(dry.code()).as(dry.err()).isZero();
+        assertThat(dry.err()).contains(TEXT + ": 2 chunks of " + CONTEXT + " tokens, not run");
+        assertThat(folder).isEmptyDirectory();
+        assertThat(Cli.run(arguments).code()).isZero();
+        long size = Files.size(folder.resolve("x.gguf"));
+        assertThat(JsonMapper.shared().readTree(dry.out()).findValuesAsString("bytes"))
+                .contains(Long.toString(size));
     }
 
     /** A real process, ended by a real SIGINT while it gathers. */
