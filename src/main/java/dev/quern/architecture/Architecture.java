@@ -223,6 +223,10 @@ public record Architecture(
         PHI3,
         /** {@code tokenizer.model}, InternLM2's way. */
         INTERNLM2,
+        /** SentencePiece Unigram. */
+        UNIGRAM,
+        /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, ChatGLM's way. */
+        CHATGLM,
         /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, GLM's way. */
         GLM,
         /** {@code tekken.json}. */

@@ -28,6 +28,7 @@ import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
 import dev.quern.tokenizer.GgmlVocabulary;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
+import dev.quern.tokenizer.MetaVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
 import dev.quern.tokenizer.Vocabulary;
 import java.nio.ByteOrder;
@@ -266,7 +267,7 @@ public record Source(
             return HuggingFaceVocabulary.read(
                     checkpoint.directory(),
                     new HuggingFaceVocabulary.Request(
-                            Vocabularies.kind(checkpoint, family.page().vocabulary()),
+                            Vocabularies.kinds(family.page().vocabulary()),
                             OptionalLong.of(rows),
                             Optional.ofNullable(options.preTokenizer())),
                     options.notices());
@@ -279,6 +280,9 @@ public record Source(
         Path third = checkpoint.directory().resolve("tokenizer.model.v3");
         if (!Files.exists(file) && Files.exists(third)) {
             file = third;
+        }
+        if (MetaVocabulary.isRanks(file)) {
+            return MetaVocabulary.read(file, rows);
         }
         SentencePieceModel model = SentencePieceModel.read(file);
         model.notices().forEach(options.notices());

@@ -34,8 +34,9 @@ final class BytePairTokenizer implements Tokenizer {
                                 "vocabulary", "the pre-tokenizer " + Quoted.of(preTokenizer.name()) + " is not known")
                         .withHint("The file can be converted and quantized all the same."));
         texts = LoadedTokens.texts(vocabulary);
-        byte[][] pairs =
-                ((GgufValue.Texts) vocabulary.settings().get(Vocabulary.MERGES).orElseThrow()).values();
+        byte[][] pairs = vocabulary.settings().get(Vocabulary.MERGES).orElse(null) instanceof GgufValue.Texts merged
+                ? merged.values()
+                : new byte[0][];
         merges = new MergeRanks(texts, pairs.length);
         for (int rank = 0; rank < pairs.length; rank++) {
             addMerge(pairs[rank], rank);

@@ -36,7 +36,7 @@ record ChatTemplates(SequencedMap<String, String> byName) {
             "__|\\|\\s*attr\\b|\\battr\\s*\\(|\\b(?:lipsum|cycler|joiner)\\b"
                 + "|\\{%[-+]?\\s*(?:import|include|from|extends)\\b|[\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]");
 
-    private static final String KEY = "tokenizer.chat_template";
+    static final String KEY = "tokenizer.chat_template";
     private static final String NAMES = "tokenizer.chat_templates";
 
     /** tokenizer_config.json's own, otherwise chat_template.jinja with its companions, otherwise chat_template.json. */

@@ -20,7 +20,7 @@ final class HuggingFaceTokenizer {
     private final TokenizerJson json;
     private final UnaryOperator<String> normalizer;
     private final Function<String, List<String>> preTokenizer;
-    private final BytePairEncoding model;
+    private final Model model;
     private final List<TokenizerJson.AddedToken> longestFirst;
 
     /** @throws InputException when the file asks for something that is not known */
@@ -28,7 +28,12 @@ final class HuggingFaceTokenizer {
         this.json = json;
         normalizer = Normalizers.of(json.file(), json.steps().path("normalizer"));
         preTokenizer = PreTokenizerSteps.of(json.file(), json.steps().path("pre_tokenizer"));
-        model = new BytePairEncoding(json);
+        model = switch (json.kind()) {
+            case "BPE" -> new BytePairEncoding(json);
+            case "WordPiece" -> new WordPiece(json);
+            default ->
+                throw InputException.expected(json.file(), "model.type", "BPE or WordPiece", Quoted.of(json.kind()));
+        };
         longestFirst = json.added().stream()
                 .sorted(Comparator.comparingInt(token -> -token.content().length()))
                 .toList();
@@ -163,8 +168,46 @@ final class HuggingFaceTokenizer {
         }
     }
 
-    /** The model: words to ids. */
-    private static final class BytePairEncoding {
+    /** Words to ids. */
+    private interface Model {
+        void encode(String word, IntList out);
+    }
+
+    /** The longest token that a word begins with, again and again. */
+    private record WordPiece(TokenizerJson json) implements Model {
+        @Override
+        public void encode(String word, IntList out) {
+            String prefix = json.model().path("continuing_subword_prefix").asString("##");
+            int most = json.model().path("max_input_chars_per_word").asInt(100);
+            Integer unknown =
+                    json.vocabulary().get(json.model().path("unk_token").asString("[UNK]"));
+            IntList ids = new IntList();
+            boolean known = word.codePointCount(0, word.length()) <= most;
+            for (int from = 0; known && from < word.length(); ) {
+                int to = word.length();
+                Integer id = null;
+                while (to > from) {
+                    id = json.vocabulary().get((from > 0 ? prefix : "") + word.substring(from, to));
+                    if (id != null) {
+                        break;
+                    }
+                    to -= Character.charCount(word.codePointBefore(to));
+                }
+                known = id != null;
+                if (id != null) {
+                    ids.add(id);
+                }
+                from = to;
+            }
+            if (known) {
+                out.addAll(ids.toArray(), 0, ids.size());
+            } else if (unknown != null) {
+                out.add(unknown);
+            }
+        }
+    }
+
+    private static final class BytePairEncoding implements Model {
         private final TokenizerJson json;
         private final MergeRanks merges;
         private final int[] ids;
@@ -173,9 +216,6 @@ final class HuggingFaceTokenizer {
 
         BytePairEncoding(TokenizerJson json) {
             this.json = json;
-            if (!json.kind().equals("BPE")) {
-                throw InputException.expected(json.file(), "model.type", "BPE", Quoted.of(json.kind()));
-            }
             for (String setting : List.of("continuing_subword_prefix", "end_of_word_suffix")) {
                 if (!json.model().path(setting).asString("").isEmpty()) {
                     throw InputException.of(json.file(), "model." + setting, "expected none, which Quern can follow");
@@ -197,7 +237,8 @@ final class HuggingFaceTokenizer {
             }
         }
 
-        void encode(String word, IntList out) {
+        @Override
+        public void encode(String word, IntList out) {
             if (ignoreMerges) {
                 int whole = merges.symbol(utf8(word));
                 if (whole >= 0 && whole < ids.length) {

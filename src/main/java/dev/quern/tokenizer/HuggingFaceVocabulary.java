@@ -1,16 +1,26 @@
 package dev.quern.tokenizer;
 
 import dev.quern.gguf.GgufMetadata;
+import dev.quern.gguf.GgufType;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.SequencedMap;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -26,21 +36,29 @@ public final class HuggingFaceVocabulary {
     /** The vocabulary of the small Granite models, which want no BOS. */
     private static final int GRANITE = 49152;
 
+    private static final float ADDED_SCORE = -1000f;
+
     private final Path directory;
     private final Request request;
     private final Consumer<String> notices;
     private final HuggingFaceFiles files;
+    private @Nullable TokenizerJson json;
 
     /**
+     * @param kinds how the family's vocabulary may be read; the first whose files are there counts
      * @param rows config.json's {@code vocab_size}: rows of the embedding. Tokens that the files do not name are padding;
      *     without it there are as many as the tokenizer has
      * @param preTokenizer the name of the pre-tokenizer, where the user has given one
      */
-    public record Request(VocabularyKind kind, OptionalLong rows, Optional<String> preTokenizer) {
-        public Request(VocabularyKind kind, OptionalLong rows) {
-            this(kind, rows, Optional.empty());
+    public record Request(List<VocabularyKind> kinds, OptionalLong rows, Optional<String> preTokenizer) {
+        public Request {
+            kinds = List.copyOf(kinds);
         }
     }
+
+    /** How LLaMA's vocabularies come. */
+    public static final List<VocabularyKind> LLAMA =
+            List.of(VocabularyKind.TEKKEN, VocabularyKind.SENTENCEPIECE, VocabularyKind.LLAMA_HF, VocabularyKind.GPT2);
 
     private HuggingFaceVocabulary(Path directory, Request request, Consumer<String> notices) {
         this.directory = directory;
@@ -51,7 +69,7 @@ public final class HuggingFaceVocabulary {
 
     /** The vocabulary of a LLaMA. */
     public static Vocabulary read(Path directory, OptionalLong rows, Consumer<String> notices) {
-        return read(directory, new Request(VocabularyKind.LLAMA, rows), notices);
+        return read(directory, new Request(LLAMA, rows, Optional.empty()), notices);
     }
 
     /**
@@ -77,22 +95,78 @@ public final class HuggingFaceVocabulary {
     }
 
     private Vocabulary vocabulary() {
-        return switch (request.kind()) {
-            case LLAMA -> llama();
-            case SENTENCE_PIECE -> sentencePiece();
-            case BYTE_LEVEL -> byteLevel();
-            case SENTENCE_PIECE_OR_BYTE_LEVEL -> has("tokenizer.model") ? sentencePiece() : byteLevel();
-            case BYTE_LEVEL_OR_SENTENCE_PIECE ->
-                has("tokenizer.json") || has("vocab.json") ? byteLevel() : sentencePiece();
-        };
+        for (VocabularyKind kind : request.kinds()) {
+            if (isThere(kind)) {
+                Vocabulary found = read(kind);
+                // The peer's class for LLaMA, which alone has this kind, does some more.
+                boolean llama = request.kinds().contains(VocabularyKind.LLAMA_HF);
+                return llama && kind != VocabularyKind.TEKKEN ? llama(found) : found;
+            }
+        }
+        throw without();
     }
 
     private boolean has(String file) {
         return Files.exists(directory.resolve(file));
     }
 
-    private Vocabulary llama() {
-        Vocabulary plain = has("tokenizer.model") ? sentencePiece() : byteLevel();
+    private boolean isThere(VocabularyKind kind) {
+        return switch (kind) {
+            case SENTENCEPIECE, INTERNLM2 -> has("tokenizer.model");
+            // Phi-4 is one of the family too.
+            case PHI3 ->
+                has("tokenizer.model")
+                        && !files.tokenizerConfig()
+                                .path("tokenizer_class")
+                                .asString("")
+                                .equals("GPT2Tokenizer");
+            case LLAMA_HF -> has("tokenizer.json") && isSentencePiece(json());
+            case GPT2, GLM, CHATGLM -> has("tokenizer.json") || has("vocab.json");
+            case WORDPIECE -> has("tokenizer.json") || has("vocab.txt");
+            case UNIGRAM -> has("tokenizer.model") || has("spiece.model");
+            case QWEN -> has("qwen.tiktoken");
+            // Where both are there, the peer takes Hugging Face's.
+            case TEKKEN -> has("tekken.json") && !has("tokenizer.json");
+        };
+    }
+
+    private Vocabulary read(VocabularyKind kind) {
+        return switch (kind) {
+            case SENTENCEPIECE -> sentencePiece(false);
+            case PHI3 -> sentencePiece(true);
+            case LLAMA_HF -> withoutScores();
+            case GPT2 -> byteLevel(Map.of());
+            case GLM ->
+                byteLevel(
+                        Map.of("bos", "[gMASK]", "eot", "<|user|>", "unk", "<|endoftext|>", "eom", "<|observation|>"));
+            case CHATGLM -> byteLevel(Map.of("eos", "<|endoftext|>", "eot", "<|user|>", "unk", "<|endoftext|>"));
+            case WORDPIECE -> wordPiece();
+            case UNIGRAM -> unigram();
+            case INTERNLM2 -> internLm();
+            case QWEN -> RankedVocabularies.qwen(files, request.rows(), notices);
+            case TEKKEN -> RankedVocabularies.tekken(directory, notices);
+        };
+    }
+
+    private TokenizerJson json() {
+        TokenizerJson read = json;
+        if (read == null) {
+            read = has("tokenizer.json")
+                    ? TokenizerJson.read(directory.resolve("tokenizer.json"))
+                    : OlderFiles.read(files);
+            json = read;
+        }
+        return read;
+    }
+
+    /** Byte pairs with byte tokens, without ignore_merges: SentencePiece's, as transformers writes them. */
+    private static boolean isSentencePiece(TokenizerJson json) {
+        return json.kind().equals("BPE")
+                && json.model().path("byte_fallback").asBoolean(false)
+                && json.steps().path("decoder").path("type").asString("").equals("Sequence");
+    }
+
+    private Vocabulary llama(Vocabulary plain) {
         GgufMetadata settings = plain.settings();
         long size = request.rows().orElse(plain.size());
         if (size == CODE_LLAMA) {
@@ -120,40 +194,216 @@ public final class HuggingFaceVocabulary {
         return plain.with(settings);
     }
 
-    private Vocabulary sentencePiece() {
+    /** @param phi whether added tokens are taken as they are, and tokenizer.json's too */
+    private Vocabulary sentencePiece(boolean phi) {
         Path file = directory.resolve("tokenizer.model");
-        if (!Files.exists(file)) {
-            throw without("tokenizer.model");
-        }
-        SentencePieceModel model = SentencePieceModel.read(file);
-        model.notices().forEach(notice -> notices.accept(file + ": " + notice));
-        long count = request.rows().orElse(model.size());
-        TokenRows tokens = new TokenRows(file, model, count == 0 ? model.size() : count);
+        TokenRows tokens = rows(file, SentencePieceModel.read(file));
         addTokens(files, tokens, notices);
-        decodeAddedTokens(files, tokens, notices);
+        if (phi) {
+            addedAsTheyAre(tokens);
+        } else {
+            decodeAddedTokens(files, tokens, notices);
+        }
         GgufMetadata settings = new GgufMetadata();
         new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
         return tokens.vocabulary(settings);
     }
 
-    private Vocabulary byteLevel() {
-        Path file = directory.resolve("tokenizer.json");
-        if (!Files.exists(file)) {
-            throw without(
-                    request.kind() == VocabularyKind.BYTE_LEVEL
-                            ? "tokenizer.json"
-                            : "tokenizer.model or tokenizer.json");
+    private TokenRows rows(Path file, SentencePieceModel model) {
+        model.notices().forEach(notice -> notices.accept(file + ": " + notice));
+        long count = request.rows().orElse(model.size());
+        return new TokenRows(file, model, count == 0 ? model.size() : count);
+    }
+
+    private void addedAsTheyAre(TokenRows tokens) {
+        for (AddedRow row : addedRows(tokens)) {
+            tokens.add(row.id, row.text, row.special ? TokenType.CONTROL : TokenType.USER_DEFINED);
         }
-        TokenizerJson json = TokenizerJson.read(file);
-        ByteLevelVocabulary tokens = new ByteLevelVocabulary(json, request.rows());
+    }
+
+    private record AddedRow(int id, String text, boolean special) {}
+
+    /** tokenizer_config.json's added tokens and tokenizer.json's, in this order. */
+    private List<AddedRow> addedRows(TokenRows tokens) {
+        List<AddedRow> rows = new ArrayList<>();
+        Path config = directory.resolve("tokenizer_config.json");
+        for (Map.Entry<String, JsonNode> entry :
+                files.tokenizerConfig().path("added_tokens_decoder").properties()) {
+            addRow(config, id(config, entry.getKey()), entry.getValue(), tokens, rows);
+        }
+        Path other = directory.resolve("tokenizer.json");
+        for (JsonNode one : files.tokenizer().path("added_tokens")) {
+            if (!one.path("id").isIntegralNumber() || one.path("id").asLong(-1) < 0) {
+                throw InputException.expected(other, "added_tokens: id", "a token id", JsonFile.found(one.path("id")));
+            }
+            addRow(other, (int) Math.min(one.path("id").longValue(), Integer.MAX_VALUE), one, tokens, rows);
+        }
+        return rows;
+    }
+
+    private void addRow(Path file, int id, JsonNode token, TokenRows tokens, List<AddedRow> rows) {
+        JsonNode content = token.path("content");
+        if (!content.isString()) {
+            throw InputException.expected(file, "added token " + id + ": content", "a string", JsonFile.found(content));
+        }
+        if (isInside(file, id, tokens, notices)) {
+            rows.add(new AddedRow(
+                    id, text(file, content.stringValue()), token.path("special").asBoolean(false)));
+        }
+    }
+
+    /** InternLM2's: its NUL is written as another character, and a chat model ends its turns, not its texts. */
+    private Vocabulary internLm() {
+        Path file = directory.resolve("tokenizer.model");
+        SentencePieceModel model = SentencePieceModel.read(file);
+        TokenRows tokens = rows(file, model);
+        for (int id = 0; id < tokens.size(); id++) {
+            if (tokens.type(id) == TokenType.NORMAL && tokens.begins(id, "[UNUSED")) {
+                tokens.set(id, TokenType.UNUSED);
+            }
+        }
+        addTokens(files, tokens, notices);
+        OptionalInt chatEnd = OptionalInt.empty();
+        for (AddedRow row : addedRows(tokens)) {
+            tokens.add(row.id, row.text, row.special ? TokenType.CONTROL : TokenType.USER_DEFINED);
+            if (row.text.equals("<|im_end|>")) {
+                chatEnd = OptionalInt.of(row.id);
+            }
+        }
+        GgufMetadata settings =
+                new GgufMetadata().put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(model.addDummyPrefix()));
+        SpecialVocabulary special = new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices);
+        chatEnd.ifPresent(id -> special.replace(SpecialToken.EOS.word(), id));
+        special.writeTo(settings);
+        return tokens.vocabulary(settings);
+    }
+
+    /** The peer knows no scores here: all are the same. */
+    private Vocabulary withoutScores() {
+        TokenizerJson found = json();
+        notices.accept(
+                found.file() + ": every token gets the same score, as the peer writes it; llama.cpp then cuts text"
+                        + " otherwise than the model was trained with; a tokenizer.model beside it would be used");
+        Set<String> specials = specialTexts();
+        SequencedMap<String, Integer> all = found.all();
+        int size = all.values().stream().mapToInt(Integer::intValue).max().orElse(-1) + 1;
+        if (size != all.size()) {
+            throw InputException.of(
+                    found.file(), "expected ids without a gap, found " + all.size() + " tokens and ids up to " + size);
+        }
+        byte[][] tokens = new byte[size][];
+        float[] scores = new float[size];
+        Arrays.fill(scores, ADDED_SCORE);
+        TokenType[] types = new TokenType[size];
+        all.forEach((text, id) -> {
+            tokens[id] = text.getBytes(StandardCharsets.UTF_8);
+            boolean base = found.vocabulary().containsKey(text);
+            types[id] = base && ByteTokens.valueOf(tokens[id]) >= 0
+                    ? TokenType.BYTE
+                    : specials.contains(text) ? TokenType.CONTROL : base ? TokenType.NORMAL : TokenType.USER_DEFINED;
+        });
         GgufMetadata settings = new GgufMetadata();
-        if (!json.merges().isEmpty()) {
-            settings.put(Vocabulary.MERGES, ByteLevelVocabulary.merges(json.merges()));
+        new SpecialVocabulary(files, SpecialVocabulary.ROLES, size, notices).writeTo(settings);
+        return new Vocabulary(TokenizerModel.SENTENCE_PIECE, Optional.of("default"), tokens, scores, types, settings);
+    }
+
+    /** The tokens that tokenizer_config.json gives a role. */
+    private Set<String> specialTexts() {
+        Set<String> texts = new HashSet<>();
+        for (String role : SpecialVocabulary.ROLES) {
+            JsonNode entry = files.tokenizerConfig().path(role + "_token");
+            texts.add((entry.isString() ? entry : entry.path("content")).asString(""));
+        }
+        for (String list : List.of("additional_special_tokens", "extra_special_tokens")) {
+            files.tokenizerConfig()
+                    .path(list)
+                    .forEach(one -> texts.add((one.isString() ? one : one.path("content")).asString("")));
+        }
+        return texts;
+    }
+
+    /** @param named tokens that get a role by their names, where the files give it to none */
+    private Vocabulary byteLevel(Map<String, String> named) {
+        TokenizerJson found = json();
+        BaseVocabulary tokens = new BaseVocabulary(found, request.rows());
+        GgufMetadata settings = new GgufMetadata();
+        if (!found.merges().isEmpty()) {
+            settings.put(Vocabulary.MERGES, BaseVocabulary.merges(found.merges()));
+        }
+        SpecialVocabulary special = new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices);
+        for (String role : List.of("bos", "eos", "eot", "unk", "eom")) {
+            String name = named.get(role);
+            if (name != null) {
+                special.assume(
+                        role,
+                        found.id(name)
+                                .orElseThrow(() -> InputException.of(
+                                        found.file(), "expected a token " + Quoted.of(name) + ", found none")));
+            }
+        }
+        special.writeTo(settings);
+        String pre = request.preTokenizer()
+                .orElseGet(() -> new Recognition(found, name -> tokens.vocabulary(name, settings)).name(notices));
+        return tokens.vocabulary(pre, settings);
+    }
+
+    /** Tokens inside words lose their ##, tokens that begin words get a ▁. */
+    private Vocabulary wordPiece() {
+        TokenizerJson found = json();
+        if (!found.kind().equals("WordPiece")) {
+            throw InputException.expected(found.file(), "model.type", "WordPiece", Quoted.of(found.kind()));
+        }
+        BaseVocabulary base = new BaseVocabulary(found, request.rows());
+        byte[][] tokens = base.tokens().clone();
+        for (int id = 0; id < tokens.length; id++) {
+            if (base.types()[id] != TokenType.CONTROL) {
+                String text = new String(tokens[id], StandardCharsets.UTF_8);
+                tokens[id] =
+                        (text.startsWith("##") ? text.substring(2) : "\u2581" + text).getBytes(StandardCharsets.UTF_8);
+            }
+        }
+        String pre = request.preTokenizer()
+                .orElseGet(() -> new Recognition(found, name -> {
+                            throw new IllegalStateException("words are not cut by names");
+                        })
+                        .wordPiece());
+        GgufMetadata keys = new GgufMetadata()
+                .put(
+                        "tokenizer.ggml.token_type_count",
+                        GgufValue.u32(files.config().path("type_vocab_size").asLong(1)));
+        new Vocabulary(
+                        TokenizerModel.WORD_PIECE,
+                        Optional.of(pre),
+                        tokens,
+                        new float[0],
+                        base.types(),
+                        new GgufMetadata())
+                .writeTo(keys);
+        new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.length, notices).writeTo(keys);
+        return new Vocabulary(TokenizerModel.WORD_PIECE, Optional.of(pre), tokens, new float[0], base.types(), keys);
+    }
+
+    private Vocabulary unigram() {
+        Path file = directory.resolve(has("tokenizer.model") ? "tokenizer.model" : "spiece.model");
+        SentencePieceModel model = SentencePieceModel.readUnigram(file);
+        TokenRows tokens = rows(file, model);
+        addTokens(files, tokens, notices);
+        GgufMetadata settings = new GgufMetadata()
+                .put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(model.addDummyPrefix()))
+                .put(Vocabulary.REMOVE_EXTRA_WHITESPACES, GgufValue.bool(model.removesExtraSpaces()));
+        if (model.characterMap().length > 0) {
+            settings.put(Vocabulary.CHARACTER_MAP, unsigned(model.characterMap()));
         }
         new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
-        String pre = request.preTokenizer()
-                .orElseGet(() -> new Recognition(json, name -> tokens.vocabulary(name, settings)).name(notices));
-        return tokens.vocabulary(pre, settings);
+        return tokens.vocabulary(TokenizerModel.UNIGRAM, settings);
+    }
+
+    private static GgufValue unsigned(byte[] bytes) {
+        long[] values = new long[bytes.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = bytes[i] & 0xff;
+        }
+        return new GgufValue.Ints(GgufType.UINT8, values);
     }
 
     /** added_tokens.json: texts to ids. */
@@ -229,13 +479,31 @@ public final class HuggingFaceVocabulary {
                 || token.startsWith("<unused") && token.endsWith(">");
     }
 
-    private InputException without(String file) {
-        for (String other : List.of(
-                "tokenizer.model", "tokenizer.json", "tekken.json", "vocab.json", "vocab.txt", "qwen.tiktoken")) {
-            if (has(other)) {
-                return InputException.of(directory, "expected " + file + ", found only " + other);
-            }
-        }
-        return InputException.of(directory, "expected " + file + ", found no tokenizer file");
+    private InputException without() {
+        List<String> expected = request.kinds().stream()
+                .flatMap(kind -> switch (kind) {
+                    case SENTENCEPIECE, PHI3, INTERNLM2 -> Stream.of("tokenizer.model");
+                    case LLAMA_HF -> Stream.of("tokenizer.json");
+                    case GPT2, GLM, CHATGLM -> Stream.of("tokenizer.json", "vocab.json");
+                    case WORDPIECE -> Stream.of("tokenizer.json", "vocab.txt");
+                    case UNIGRAM -> Stream.of("tokenizer.model", "spiece.model");
+                    case QWEN -> Stream.of("qwen.tiktoken");
+                    case TEKKEN -> Stream.of("tekken.json");
+                })
+                .distinct()
+                .toList();
+        String found = Stream.of(
+                        "tokenizer.model",
+                        "tokenizer.json",
+                        "tekken.json",
+                        "vocab.json",
+                        "vocab.txt",
+                        "spiece.model",
+                        "qwen.tiktoken")
+                .filter(this::has)
+                .findFirst()
+                .map(other -> "only " + other)
+                .orElse("no tokenizer file");
+        return InputException.of(directory, "expected " + String.join(" or ", expected) + ", found " + found);
     }
 }

@@ -32,7 +32,7 @@ final class Normalizers {
             case "NFD" -> text -> Normalizer.normalize(text, Normalizer.Form.NFD);
             case "NFKC" -> text -> Normalizer.normalize(text, Normalizer.Form.NFKC);
             case "NFKD" -> text -> Normalizer.normalize(text, Normalizer.Form.NFKD);
-            case "Lowercase" -> text -> text.toLowerCase(Locale.ROOT);
+            case "Lowercase" -> Normalizers::lowered;
             case "StripAccents" ->
                 text -> {
                     StringBuilder out = new StringBuilder();
@@ -63,8 +63,47 @@ final class Normalizers {
                     return right ? stripped.stripTrailing() : stripped;
                 };
             }
+            case "BertNormalizer" -> bert(node);
             default -> throw unknown(file, Quoted.of(type));
         };
+    }
+
+    /** What BERT does: control characters away, Chinese ones apart, no accents, lower case. */
+    private static UnaryOperator<String> bert(JsonNode node) {
+        boolean cleans = node.path("clean_text").asBoolean(true);
+        boolean parts = node.path("handle_chinese_chars").asBoolean(true);
+        boolean lowers = node.path("lowercase").asBoolean(true);
+        boolean strips = node.path("strip_accents").asBoolean(lowers);
+        return text -> {
+            StringBuilder out = new StringBuilder();
+            text.codePoints().forEach(c -> {
+                int flags = CodePoints.flags(c);
+                boolean control = c != '\t' && c != '\n' && c != '\r' && (flags & CodePoints.CONTROL) != 0;
+                if (cleans && !control && (flags & CodePoints.WHITESPACE) != 0) {
+                    out.append(' ');
+                } else if (!cleans || c != 0xFFFD && !control) {
+                    boolean alone = parts && WordPieceTokenizer.isChinese(c);
+                    out.append(alone ? " " : "").appendCodePoint(c).append(alone ? " " : "");
+                }
+            });
+            String cleaned = out.toString();
+            if (strips) {
+                StringBuilder bare = new StringBuilder();
+                Normalizer.normalize(cleaned, Normalizer.Form.NFD)
+                        .codePoints()
+                        .filter(c -> Character.getType(c) != Character.NON_SPACING_MARK)
+                        .forEach(bare::appendCodePoint);
+                cleaned = bare.toString();
+            }
+            return lowers ? lowered(cleaned) : cleaned;
+        };
+    }
+
+    /** Each character by itself: a capital sigma that ends a word is no other than the rest. */
+    private static String lowered(String text) {
+        StringBuilder out = new StringBuilder();
+        text.codePoints().forEach(c -> out.append(Character.toString(c).toLowerCase(Locale.ROOT)));
+        return out.toString();
     }
 
     private static InputException unknown(Path file, String what) {

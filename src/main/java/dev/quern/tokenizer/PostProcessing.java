@@ -87,6 +87,15 @@ final class PostProcessing {
         if (!first.isEmpty()) {
             if (!configured) {
                 bos = StringNode.valueOf(first);
+            } else if (!is(bos, first) && !is(cls, first)) {
+                if (!isSet(bos)) {
+                    bos = StringNode.valueOf(first);
+                    config.set("bos_token", bos);
+                }
+                if (!isSet(cls)) {
+                    cls = StringNode.valueOf(first);
+                    config.set("cls_token", cls);
+                }
             }
             added.put("bos", is(bos, first) || is(cls, first));
         }

@@ -86,7 +86,7 @@ record PreTokenizer(
     }
 
     /** By hand for the patterns that most models have, otherwise as the pattern says. */
-    private static Splitting step(String pattern) {
+    static Splitting step(String pattern) {
         String line = "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
         String cut = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\\r\\n\\p{L}\\p{N}]?";
         String rest = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" + line;

@@ -57,6 +57,10 @@ final class PreTokenizerSteps {
                 steps.add(text -> cut(text, PUNCTUATION, behavior, false));
             }
             case "Whitespace" -> steps.add(text -> cut(text, WORDS, "Removed", true));
+            case "BertPreTokenizer" -> {
+                steps.add(text -> cut(text, SPACES, "Removed", false));
+                steps.add(text -> cut(text, PUNCTUATION, "Isolated", false));
+            }
             case "WhitespaceSplit" -> steps.add(text -> cut(text, SPACES, "Removed", false));
             case "Split" -> {
                 JsonNode given = node.path("pattern");

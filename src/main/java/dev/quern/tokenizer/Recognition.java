@@ -16,7 +16,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Finds the name of a tokenizer.json's pre-tokenizer: by the digest of what it makes of a test text, as
- * convert_hf_to_gguf.py does, otherwise by what the file says of its steps, if that name's words are the same. Nothing is
+ * convert_hf_to_gguf.py does, otherwise by what the file says of its steps, if these are those of a known one. Nothing is
  * guessed.
  */
 final class Recognition {
@@ -67,11 +67,13 @@ final class Recognition {
         List<String> alike = alike(ids);
         boolean whole = json.model().path("ignore_merges").asBoolean(false);
         for (PreTokenizer.Recognised one : PreTokenizer.page().recognised()) {
-            if (one.steps().equals(steps)
-                    && (one.ignoreMerges() == null || one.ignoreMerges() == whole)
-                    && alike.contains(one.name())) {
+            if (one.steps().equals(steps) && (one.ignoreMerges() == null || one.ignoreMerges() == whole)) {
                 notices.accept(json.file() + ": the pre-tokenizer is " + one.name() + " by what the file says ("
-                        + String.join(", ", steps) + "); no model with this vocabulary is known");
+                        + String.join(", ", steps) + "); no model with this vocabulary is known"
+                        + (alike.contains(one.name())
+                                ? ""
+                                : "; llama.cpp cuts some text otherwise than the file says, as for every "
+                                        + one.name()));
                 return one.name();
             }
         }
@@ -82,6 +84,14 @@ final class Recognition {
                                         ? "; no known one gives the same tokens on a test text"
                                         : "; these give the same tokens on a test text: " + String.join(", ", alike)))
                 .withHint(HINT);
+    }
+
+    /**
+     * The name of a WordPiece tokenizer. No reader goes by it, as there is one way to cut for all of them; what the peer
+     * does not know by its digest is "default".
+     */
+    String wordPiece() {
+        return byDigest(new HuggingFaceTokenizer(json).encode(TEXT, true)).orElse(PreTokenizer.DEFAULT);
     }
 
     /** The names whose tokens are these. */

@@ -21,10 +21,12 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * A SentencePiece model file ({@code tokenizer.model}) of byte pair encoding, checked as SentencePiece checks it and
+ * A SentencePiece model file ({@code tokenizer.model}) of byte pair encoding or Unigram, checked as SentencePiece checks it and
  * somewhat further; {@code formats/sentencepiece.md} lists what is refused. A piece's index is its token id.
  *
  * @param addDummyPrefix whether a space goes before the text
+ * @param removesExtraSpaces whether runs of spaces become one, and those at both ends none
+ * @param characterMap the normalizer's {@link CharacterMap}; empty for none
  * @param notices what the file asks for that llama.cpp, and so Quern, does not do
  */
 public record SentencePieceModel(
@@ -36,21 +38,36 @@ public record SentencePieceModel(
         int unknown,
         OptionalInt padding,
         boolean addDummyPrefix,
+        boolean removesExtraSpaces,
+        byte[] characterMap,
         List<String> notices) {
     /** The largest in use, with 256 k pieces, take about 5 MiB. */
     static final long LARGEST_FILE = 64L << 20;
 
     /** @throws InputException when the file is damaged, beyond a limit, or of a kind that is not read */
     public static SentencePieceModel read(Path file) {
+        return read(file, TrainerSpec.ModelType.BPE);
+    }
+
+    /** @throws InputException as {@link #read}; also when the model is of another kind than Unigram */
+    static SentencePieceModel readUnigram(Path file) {
+        return read(file, TrainerSpec.ModelType.UNIGRAM);
+    }
+
+    private static SentencePieceModel read(Path file, TrainerSpec.ModelType kind) {
         try (MappedFile mapped = MappedFile.open(file)) {
             if (mapped.size() > LARGEST_FILE) {
                 throw InputException.of(file, "expected at most 64 MiB, found " + mapped.size() + " bytes");
             }
-            return of(file, mapped.region().bytes(0, (int) mapped.size()));
+            return of(file, mapped.region().bytes(0, (int) mapped.size()), kind);
         }
     }
 
     static SentencePieceModel of(Path file, byte[] bytes) {
+        return of(file, bytes, TrainerSpec.ModelType.BPE);
+    }
+
+    static SentencePieceModel of(Path file, byte[] bytes, TrainerSpec.ModelType kind) {
         ModelOutline.check(file, bytes);
         ModelProto proto;
         try {
@@ -59,7 +76,7 @@ public record SentencePieceModel(
             throw InputException.of(file, "expected a SentencePiece model: " + e.getMessage())
                     .withCause(e);
         }
-        return new Reading(file, proto).model();
+        return new Reading(file, proto).model(kind);
     }
 
     /**
@@ -106,16 +123,15 @@ public record SentencePieceModel(
             ids = new TokenTable(count);
         }
 
-        SentencePieceModel model() {
+        SentencePieceModel model(TrainerSpec.ModelType kind) {
             TrainerSpec trainer = proto.getTrainerSpec();
             NormalizerSpec normalizer = proto.getNormalizerSpec();
             checkFields("model", proto);
             checkFields("trainer_spec", trainer);
             checkFields("normalizer_spec", normalizer);
-            if (trainer.getModelType() != TrainerSpec.ModelType.BPE) {
-                throw InputException.expected(file, "trainer_spec.model_type", "BPE", trainer.getModelType())
-                        .withHint("llama.cpp tokenizes every tokenizer.model as byte pair encoding, which gives other"
-                                + " tokens than this model was trained on; only BPE models are read.");
+            if (trainer.getModelType() != kind) {
+                throw InputException.expected(file, "trainer_spec.model_type", kind, trainer.getModelType())
+                        .withHint("a model of this family would be tokenized otherwise than it was trained");
             }
             for (int id = 0; id < pieces.length; id++) {
                 readPiece(id);
@@ -137,7 +153,9 @@ public record SentencePieceModel(
                     unknown,
                     control(trainer.getPadPiece()),
                     normalizer.getAddDummyPrefix(),
-                    List.copyOf(notices(trainer, normalizer)));
+                    normalizer.getRemoveExtraWhitespaces(),
+                    normalizer.getPrecompiledCharsmap().toByteArray(),
+                    kind == TrainerSpec.ModelType.BPE ? List.copyOf(notices(trainer, normalizer)) : List.of());
         }
 
         private void readPiece(int id) {

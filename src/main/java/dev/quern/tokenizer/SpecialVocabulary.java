@@ -10,12 +10,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Special token ids, the flags that say which of them to add, and chat templates, found where and in the order in which
- * gguf-py 0.19 finds them (gguf/vocab.py, SpecialVocab): tokenizer.json's post-processor, then tokenizer_config.json,
+ * gguf-py finds them (gguf/vocab.py, SpecialVocab): tokenizer.json's post-processor, then tokenizer_config.json,
  * then config.json. What was found first stays.
  */
 final class SpecialVocabulary {
@@ -27,6 +28,8 @@ final class SpecialVocabulary {
     private final Map<String, Integer> ids = new LinkedHashMap<>();
     private final Map<String, Boolean> added = new LinkedHashMap<>();
     private final ChatTemplates templates;
+    private @Nullable Boolean lowercase;
+    private @Nullable Boolean stripAccents;
 
     /** @param size tokens in the vocabulary; ids beyond it are left out, with a notice */
     SpecialVocabulary(HuggingFaceFiles files, List<String> roles, int size, Consumer<String> notices) {
@@ -35,6 +38,7 @@ final class SpecialVocabulary {
         ObjectNode config = files.tokenizerConfig().deepCopy();
         List<String> allRoles = new ArrayList<>(roles);
         if (!files.tokenizer().isEmpty()) {
+            readNormalizer(files.tokenizer().path("normalizer"));
             PostProcessing.read(files.tokenizer(), config, allRoles, added);
         }
         templates = config.isEmpty() ? ChatTemplates.NONE : ChatTemplates.read(files, config);
@@ -50,6 +54,16 @@ final class SpecialVocabulary {
         set(role, id);
     }
 
+    /** Gives a role to a token whatever the files say. */
+    void replace(String role, int id) {
+        ids.replace(role, id);
+    }
+
+    /** Whether the files give no token a role. */
+    boolean isEmpty() {
+        return ids.isEmpty();
+    }
+
     void writeTo(GgufMetadata out) {
         ids.forEach((word, id) -> {
             for (SpecialToken role : SpecialToken.values()) {
@@ -60,6 +74,32 @@ final class SpecialVocabulary {
         });
         added.forEach((word, value) -> key(word).ifPresent(key -> out.put(key, GgufValue.bool(value))));
         templates.writeTo(out);
+        if (lowercase != null) {
+            out.put(Vocabulary.LOWERCASE, GgufValue.bool(lowercase));
+        }
+        if (stripAccents != null) {
+            out.put(Vocabulary.STRIP_ACCENTS, GgufValue.bool(stripAccents));
+        }
+    }
+
+    private void readNormalizer(JsonNode normalizer) {
+        switch (normalizer.path("type").asString("")) {
+            case "Lowercase" -> lowercase = true;
+            case "StripAccents" -> stripAccents = true;
+            case "BertNormalizer" -> {
+                lowercase = flag(normalizer.path("lowercase"), lowercase);
+                stripAccents = flag(normalizer.path("strip_accents"), stripAccents);
+            }
+            case "Sequence" -> normalizer.path("normalizers").forEach(this::readNormalizer);
+            default -> {
+                // Others say nothing of these.
+            }
+        }
+    }
+
+    /** What the file says; null takes it back. */
+    private static @Nullable Boolean flag(JsonNode said, @Nullable Boolean before) {
+        return said.isMissingNode() ? before : said.isBoolean() ? said.booleanValue() : null;
     }
 
     private static Optional<String> key(String word) {

@@ -59,8 +59,24 @@ final class TokenRows {
         types[id] = type;
     }
 
+    void set(int id, TokenType type) {
+        types[id] = type;
+    }
+
+    TokenType type(int id) {
+        return types[id];
+    }
+
+    boolean begins(int id, String beginning) {
+        return new String(tokens[id], StandardCharsets.UTF_8).startsWith(beginning);
+    }
+
     /** @throws InputException when an added token has the text of another one, which llama.cpp does not load */
     Vocabulary vocabulary(GgufMetadata settings) {
+        return vocabulary(TokenizerModel.SENTENCE_PIECE, settings);
+    }
+
+    Vocabulary vocabulary(TokenizerModel model, GgufMetadata settings) {
         TokenTable seen = new TokenTable(tokens.length);
         for (int id = 0; id < tokens.length; id++) {
             int before = seen.put(tokens[id], id);
@@ -72,6 +88,6 @@ final class TokenRows {
                                 + " and " + id);
             }
         }
-        return new Vocabulary(TokenizerModel.SENTENCE_PIECE, Optional.of("default"), tokens, scores, types, settings);
+        return new Vocabulary(model, Optional.of("default"), tokens, scores, types, settings);
     }
 }

@@ -124,7 +124,7 @@ final class WordPieceTokenizer implements Tokenizer {
                         .codePointAt(0);
     }
 
-    private static boolean isChinese(int c) {
+    static boolean isChinese(int c) {
         return c >= 0x4E00 && c <= 0x9FFF
                 || c >= 0x3400 && c <= 0x4DBF
                 || c >= 0x20000 && c <= 0x2A6DF

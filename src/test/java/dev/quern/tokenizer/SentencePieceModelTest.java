@@ -366,7 +366,7 @@ class SentencePieceModelTest {
                         FILE,
                         model().setTrainerSpec(TrainerSpec.newBuilder()).build().toByteArray()))
                 .withMessage("tokenizer.model: trainer_spec.model_type: expected BPE, found UNIGRAM")
-                .satisfies(e -> assertThat(e.hint()).contains("only BPE models are read"));
+                .satisfies(e -> assertThat(e.hint()).contains("tokenized otherwise than it was trained"));
     }
 
     /** Whatever is done to the bytes, the answer is a model or a refusal of one line. */

@@ -13,15 +13,15 @@ import java.util.SequencedMap;
 import java.util.TreeMap;
 
 /**
- * The tokens of a byte-level vocabulary, one for each row of the embedding, as convert_hf_to_gguf.py names them
+ * The tokens that a tokenizer.json names, one for each row of the embedding, as convert_hf_to_gguf.py names them
  * (TextModel.get_vocab_base).
  */
-final class ByteLevelVocabulary {
+final class BaseVocabulary {
     private final byte[][] tokens;
     private final TokenType[] types;
 
     /** @param rows rows of the embedding; rows without a token are padding */
-    ByteLevelVocabulary(TokenizerJson json, OptionalLong rows) {
+    BaseVocabulary(TokenizerJson json, OptionalLong rows) {
         SequencedMap<String, Integer> all = json.all();
         long count = rows.orElse(all.size());
         if (count > ModelOutline.MOST_PIECES) {
@@ -84,6 +84,14 @@ final class ByteLevelVocabulary {
 
     Vocabulary vocabulary(String pre, GgufMetadata settings) {
         return new Vocabulary(TokenizerModel.BYTE_PAIR, Optional.of(pre), tokens, new float[0], types, settings);
+    }
+
+    byte[][] tokens() {
+        return tokens;
+    }
+
+    TokenType[] types() {
+        return types;
     }
 
     int size() {
