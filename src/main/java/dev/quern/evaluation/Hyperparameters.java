@@ -256,6 +256,8 @@ record Hyperparameters(
 
         private Rope rope(int keyLength) {
             if (pass.rope() == ForwardPass.Rope.NONE) {
+                // Files of Baichuan 13B have it like those of 7B, and nothing turns.
+                keys.has("rope.dimension_count");
                 return new Rope(ForwardPass.Rope.NONE, 0, 1, 1, 0, 0, 0, true, 0, 1);
             }
             int rotated = keys.optional("rope.dimension_count", keyLength, Keys.MOST);
