@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param gguf the value of {@code general.architecture}, and {@code {arch}} in the family's metadata keys
  * @param title for people
  * @param architectures the {@code architectures} entries of config.json that this page answers to
- * @param hyperparameters values by name, and the configuration fields they come from; a default may speak of those above
+ * @param hyperparameters values by name, and the configuration fields they come from; a default may speak of the others
  * @param metadata the family's keys, in the order the peer writes them
  * @param refused configurations that look like this family and are not
  * @param renamed what a checkpoint's names may begin or end with, and what stands in the rules instead
@@ -175,6 +175,7 @@ public record Architecture(
      *
      * @param permuteRope undo Hugging Face's order of rotary rows, for as many heads as this says
      * @param regroup take rows apart that lie interleaved
+     * @param reshape the same values in the same rows, in this shape
      * @param transpose exchange the last two axes
      * @param add this to every value
      * @param negativeExponential x becomes -exp(x)
@@ -182,6 +183,7 @@ public record Architecture(
     public record Transform(
             @JsonProperty("permute_rope") @Nullable String permuteRope,
             @Nullable Regroup regroup,
+            @Nullable List<String> reshape,
             @Nullable Boolean transpose,
             @Nullable Double add,
             @JsonProperty("negative_exponential") @Nullable Boolean negativeExponential) {}
@@ -229,6 +231,11 @@ public record Architecture(
         GLM,
         /** {@code tekken.json}. */
         TEKKEN
+    }
+
+    @Override
+    public String toString() {
+        return title;
     }
 
     /** Stands for the layer's number in names. */

@@ -16,10 +16,8 @@ final class PageCheck {
     static void check(Architecture page) {
         PageCheck check = new PageCheck();
         check.known.add(Sizes.LAYER_NUMBER);
-        page.hyperparameters().forEach((name, size) -> {
-            check.expression("hyperparameters: " + name, size.fallback());
-            check.known.add(name);
-        });
+        check.known.addAll(page.hyperparameters().keySet());
+        page.hyperparameters().forEach((name, size) -> check.expression("hyperparameters: " + name, size.fallback()));
         for (String name : page.architectures().isEmpty() ? List.<String>of() : List.of("layers", "vocabulary")) {
             if (!check.known.contains(name)) {
                 throw new IllegalArgumentException("hyperparameters: every page has \"" + name + "\"");
@@ -52,6 +50,9 @@ final class PageCheck {
             if (step.permuteRope() != null) {
                 expressions.add(step.permuteRope());
             }
+            if (step.reshape() != null) {
+                expressions.addAll(step.reshape());
+            }
             if (step.regroup() != null) {
                 expressions.add(step.regroup().groups());
                 expressions.addAll(step.regroup().parts());
@@ -70,8 +71,8 @@ final class PageCheck {
         }
         for (String name : new Expression(text).names()) {
             if (!known.contains(name)) {
-                throw new IllegalArgumentException(where + ": \"" + text + "\" speaks of " + name
-                        + ", which is not among the hyperparameters (above it)");
+                throw new IllegalArgumentException(
+                        where + ": \"" + text + "\" speaks of " + name + ", which is not among the hyperparameters");
             }
         }
     }

@@ -26,7 +26,7 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Reads pages. A page may extend another: its hyperparameters and rules come after those of the other, and replace those
  * of the same name where they stand. A rule with {@code "omit": true} removes; of the name "*" it removes all of
- * the other's.
+ * the other's. One with {@code "last": true} does not stand where the one did that it replaces, but after them all.
  */
 public final class Pages {
     private static final String FOLDER = "/formats/architectures/";
@@ -160,14 +160,9 @@ public final class Pages {
     /** The parent's rules with those of the page's own that replace them, and then the others. */
     private static ArrayNode rules(JsonNode parents, JsonNode own, String key) {
         Map<String, List<JsonNode>> byName = new LinkedHashMap<>();
-        List<JsonNode> unnamed = new ArrayList<>();
         for (JsonNode rule : own) {
-            if (key.isEmpty()) {
-                unnamed.add(rule);
-            } else {
-                byName.computeIfAbsent(rule.path(key).asString(), name -> new ArrayList<>())
-                        .add(rule);
-            }
+            byName.computeIfAbsent(rule.path(key).asString(), name -> new ArrayList<>())
+                    .add(rule);
         }
         ArrayNode merged = MAPPER.createArrayNode();
         if (byName.remove(EVERY) != null) {
@@ -176,25 +171,38 @@ public final class Pages {
         }
         Set<String> replaced = new HashSet<>();
         for (JsonNode rule : parents) {
-            List<JsonNode> replacements =
-                    key.isEmpty() ? null : byName.get(rule.path(key).asString());
+            String name = rule.path(key).asString();
+            List<JsonNode> replacements = key.isEmpty() ? null : byName.get(name);
             if (replacements == null) {
                 merged.add(rule);
-            } else if (replaced.add(rule.path(key).asString())) {
-                addKept(merged, replacements);
+            } else if (replaced.add(name)) {
+                addKept(
+                        merged,
+                        replacements.stream().filter(each -> !isLast(each)).toList());
             }
         }
-        byName.keySet().removeAll(replaced);
-        byName.values().forEach(rules -> addKept(merged, rules));
-        unnamed.forEach(merged::add);
+        for (JsonNode rule : own) {
+            if (key.isEmpty()
+                    || isLast(rule)
+                    || !replaced.contains(rule.path(key).asString())) {
+                addKept(merged, List.of(rule));
+            }
+        }
         return merged;
     }
 
     private static void addKept(ArrayNode merged, List<JsonNode> rules) {
         for (JsonNode rule : rules) {
             if (!rule.path("omit").asBoolean(false)) {
+                if (isLast(rule)) {
+                    ((ObjectNode) rule).remove("last");
+                }
                 merged.add(rule);
             }
         }
+    }
+
+    private static boolean isLast(JsonNode rule) {
+        return rule.path("last").asBoolean(false);
     }
 }

@@ -6,11 +6,12 @@ import dev.quern.io.InputException;
 import dev.quern.tensor.Shape;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -19,31 +20,51 @@ public final class Sizes {
     /** The number of the layer that a rule is asked for, in its expressions. */
     static final String LAYER_NUMBER = "i";
 
+    private final Architecture page;
     private final ModelConfig config;
-    private final Map<String, Object> values = new LinkedHashMap<>();
+    private final Map<String, Object> values = new HashMap<>();
+    private final Set<String> done = new HashSet<>();
+    private final Set<String> pending = new HashSet<>();
     private final Map<String, Expression> expressions = new HashMap<>();
 
-    private Sizes(ModelConfig config) {
+    private Sizes(Architecture page, ModelConfig config) {
+        this.page = page;
         this.config = config;
     }
 
     /** @throws InputException when the configuration lacks a size that has no default, or its default does not divide */
     static Sizes of(Architecture page, ModelConfig config) {
-        Sizes sizes = new Sizes(config);
-        page.hyperparameters().forEach((name, size) -> {
-            Object value = given(size, config);
-            if (value == null) {
-                value = sizes.fallback(size);
-            }
-            if (value == null && !size.optional()) {
-                throw InputException.of(config.file(), "\"" + size.config().getFirst() + "\" is missing")
-                        .withHint("a " + page.title() + " configuration has this field");
-            }
-            if (value != null) {
-                sizes.values.put(name, value);
-            }
-        });
+        Sizes sizes = new Sizes(page, config);
+        page.hyperparameters().keySet().forEach(sizes::resolved);
         return sizes;
+    }
+
+    /** A default may speak of any other hyperparameter, so each is worked out when it is first asked for. */
+    private @Nullable Object resolved(String name) {
+        Size size = page.hyperparameters().get(name);
+        if (size == null || done.contains(name)) {
+            return values.get(name);
+        }
+        if (!pending.add(name)) {
+            throw new IllegalArgumentException("hyperparameters: " + name + " follows from itself");
+        }
+        Object value = given(size, config);
+        if (value == null) {
+            value = fallback(size);
+        }
+        if (value == null && !size.optional()) {
+            throw InputException.of(config.file(), missing(name, size))
+                    .withHint("a " + page.title() + " configuration has this field");
+        }
+        if (value != null) {
+            values.put(name, value);
+        }
+        done.add(name);
+        return value;
+    }
+
+    private static String missing(String name, Size size) {
+        return "\"" + (size.config().isEmpty() ? name : size.config().getFirst()) + "\" is missing";
     }
 
     private static @Nullable Object given(Size size, ModelConfig config) {
@@ -98,17 +119,20 @@ public final class Sizes {
     /** @return a Double, a String, a List of these, or null when something that it speaks of is missing */
     @Nullable
     Object evaluate(String expression, int layer) {
-        return expressions.computeIfAbsent(expression, Expression::new).value(scope(layer));
+        return parsed(expression).value(scope(layer));
     }
 
     /** True for no condition at all. */
     boolean hold(@Nullable String condition, int layer) {
-        return condition == null
-                || expressions.computeIfAbsent(condition, Expression::new).holds(scope(layer));
+        return condition == null || parsed(condition).holds(scope(layer));
+    }
+
+    private Expression parsed(String expression) {
+        return expressions.computeIfAbsent(expression, Expression::new);
     }
 
     private Expression.Scope scope(int layer) {
-        return name -> name.equals(LAYER_NUMBER) ? (Double) (double) layer : values.get(name);
+        return name -> name.equals(LAYER_NUMBER) ? (Double) (double) layer : resolved(name);
     }
 
     /** @throws IllegalStateException when the page names no such size, or the model has none */

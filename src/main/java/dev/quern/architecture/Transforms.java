@@ -6,6 +6,7 @@ import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.Mapped;
 import dev.quern.tensor.PermutedRows;
+import dev.quern.tensor.Renamed;
 import dev.quern.tensor.SelectedColumns;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
@@ -43,6 +44,9 @@ final class Transforms {
         }
         if (step.regroup() != null) {
             return regrouped(step.regroup(), source, sizes, layer);
+        }
+        if (step.reshape() != null) {
+            return new Renamed(source.info().withShape(sizes.shape(step.reshape(), layer)), source);
         }
         Double added = step.add();
         if (added != null) {

@@ -95,9 +95,12 @@ public final class CheckpointTypes {
         boolean named = packing.isPresent() && !file.base().isQuantized();
         boolean mxfp4 = packing.filter(type -> type == QuantType.MXFP4).isPresent();
         GgufMetadata metadata = new GgufMetadata(source.model().metadata());
-        metadata.put(
-                "general.file_type",
-                GgufValue.u32(!named ? file.id() : mxfp4 ? FileType.MXFP4_MOE.id() : GuessedFileType.NVFP4));
+        // The peer writes no type for two families.
+        if (source.general().isEmpty() || metadata.get("general.file_type").isPresent()) {
+            metadata.put(
+                    "general.file_type",
+                    GgufValue.u32(!named ? file.id() : mxfp4 ? FileType.MXFP4_MOE.id() : GuessedFileType.NVFP4));
+        }
         return new OutputPlan(named ? packing.orElseThrow().name() : file.name(), metadata, kept);
     }
 

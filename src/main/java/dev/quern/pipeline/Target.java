@@ -26,6 +26,7 @@ final class Target implements AutoCloseable {
     final GgufLayout layout;
     private final Path path;
     private final List<Place> places = new ArrayList<>();
+    private final WriteTurns turns = new WriteTurns();
     private @Nullable OutputFile file;
     private long restored;
 
@@ -243,6 +244,11 @@ final class Target implements AutoCloseable {
 
     boolean isPart() {
         return plan.metadata().integer("split.count").orElse(0) > 1;
+    }
+
+    /** Whose turn it is to write tiles to the file. */
+    WriteTurns turns() {
+        return turns;
     }
 
     OutputFile file() {

@@ -157,15 +157,23 @@ final class TileWorker {
     }
 
     private void put(Target.Place place, long offset, int bytes) {
+        byte[] part = encoded;
+        TensorHash hash = place.hash();
+        if (hash == null || hash.isNext(offset, part, bytes)) {
+            encoded = place.target().turns().write(new WriteTurns.Part(part, () -> write(place, offset, part, bytes)));
+            return;
+        }
+        // It is read back when its turn to be hashed comes, so it has to be there when this is said.
+        write(place, offset, part, bytes);
+        hash.written(offset, part, bytes);
+    }
+
+    private static void write(Target.Place place, long offset, byte[] part, int bytes) {
         TensorExtent extent = place.extent();
-        place.target().file().write(ByteBuffer.wrap(encoded, 0, bytes), place.position() + offset, () -> {
+        place.target().file().write(ByteBuffer.wrap(part, 0, bytes), place.position() + offset, () -> {
             if (extent != null) {
-                extent.written(offset, encoded, bytes);
+                extent.written(offset, part, bytes);
             }
         });
-        TensorHash hash = place.hash();
-        if (hash != null) {
-            hash.written(offset, encoded, bytes);
-        }
     }
 }

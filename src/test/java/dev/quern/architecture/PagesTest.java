@@ -56,6 +56,7 @@ class PagesTest {
                     .forEach(step -> assertThat(Stream.of(
                                             step.permuteRope(),
                                             step.regroup(),
+                                            step.reshape(),
                                             step.transpose(),
                                             step.add(),
                                             step.negativeExponential())

@@ -9,14 +9,21 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.Kernel;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -24,6 +31,12 @@ import tools.jackson.databind.JsonNode;
 
 /** Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it. */
 class FamiliesTest {
+    /** In the place of a digest: the values follow from an exponential, which is not the same on every processor. */
+    private static final String APART = "(compared by value)";
+
+    private static final Set<String> APART_VOCABULARY =
+            Set.of("bert", "nomic-bert", "chatglm", "glm", "glm4", "internlm2");
+
     @TempDir
     Path folder;
 
@@ -34,14 +47,14 @@ class FamiliesTest {
     @ParameterizedTest
     @MethodSource("families")
     void convertsAsThePeerDoes(Family family) throws Exception {
-        Path checkpoint = written(family);
+        Path checkpoint = family.write(folder);
         for (FileType type : List.of(FileType.F32, FileType.F16)) {
-            Path out = convert(checkpoint, type);
+            Path out = convert(family, checkpoint, type);
             same(tensors(out), recorded(family, type), type.toString());
             if (type == FileType.F32) {
                 same(keys(out, family), recordedKeys(family), "keys");
             }
-            if (isWhole(family)) {
+            if (isWhole(family) && !family.name().equals("mamba")) {
                 assertThat(digest(Files.readAllBytes(out)))
                         .as("%s", type)
                         .isEqualTo(family.recorded()
@@ -52,6 +65,41 @@ class FamiliesTest {
         }
     }
 
+    /** Mamba's A is -exp of what is stored; torch rounds its last place as the processor has it. */
+    @Test
+    void exponentialsAreWithinOneUnitInTheLastPlace() throws Exception {
+        Family family = Family.of("mamba");
+        Path out = convert(family, family.write(folder), FileType.F32);
+        int compared = 0;
+        try (GgufFile gguf = GgufFile.open(out)) {
+            for (JsonNode tensor : family.recorded().get("F32").get("tensors")) {
+                if (tensor.size() == 5) {
+                    FloatBuffer theirs =
+                            floats(HexFormat.of().parseHex(tensor.get(4).asString()));
+                    String name = tensor.get(0).asString();
+                    FloatBuffer ours = floats(gguf.region(name)
+                            .bytes(
+                                    0,
+                                    Math.toIntExact(Objects.requireNonNull(
+                                                    gguf.tensors().get(name))
+                                            .bytes())));
+                    assertThat(ours.remaining()).isEqualTo(theirs.remaining());
+                    while (ours.hasRemaining()) {
+                        int expected = Float.floatToIntBits(theirs.get());
+                        assertThat(Math.abs(Float.floatToIntBits(ours.get()) - expected))
+                                .isLessThanOrEqualTo(1);
+                        compared++;
+                    }
+                }
+            }
+        }
+        assertThat(compared).isEqualTo(2 * 64 * 4);
+    }
+
+    private static FloatBuffer floats(byte[] bytes) {
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    }
+
     /** What the configuration leaves out is what the family's configuration class has as its default. */
     @ParameterizedTest
     @MethodSource("families")
@@ -60,9 +108,9 @@ class FamiliesTest {
         if (sparse == null) {
             return;
         }
-        Path checkpoint = written(family);
+        Path checkpoint = family.write(folder);
         Files.writeString(checkpoint.resolve("config.json"), sparse.toString());
-        Path out = convert(checkpoint, FileType.F32);
+        Path out = convert(family, checkpoint, FileType.F32);
         same(keys(out, family), recordedKeys(family), "keys");
         same(tensors(out), recorded(family, FileType.F32), "tensors");
     }
@@ -78,23 +126,27 @@ class FamiliesTest {
         assertThat(ours).as(what).isEqualTo(theirs);
     }
 
-    /** Where Quern does not read the family's tokenizer, with another's: tensors and the other keys are the same. */
-    private Path written(Family family) throws IOException {
-        Path checkpoint = family.write(folder);
-        if (!isWhole(family)) {
-            Path other = Path.of("test-data/families/tokenizers/sentencepiece/tokenizer.model");
-            Files.copy(other, checkpoint.resolve("tokenizer.model"));
-        }
-        return checkpoint;
-    }
-
     private static boolean isWhole(Family family) {
-        return family.tokenizer().equals("sentencepiece");
+        return !APART_VOCABULARY.contains(family.name());
     }
 
-    private Path convert(Path checkpoint, FileType type) {
+    private Path convert(Family family, Path checkpoint, FileType type) throws IOException {
+        return convert(family, checkpoint, type, folder);
+    }
+
+    static Path convert(Family family, Path checkpoint, FileType type, Path folder) throws IOException {
         Path out = folder.resolve(type + ".gguf");
-        try (Source source = Source.open(checkpoint)) {
+        Path page = null;
+        if (!isWhole(family)) {
+            // With another's vocabulary, which a page of its own says; the rest must be as recorded all the same.
+            Path other = Path.of("test-data/families/tokenizers/sentencepiece/tokenizer.model");
+            Files.copy(other, checkpoint.resolve("tokenizer.model"), StandardCopyOption.REPLACE_EXISTING);
+            page = folder.resolve("page.json");
+            Files.writeString(
+                    page, "{\"extends\": \"" + family.name() + "\", \"vocabulary\": {\"kinds\": [\"sentencepiece\"]}}");
+        }
+        Source.Options options = new Source.Options(null, null, List.of(), page, null, _ -> {});
+        try (Source source = Source.open(checkpoint, options)) {
             Conversion.run(
                     List.of(new Conversion.Output(CheckpointTypes.plan(source, type), out)),
                     source.model().paths(),
@@ -106,8 +158,9 @@ class FamiliesTest {
     private static List<String> recorded(Family family, FileType type) {
         List<String> tensors = new ArrayList<>();
         for (JsonNode tensor : family.recorded().get(type.name()).get("tensors")) {
+            boolean compared = tensor.size() == 4;
             tensors.add(tensor.get(0).asString() + " " + tensor.get(1).asString() + " " + shape(tensor.get(2)) + " "
-                    + tensor.get(3).asString());
+                    + (compared ? tensor.get(3).asString() : APART));
         }
         return tensors;
     }
@@ -121,7 +174,9 @@ class FamiliesTest {
         try (GgufFile gguf = GgufFile.open(file)) {
             for (GgufTensor tensor : gguf.tensors().values()) {
                 tensors.add(tensor.name() + " " + tensor.type() + " " + tensor.shape() + " "
-                        + digest(gguf.region(tensor.name()).bytes(0, Math.toIntExact(tensor.bytes()))));
+                        + (tensor.name().endsWith(".ssm_a")
+                                ? APART
+                                : digest(gguf.region(tensor.name()).bytes(0, Math.toIntExact(tensor.bytes())))));
             }
         }
         return tensors;
