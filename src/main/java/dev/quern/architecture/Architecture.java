@@ -227,6 +227,8 @@ public record Architecture(
         UNIGRAM,
         /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, ChatGLM's way. */
         CHATGLM,
+        /** As ChatGLM's, and the token that ends a text begins one too: GLM-4 of April 2025. */
+        GLM4,
         /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, GLM's way. */
         GLM,
         /** {@code tekken.json}. */

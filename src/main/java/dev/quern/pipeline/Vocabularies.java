@@ -21,6 +21,7 @@ final class Vocabularies {
                     case INTERNLM2 -> VocabularyKind.INTERNLM2;
                     case CHATGLM -> VocabularyKind.CHATGLM;
                     case GLM -> VocabularyKind.GLM;
+                    case GLM4 -> VocabularyKind.GLM4;
                     case TEKKEN -> VocabularyKind.TEKKEN;
                 })
                 .toList();

@@ -121,7 +121,7 @@ public final class HuggingFaceVocabulary {
                                 .asString("")
                                 .equals("GPT2Tokenizer");
             case LLAMA_HF -> has("tokenizer.json") && isSentencePiece(json());
-            case GPT2, GLM, CHATGLM -> has("tokenizer.json") || has("vocab.json");
+            case GPT2, GLM, GLM4, CHATGLM -> has("tokenizer.json") || has("vocab.json");
             case WORDPIECE -> has("tokenizer.json") || has("vocab.txt");
             case UNIGRAM -> has("tokenizer.model") || has("spiece.model");
             case QWEN -> has("qwen.tiktoken");
@@ -140,6 +140,9 @@ public final class HuggingFaceVocabulary {
                 byteLevel(
                         Map.of("bos", "[gMASK]", "eot", "<|user|>", "unk", "<|endoftext|>", "eom", "<|observation|>"));
             case CHATGLM -> byteLevel(Map.of("eos", "<|endoftext|>", "eot", "<|user|>", "unk", "<|endoftext|>"));
+            case GLM4 ->
+                byteLevel(Map.of(
+                        "eos", "<|endoftext|>", "eot", "<|user|>", "unk", "<|endoftext|>", "bos", "<|endoftext|>"));
             case WORDPIECE -> wordPiece();
             case UNIGRAM -> unigram();
             case INTERNLM2 -> internLm();
@@ -484,7 +487,7 @@ public final class HuggingFaceVocabulary {
                 .flatMap(kind -> switch (kind) {
                     case SENTENCEPIECE, PHI3, INTERNLM2 -> Stream.of("tokenizer.model");
                     case LLAMA_HF -> Stream.of("tokenizer.json");
-                    case GPT2, GLM, CHATGLM -> Stream.of("tokenizer.json", "vocab.json");
+                    case GPT2, GLM, GLM4, CHATGLM -> Stream.of("tokenizer.json", "vocab.json");
                     case WORDPIECE -> Stream.of("tokenizer.json", "vocab.txt");
                     case UNIGRAM -> Stream.of("tokenizer.model", "spiece.model");
                     case QWEN -> Stream.of("qwen.tiktoken");

@@ -60,7 +60,9 @@ final class Recognition {
                     .withCause(e);
         }
         int[] ids = theirs.encode(TEXT, false);
-        Optional<String> known = byDigest(theirs.encode(TEXT, true)).or(() -> byDigest(ids));
+        Optional<String> known = byDigest(theirs.encode(TEXT, true))
+                .or(() -> beginning().flatMap(bos -> byDigest(begun(bos, ids))))
+                .or(() -> byDigest(ids));
         if (known.isPresent()) {
             return known.get();
         }
@@ -84,6 +86,21 @@ final class Recognition {
                                         ? "; no known one gives the same tokens on a test text"
                                         : "; these give the same tokens on a test text: " + String.join(", ", alike)))
                 .withHint(HINT);
+    }
+
+    /** The token that tokenizer_config.json puts before a text, where tokenizer.json does not say so. */
+    private Optional<Integer> beginning() {
+        Vocabulary any = vocabulary.apply(PreTokenizer.DEFAULT);
+        return any.addsBos() && any.special(SpecialToken.BOS).isPresent()
+                ? Optional.of(any.special(SpecialToken.BOS).getAsInt())
+                : Optional.empty();
+    }
+
+    private static int[] begun(int bos, int[] ids) {
+        int[] all = new int[ids.length + 1];
+        all[0] = bos;
+        System.arraycopy(ids, 0, all, 1, ids.length);
+        return all;
     }
 
     /**

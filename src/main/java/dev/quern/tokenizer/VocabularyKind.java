@@ -24,6 +24,8 @@ public enum VocabularyKind {
     INTERNLM2,
     /** Byte-level; the tokens that end texts and turns are found by their names, ChatGLM's way. */
     CHATGLM,
+    /** As ChatGLM's, and a text begins with the token that ends one: GLM-4 of April 2025. */
+    GLM4,
     /** Byte-level; the tokens that begin and end texts and turns are found by their names, GLM's way. */
     GLM,
     /** Mistral's {@code tekken.json}. */

@@ -88,7 +88,8 @@ public record Family(String name, JsonNode recorded) {
         return file.array();
     }
 
-    private static byte[] bytes(String name, String dtype, int count, boolean vector) {
+    /** A tensor as the checkpoint has it. */
+    public static byte[] bytes(String name, String dtype, int count, boolean vector) {
         float[] values = values(name, count, vector);
         int width = switch (dtype) {
             case "F32" -> 4;

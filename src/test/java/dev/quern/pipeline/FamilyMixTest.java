@@ -31,7 +31,7 @@ class FamilyMixTest {
     @MethodSource("families")
     void quantizesAsTheLibraryAndLoads(Family family) throws Exception {
         LlamaCpp.require();
-        Path in = FamiliesTest.convert(family, family.write(folder), FileType.F16, folder);
+        Path in = FamiliesTest.convert(family.write(folder), FileType.F16, folder);
         Identity.same(in, FileType.Q4_K_M, new Request());
         Path out = folder.resolve("mix.gguf");
         try (Source source = Source.open(in)) {

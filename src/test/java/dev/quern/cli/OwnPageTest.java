@@ -1,0 +1,96 @@
+package dev.quern.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.quern.gguf.GgufFile;
+import dev.quern.pipeline.Family;
+import java.io.ByteArrayOutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The page that formats/architectures/README.md shows, and a checkpoint that it describes. */
+class OwnPageTest {
+    private static final Pattern EXAMPLE = Pattern.compile("```json\n(.*?)```", Pattern.DOTALL);
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void theExampleDoesWhatItSays() throws Exception {
+        Matcher matcher = EXAMPLE.matcher(Files.readString(Path.of("formats/architectures/README.md")));
+        assertThat(matcher.find()).isTrue();
+        Path page = folder.resolve("mill.json");
+        Files.writeString(page, matcher.group(1));
+        Family mill = mill();
+        Path checkpoint = mill.write(folder);
+        Path out = folder.resolve("mill.gguf");
+        Cli.Run run = Cli.run("convert", checkpoint, "--architecture", page, "-t", "F32", "-o", out);
+        assertThat(run.err()).doesNotContain("error");
+        assertThat(run.code()).isZero();
+        try (GgufFile gguf = GgufFile.open(out)) {
+            assertThat(gguf.metadata().integer("qwen2.stones")).hasValue(7);
+            ByteArrayOutputStream parts = new ByteArrayOutputStream();
+            for (String name : List.of("blk.1.attn_q.weight", "blk.1.attn_k.weight", "blk.1.attn_v.weight")) {
+                parts.writeBytes(gguf.region(name)
+                        .bytes(0, Math.toIntExact(gguf.tensors().get(name).bytes())));
+            }
+            assertThat(parts.toByteArray())
+                    .isEqualTo(Family.bytes("model.layers.1.self_attn.qkv.weight", "F32", 128 * 64, false));
+            assertThat(gguf.region("output_norm.weight").bytes(0, 64 * 4))
+                    .isEqualTo(Family.bytes("model.sieve.weight", "F32", 64, true));
+        }
+    }
+
+    @Test
+    void withoutItsPageTheNearestIsNamed() throws Exception {
+        Cli.Run run = Cli.run("convert", mill().write(folder));
+        assertThat(run.code()).isEqualTo(3);
+        assertThat(run.err())
+                .contains("architecture \"MillForCausalLM\" is not known; fields: ", "num_stones", "model.sieve.weight")
+                .contains("the nearest page is ", "--architecture PAGE.json");
+    }
+
+    @Test
+    void aPageThatIsNoneIsRefused() throws Exception {
+        Path page = folder.resolve("mill.json");
+        Files.writeString(page, "{\"extends\": \"qwen2\", \"metadat\": []}");
+        Cli.Run run = Cli.run("convert", mill().write(folder), "--architecture", page);
+        assertThat(run.code()).isEqualTo(3);
+        assertThat(run.firstError()).startsWith("error: " + page + ": metadat: expected one of ");
+    }
+
+    /** Qwen 2's tiny model in F32, with the names of the example. */
+    private static Family mill() {
+        ObjectNode recorded = (ObjectNode) Family.of("qwen2").recorded().deepCopy();
+        ((ObjectNode) recorded.get("config"))
+                .put("num_stones", 7)
+                .putArray("architectures")
+                .add("MillForCausalLM");
+        ArrayNode tensors = JsonMapper.builder().build().createArrayNode();
+        for (JsonNode tensor : recorded.get("tensors")) {
+            String name = tensor.get(0).asString();
+            if (name.endsWith("k_proj.weight") || name.endsWith("v_proj.weight")) {
+                continue;
+            }
+            ArrayNode changed = tensors.addArray();
+            changed.add(name.replace("model.norm.", "model.sieve.").replace("q_proj.weight", "qkv.weight"))
+                    .add("F32");
+            if (name.endsWith("q_proj.weight")) {
+                changed.addArray().add(128).add(64);
+            } else {
+                changed.add(tensor.get(2));
+            }
+        }
+        recorded.set("tensors", tensors);
+        return new Family("mill", recorded);
+    }
+}
