@@ -253,15 +253,11 @@ public record Architecture(
 
     /** The page for one of the names that config.json lists as the model's architecture. */
     public static Optional<Architecture> answering(String architecture) {
-        return all().stream()
-                .filter(page -> page.architectures.contains(architecture))
-                .findFirst();
+        return Pages.first(page -> page.architectures().contains(architecture));
     }
 
     /** The page for a GGUF's {@code general.architecture}. */
     public static Optional<Architecture> of(GgufMetadata metadata) {
-        return all().stream()
-                .filter(page -> page.gguf.equals(metadata.architecture()))
-                .findFirst();
+        return Pages.first(page -> page.gguf().equals(metadata.architecture()));
     }
 }

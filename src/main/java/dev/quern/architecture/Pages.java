@@ -13,7 +13,9 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -46,20 +48,32 @@ public final class Pages {
             .disable(EnumFeature.READ_ENUMS_USING_TO_STRING)
             .build();
 
-    private static final List<Architecture> ALL = bundled();
+    /** What pages there are; each is read when it is asked for, since reading all of them would delay every start. */
+    private static final List<Entry> INDEX = List.of(MAPPER.treeToValue(resource("pages"), Entry[].class));
 
     private Pages() {}
 
-    static List<Architecture> all() {
-        return ALL;
+    /**
+     * @param page the name of its file
+     * @param gguf as the page has it
+     * @param architectures as the page has them
+     */
+    record Entry(String page, String gguf, List<String> architectures) {}
+
+    static List<Entry> index() {
+        return INDEX;
     }
 
-    private static List<Architecture> bundled() {
-        List<Architecture> pages = new ArrayList<>();
-        for (JsonNode name : resource("pages")) {
-            pages.add(page(whole(resource(name.asString()), new HashSet<>(Set.of(name.asString())))));
-        }
-        return List.copyOf(pages);
+    static List<Architecture> all() {
+        return INDEX.stream().map(Pages::read).toList();
+    }
+
+    static Optional<Architecture> first(Predicate<Entry> wanted) {
+        return INDEX.stream().filter(wanted).findFirst().map(Pages::read);
+    }
+
+    private static Architecture read(Entry entry) {
+        return page(whole(resource(entry.page), new HashSet<>(Set.of(entry.page))));
     }
 
     /**

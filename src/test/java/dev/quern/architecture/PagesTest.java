@@ -37,6 +37,20 @@ class PagesTest {
         return Architecture.all();
     }
 
+    /** The index says of each page what the page says. */
+    @Test
+    void theIndexIsThatOfThePages() {
+        List<Architecture> pages = Architecture.all();
+        assertThat(pages).hasSameSizeAs(Pages.index());
+        for (int i = 0; i < pages.size(); i++) {
+            Pages.Entry entry = Pages.index().get(i);
+            assertThat(entry.gguf()).as(entry.page()).isEqualTo(pages.get(i).gguf());
+            assertThat(entry.architectures())
+                    .as(entry.page())
+                    .isEqualTo(pages.get(i).architectures());
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("files")
     void everyFileKeepsTheSchema(Path file) {
