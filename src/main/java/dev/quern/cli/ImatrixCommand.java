@@ -130,6 +130,7 @@ final class ImatrixCommand implements Callable<Integer> {
             }
             write(sums, out, List.of());
             options.talk().say(out + ": " + sums.entries().size() + " entries, " + sums.chunks() + " chunks");
+            nameUnseenExperts(sums);
             return 0;
         }
         if (model == null) {
@@ -231,6 +232,14 @@ final class ImatrixCommand implements Callable<Integer> {
         ImportanceWriter.write(sums, target, format(), reading);
     }
 
+    private void nameUnseenExperts(ActivationSums sums) {
+        sums.matrix().entries().forEach((tensor, entry) -> {
+            if (!entry.unseen().isEmpty()) {
+                options.talk().say("note: " + out + ": " + tensor + ": experts " + entry.unseen() + " saw no token");
+            }
+        });
+    }
+
     private ImportanceWriter.Format format() {
         return format == null ? ImportanceWriter.Format.of(out) : format;
     }
@@ -256,6 +265,7 @@ final class ImatrixCommand implements Callable<Integer> {
     }
 
     private void print(EvaluatedModel evaluated, ActivationSums sums, Calibration.Result result) {
+        nameUnseenExperts(sums);
         PeakMemory memory = PeakMemory.now();
         if (options.json) {
             Map<String, Object> map = new LinkedHashMap<>();

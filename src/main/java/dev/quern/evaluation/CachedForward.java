@@ -4,12 +4,11 @@ import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.concurrent.Workers;
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Dot;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
 import java.util.Arrays;
 import java.util.List;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * The forward pass over sequences that grow and that share beginnings: keys and values of every token stay in cells, and
@@ -59,7 +58,7 @@ public final class CachedForward implements AutoCloseable {
         this.scratch = new Scratch[threads];
         Arrays.setAll(scratch, i -> new Scratch(sizes.widest(), sizes.width(), rules.getFirst(), 1));
         this.workers = new Workers(threads, "evaluation");
-        this.layers = new Layers(sizes, weights, workers, scratch, new Buffers());
+        this.layers = new Layers(sizes, weights, workers, scratch, new Buffers(), true);
         this.keys = new float[sizes.blocks()][0];
         this.values = new float[sizes.blocks()][0];
     }
@@ -112,7 +111,7 @@ public final class CachedForward implements AutoCloseable {
         }
         Blocked state = states(List.of(new Run(new int[] {tokens[tokens.length - 1]}, 0, cells)));
         float[] logits = new float[vocabulary()];
-        head.logits(layers.outputs(state), 0, 1, logits, workers, scratch);
+        head.logits(layers.outputs(state), logits, workers, scratch);
         return logits;
     }
 
@@ -259,7 +258,7 @@ public final class CachedForward implements AutoCloseable {
             for (int i = first; i <= position; i++) {
                 int cell = i < before ? batch.from[row] + i : own + i - before;
                 int key = cell * rule.keyWidth() + shared * rule.keyLength();
-                scores[i] = rule.scale() * dot(q, at, keys, key, rule.keyLength());
+                scores[i] = rule.scale() * Dot.of(q, at, keys, key, rule.keyLength());
             }
             double sum = rule.exponentiate(scores, first, first, position + 1 - first, position, head, lanes);
             float share = (float) (1 / sum);
@@ -270,20 +269,6 @@ public final class CachedForward implements AutoCloseable {
             }
         }
         out.write(row, 0, result.length, result, 0);
-    }
-
-    private static float dot(float[] a, int aAt, float[] b, int bAt, int count) {
-        FloatVector sums = FloatVector.zero(Exponential.LANES);
-        int i = 0;
-        for (; i <= count - 8; i += 8) {
-            sums = FloatVector.fromArray(Exponential.LANES, a, aAt + i)
-                    .fma(FloatVector.fromArray(Exponential.LANES, b, bAt + i), sums);
-        }
-        float sum = sums.reduceLanes(VectorOperators.ADD);
-        for (; i < count; i++) {
-            sum += a[aAt + i] * b[bAt + i];
-        }
-        return sum;
     }
 
     private static void addTimes(float[] from, int at, float factor, float[] to, int toAt, int count) {

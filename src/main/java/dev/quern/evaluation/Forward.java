@@ -54,7 +54,7 @@ public final class Forward implements AutoCloseable {
         this.scratch = new Scratch[threads];
         Arrays.setAll(scratch, i -> new Scratch(sizes.widest(), sizes.width(), rules.getFirst(), window));
         this.workers = new Workers(threads, "evaluation");
-        this.layers = new Layers(sizes, weights, workers, scratch, buffers);
+        this.layers = new Layers(sizes, weights, workers, scratch, buffers, false);
     }
 
     /**

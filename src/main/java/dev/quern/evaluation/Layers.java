@@ -43,13 +43,23 @@ final class Layers implements AutoCloseable {
     private final Scratch[] scratch;
     private final Buffers buffers;
     private final boolean branched;
+    private final boolean singly;
+    private Projection projection = new Projection(false);
 
-    Layers(Hyperparameters sizes, Weights weights, Workers workers, Scratch[] scratch, Buffers buffers) {
+    /** @param singly whether a token that comes alone may be computed in the way that is fastest for one */
+    Layers(
+            Hyperparameters sizes,
+            Weights weights,
+            Workers workers,
+            Scratch[] scratch,
+            Buffers buffers,
+            boolean singly) {
         this.sizes = sizes;
         this.weights = weights;
         this.workers = workers;
         this.scratch = scratch;
         this.buffers = buffers;
+        this.singly = singly;
         this.branched = sizes.pass().norms() == Norms.AROUND || sizes.pass().norms() == Norms.AFTER;
     }
 
@@ -87,6 +97,7 @@ final class Layers implements AutoCloseable {
      */
     void block(int index, Blocked x, Blocked out, Attending attending, @Nullable InputObserver observer) {
         Weights.Block block = weights.blocks().get(index);
+        projection = new Projection(singly && x.rows() == 1);
         Blocked before = readsStateBefore(block) ? copy(out) : out;
         Packed input = norm(x, block.attentionNorm());
         Packed attended = block.latent() == null
@@ -282,7 +293,7 @@ final class Layers implements AutoCloseable {
         Packed gated = buffers.packed(Use.INNER, input.rows(), network.up().rows());
         workers.each(
                 network.up().panels(),
-                (panel, worker) -> Projection.feedForwardPanel(
+                (panel, worker) -> projection.feedForwardPanel(
                         input, 0, input.rows(), network, sizes.pass().activation(), panel, gated, scratch[worker]));
         observe(gated, observer, network.down());
         return gated;
@@ -316,7 +327,7 @@ final class Layers implements AutoCloseable {
         workers.each(panels * routing.experts(), (task, worker) -> {
             int expert = task / panels;
             if (routing.counts()[expert] > 0) {
-                Projection.feedForwardPanel(
+                projection.feedForwardPanel(
                         slots,
                         routing.first()[expert],
                         routing.counts()[expert],
@@ -338,7 +349,7 @@ final class Layers implements AutoCloseable {
         workers.each(any.down().panels(), (panel, worker) -> {
             for (int expert = 0; expert < routing.experts(); expert++) {
                 if (routing.counts()[expert] > 0) {
-                    Projection.scatterPanel(
+                    projection.scatterPanel(
                             gated,
                             routing.first()[expert],
                             routing.counts()[expert],
@@ -382,7 +393,7 @@ final class Layers implements AutoCloseable {
         Arrays.setAll(to, i -> i);
         workers.each(
                 shared.down().panels(),
-                (panel, worker) -> Projection.scatterPanel(
+                (panel, worker) -> projection.scatterPanel(
                         gated, 0, rows, shared.down(), panel, to, shares, sum, scratch[worker]));
     }
 
@@ -448,7 +459,7 @@ final class Layers implements AutoCloseable {
             int panel = task;
             for (Product product : each) {
                 if (panel < product.weights().panels()) {
-                    Projection.panel(input, product, panel, scratch[worker]);
+                    projection.panel(input, product, panel, scratch[worker]);
                     return;
                 }
                 panel -= product.weights().panels();

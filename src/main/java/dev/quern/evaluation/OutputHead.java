@@ -1,7 +1,6 @@
 package dev.quern.evaluation;
 
 import dev.quern.concurrent.Workers;
-import dev.quern.evaluation.gemm.Gemm;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
@@ -23,13 +22,29 @@ record OutputHead(WeightMatrix weights, float scale, float cap) {
      * @param begin a multiple of {@link Tile#ROWS}
      */
     void logits(Packed states, int begin, int count, float[] out, Workers workers, Scratch[] scratch) {
+        logits(new Projection(false), states, begin, count, out, workers, scratch);
+    }
+
+    /** Logits of the one row of {@code states}. */
+    void logits(Packed states, float[] out, Workers workers, Scratch[] scratch) {
+        logits(new Projection(true), states, 0, 1, out, workers, scratch);
+    }
+
+    private void logits(
+            Projection projection,
+            Packed states,
+            int begin,
+            int count,
+            float[] out,
+            Workers workers,
+            Scratch[] scratch) {
         int vocabulary = weights.rows();
         workers.each(weights.panels(), (panel, worker) -> {
             Scratch mine = scratch[worker];
-            int groups = weights.pack(panel, mine.decoded, mine.panel);
+            int groups = projection.prepare(weights, panel, mine.panel, mine);
             for (int first = 0; first < count; first += Scratch.TOKENS) {
                 int rows = Math.min(Scratch.TOKENS, count - first);
-                multiply(states, begin + first, rows, panel, groups, mine);
+                multiply(projection, states, begin + first, rows, panel, groups, mine);
                 for (int i = 0; i < rows; i++) {
                     System.arraycopy(
                             mine.product,
@@ -42,14 +57,14 @@ record OutputHead(WeightMatrix weights, float scale, float cap) {
         });
     }
 
-    private void multiply(Packed states, int first, int rows, int panel, int groups, Scratch mine) {
-        Gemm.multiply(states, first, rows, mine.panel, groups, mine.product);
-        Projection.addBias(weights, panel, rows, groups, mine.product);
+    private void multiply(
+            Projection projection, Packed states, int first, int rows, int panel, int groups, Scratch mine) {
+        projection.multiply(states, first, rows, weights, panel, mine.panel, groups, mine.product, mine);
         finish(mine.product, 0, rows * groups * Tile.COLUMNS, mine.lanes);
     }
 
     /** Scales and caps products. */
-    void finish(float[] product, int at, int count, float[] lanes) {
+    private void finish(float[] product, int at, int count, float[] lanes) {
         if (scale != 1) {
             Activations.scale(product, at, count, scale);
         }
@@ -68,13 +83,14 @@ record OutputHead(WeightMatrix weights, float scale, float cap) {
         float[] largest = new float[Math.multiplyExact(panels, rows)];
         double[] sums = new double[largest.length];
         float[] targetLogits = new float[rows];
+        Projection projection = new Projection(false);
         workers.each(panels, (panel, worker) -> {
             Scratch mine = scratch[worker];
-            int groups = weights.pack(panel, mine.decoded, mine.panel);
+            int groups = projection.prepare(weights, panel, mine.panel, mine);
             int columns = weights.panelRows(panel);
             for (int first = 0; first < rows; first += Scratch.TOKENS) {
                 int count = Math.min(Scratch.TOKENS, rows - first);
-                multiply(states, first, count, panel, groups, mine);
+                multiply(projection, states, first, count, panel, groups, mine);
                 for (int i = 0; i < count; i++) {
                     int at = i * groups * Tile.COLUMNS;
                     int target = targets[first + i] - panel * WeightMatrix.PANEL;

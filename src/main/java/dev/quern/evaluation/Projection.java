@@ -7,10 +7,12 @@ import dev.quern.evaluation.gemm.Gemm;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 
-/** Activations times weight matrices. Each task decodes one panel of weights once and meets all tokens with it. */
-final class Projection {
-    private Projection() {}
-
+/**
+ * Activations times weight matrices. Each task decodes one panel of weights once and meets all tokens with it.
+ *
+ * @param single whether there is one token only, which is faster without packing; sums are then in another order
+ */
+record Projection(boolean single) {
     /**
      * {@code out = in · weightsᵀ + bias}, or {@code out += scale · (…)}.
      *
@@ -23,14 +25,13 @@ final class Projection {
     }
 
     /** One panel of a product. */
-    static void panel(Packed in, Product product, int panel, Scratch scratch) {
+    void panel(Packed in, Product product, int panel, Scratch scratch) {
         WeightMatrix weights = product.weights();
-        int groups = weights.pack(panel, scratch.decoded, scratch.panel);
+        int groups = prepare(weights, panel, scratch.panel, scratch);
         int columns = weights.panelRows(panel);
         for (int first = 0; first < in.rows(); first += Scratch.TOKENS) {
             int count = Math.min(Scratch.TOKENS, in.rows() - first);
-            Gemm.multiply(in, first, count, scratch.panel, groups, scratch.product);
-            addBias(weights, panel, count, groups, scratch.product);
+            multiply(in, first, count, weights, panel, scratch.panel, groups, scratch.product, scratch);
             if (product.scale() != 1) {
                 Activations.scale(scratch.product, 0, count * groups * Tile.COLUMNS, product.scale());
             }
@@ -39,7 +40,7 @@ final class Projection {
     }
 
     /** One panel of {@code out = act(in · gateᵀ) · (in · upᵀ)}, or of {@code act(in · upᵀ)}, for some rows. */
-    static void feedForwardPanel(
+    void feedForwardPanel(
             Packed in,
             int firstRow,
             int rows,
@@ -50,19 +51,26 @@ final class Projection {
             Scratch scratch) {
         WeightMatrix gate = network.gate();
         WeightMatrix first = gate == null ? network.up() : gate;
-        int groups = first.pack(panel, scratch.decoded, scratch.panel);
+        int groups = prepare(first, panel, scratch.panel, scratch);
         if (gate != null) {
-            network.up().pack(panel, scratch.decoded, scratch.secondPanel);
+            prepare(network.up(), panel, scratch.secondPanel, scratch);
         }
         int columns = first.panelRows(panel);
         int stride = groups * Tile.COLUMNS;
         for (int done = 0; done < rows; done += Scratch.TOKENS) {
             int count = Math.min(Scratch.TOKENS, rows - done);
-            Gemm.multiply(in, firstRow + done, count, scratch.panel, groups, scratch.product);
-            addBias(first, panel, count, groups, scratch.product);
+            multiply(in, firstRow + done, count, first, panel, scratch.panel, groups, scratch.product, scratch);
             if (gate != null) {
-                Gemm.multiply(in, firstRow + done, count, scratch.secondPanel, groups, scratch.secondProduct);
-                addBias(network.up(), panel, count, groups, scratch.secondProduct);
+                multiply(
+                        in,
+                        firstRow + done,
+                        count,
+                        network.up(),
+                        panel,
+                        scratch.secondPanel,
+                        groups,
+                        scratch.secondProduct,
+                        scratch);
             }
             Activations.apply(
                     activation, scratch.product, scratch.secondProduct, Packed.padded(count) * groups * Tile.COLUMNS);
@@ -77,7 +85,7 @@ final class Projection {
      *
      * @param to for each row of {@code in} the row of {@code out}
      */
-    static void scatterPanel(
+    void scatterPanel(
             Packed in,
             int firstRow,
             int rows,
@@ -87,14 +95,13 @@ final class Projection {
             float[] share,
             Blocked out,
             Scratch scratch) {
-        int groups = weights.pack(panel, scratch.decoded, scratch.panel);
+        int groups = prepare(weights, panel, scratch.panel, scratch);
         int columns = weights.panelRows(panel);
         int column = panel * WeightMatrix.PANEL;
         int stride = groups * Tile.COLUMNS;
         for (int done = 0; done < rows; done += Scratch.TOKENS) {
             int count = Math.min(Scratch.TOKENS, rows - done);
-            Gemm.multiply(in, firstRow + done, count, scratch.panel, groups, scratch.product);
-            addBias(weights, panel, count, groups, scratch.product);
+            multiply(in, firstRow + done, count, weights, panel, scratch.panel, groups, scratch.product, scratch);
             for (int i = 0; i < count; i++) {
                 int row = firstRow + done + i;
                 int at = out.at(column / Blocked.BLOCK, to[row]) + column % Blocked.BLOCK;
@@ -103,8 +110,35 @@ final class Projection {
         }
     }
 
+    /** Decodes a panel for {@link #multiply}; returns its groups of 16 rows. */
+    int prepare(WeightMatrix weights, int panel, float[] packed, Scratch scratch) {
+        return single
+                ? Math.ceilDiv(weights.panelRows(panel), Tile.COLUMNS)
+                : weights.pack(panel, scratch.decoded, packed);
+    }
+
+    /** Fills {@code product} with some tokens' products with a prepared panel, and its bias. */
+    void multiply(
+            Packed in,
+            int first,
+            int count,
+            WeightMatrix weights,
+            int panel,
+            float[] packed,
+            int groups,
+            float[] product,
+            Scratch scratch) {
+        if (single) {
+            in.read(first, 0, in.width(), scratch.row, 0);
+            weights.dots(panel, scratch.row, scratch.decoded, product);
+        } else {
+            Gemm.multiply(in, first, count, packed, groups, product);
+        }
+        addBias(weights, panel, count, groups, product);
+    }
+
     /** Adds a panel's bias to {@code count} rows of its product. */
-    static void addBias(WeightMatrix weights, int panel, int count, int groups, float[] product) {
+    private static void addBias(WeightMatrix weights, int panel, int count, int groups, float[] product) {
         float[] bias = weights.bias();
         if (bias.length == 0) {
             return;

@@ -1,5 +1,6 @@
 package dev.quern.evaluation;
 
+import dev.quern.evaluation.gemm.Dot;
 import dev.quern.evaluation.gemm.Packing;
 import dev.quern.evaluation.gemm.Tile;
 import dev.quern.quantization.Codecs;
@@ -19,6 +20,9 @@ import dev.quern.tensor.TensorSource;
 record WeightMatrix(TensorSource source, long firstRow, int rows, int columns, float[] bias) {
     /** Rows of a panel: four groups of 16, so that a panel's share of the product stays in the second-level cache. */
     static final int PANEL = 64;
+
+    /** Floats that are decoded before they are used: 16 kB, half of the first-level cache. */
+    private static final int CACHED = 4096;
 
     /** The matrix with the fastest decoder of its type: a batch decodes a model's every value again. */
     static WeightMatrix of(TensorSource source, int rows, int columns) {
@@ -80,5 +84,24 @@ record WeightMatrix(TensorSource source, long firstRow, int rows, int columns, f
             Packing.interleave(decoded, rowsHere, columns, packed, first * columns);
         }
         return groups;
+    }
+
+    /**
+     * A panel's products with one token, row by row as they are decoded: nothing is packed.
+     *
+     * @param x {@code columns} floats
+     * @param decoded scratch for 16 rows
+     * @param out receives a float for each of the panel's rows
+     */
+    void dots(int panel, float[] x, float[] decoded, float[] out) {
+        int count = panelRows(panel);
+        int step = Math.clamp(CACHED / columns, 1, Tile.COLUMNS);
+        for (int first = 0; first < count; first += step) {
+            int rowsHere = Math.min(step, count - first);
+            source.readRows(firstRow + (long) panel * PANEL + first, rowsHere, decoded, 0);
+            for (int row = 0; row < rowsHere; row++) {
+                out[first + row] = Dot.of(decoded, row * columns, x, 0, columns);
+            }
+        }
     }
 }

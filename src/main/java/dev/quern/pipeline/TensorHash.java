@@ -9,8 +9,8 @@ import java.util.Map;
 
 /**
  * SHA-256 of one tensor's bytes in an output, taken while its parts arrive in any order from several threads. A part that
- * follows what is hashed already is hashed at once, by the thread that wrote it; one that comes too early is read back
- * when its turn comes, a moment later and from the system's memory, so that nothing is held here.
+ * follows what is hashed already is hashed at once, by the thread that made it and while its cache has it; one that comes
+ * too early is read back when its turn comes, a moment later and from the system's memory, so that nothing is held here.
  */
 final class TensorHash {
     private static final int READ_BYTES = 1 << 18;
@@ -34,6 +34,23 @@ final class TensorHash {
     }
 
     /**
+     * Takes a part if its turn has come, whether it is in the file or not.
+     *
+     * @param from the part's first byte, counted from the tensor's first
+     * @return whether it was taken; if not, it has to be given to {@link #written}
+     */
+    boolean isNext(long from, byte[] part, int count) {
+        synchronized (this) {
+            if (busy || from != hashed) {
+                return false;
+            }
+            busy = true;
+        }
+        takeAll(part, count);
+        return true;
+    }
+
+    /**
      * Takes a part that is in the file already.
      *
      * @param from the part's first byte, counted from the tensor's first
@@ -46,10 +63,18 @@ final class TensorHash {
             }
             busy = true;
         }
+        takeAll(part, count);
+    }
+
+    private void takeAll(byte[] part, int count) {
         advance(part, count);
         for (int next = nextEarly(); next > 0; next = nextEarly()) {
-            readBack(hashed, next);
+            readBack(hashed(), next);
         }
+    }
+
+    private synchronized long hashed() {
+        return hashed;
     }
 
     /** The length of the part that follows what is hashed; 0 when it has not come, and then somebody else may hash. */
@@ -62,9 +87,12 @@ final class TensorHash {
         return count;
     }
 
-    private synchronized void advance(byte[] part, int count) {
+    /** Nobody else touches the digest while one is busy, so that others need not wait to say that they are early. */
+    private void advance(byte[] part, int count) {
         digest.update(part, 0, count);
-        hashed += count;
+        synchronized (this) {
+            hashed += count;
+        }
     }
 
     private void readBack(long from, long count) {

@@ -159,11 +159,11 @@ final class TileWorker {
     private void put(Target.Place place, long offset, int bytes) {
         byte[] part = encoded;
         TensorHash hash = place.hash();
-        if (hash == null) {
+        if (hash == null || hash.isNext(offset, part, bytes)) {
             encoded = place.target().turns().write(new WriteTurns.Part(part, () -> write(place, offset, part, bytes)));
             return;
         }
-        // Hashing takes longer than writing: several threads at once do better.
+        // It is read back when its turn to be hashed comes, so it has to be there when this is said.
         write(place, offset, part, bytes);
         hash.written(offset, part, bytes);
     }

@@ -295,7 +295,7 @@ final class HuggingFaceTokenizer {
                 return false;
             }
             symbols.set(at, (int) best);
-            symbols.remove(at + 1);
+            symbols.subList(at + 1, at + 2).clear();
             return true;
         }
 

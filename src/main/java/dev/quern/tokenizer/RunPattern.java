@@ -42,20 +42,12 @@ record RunPattern(IntPredicate members, Before before, int least, int most) impl
     }
 
     private static IntPredicate members(String kind) {
-        switch (kind) {
-            case "\\p{L}" -> {
-                return c -> CodePoints.is(c, CodePoints.LETTER);
-            }
-            case "\\p{N}" -> {
-                return c -> CodePoints.is(c, CodePoints.NUMBER);
-            }
-            case "\\p{P}" -> {
-                return c -> CodePoints.is(c, CodePoints.PUNCTUATION);
-            }
-            default -> {
-                return new Members(kind);
-            }
-        }
+        return switch (kind) {
+            case "\\p{L}" -> c -> CodePoints.is(c, CodePoints.LETTER);
+            case "\\p{N}" -> c -> CodePoints.is(c, CodePoints.NUMBER);
+            case "\\p{P}" -> c -> CodePoints.is(c, CodePoints.PUNCTUATION);
+            default -> new Members(kind);
+        };
     }
 
     /** The members of a class in brackets, each code point looked up once. */

@@ -147,7 +147,7 @@ final class TokenRanks {
             if (at < 0 || best >= rank) {
                 break;
             }
-            cuts.remove(at + 1);
+            cuts.subList(at + 1, at + 2).clear();
         }
         return cuts.size() == 3 ? Optional.of(cuts.get(1)) : Optional.empty();
     }

@@ -1,6 +1,8 @@
 package dev.quern.tokenizer;
 
 import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -22,7 +24,7 @@ public enum TokenizerModel {
     private final boolean addsBos;
     private final boolean addsEos;
     private final boolean addsSpacePrefix;
-    private final int[] assumed;
+    private final Map<SpecialToken, Integer> assumed = new EnumMap<>(SpecialToken.class);
 
     TokenizerModel(
             String id,
@@ -39,7 +41,12 @@ public enum TokenizerModel {
         this.addsBos = addsBos;
         this.addsEos = addsEos;
         this.addsSpacePrefix = addsSpacePrefix;
-        assumed = new int[] {bos, eos, unknown, separator, padding, mask};
+        assumed.put(SpecialToken.BOS, bos);
+        assumed.put(SpecialToken.EOS, eos);
+        assumed.put(SpecialToken.UNKNOWN, unknown);
+        assumed.put(SpecialToken.SEPARATOR, separator);
+        assumed.put(SpecialToken.PADDING, padding);
+        assumed.put(SpecialToken.MASK, mask);
     }
 
     /** The name in GGUF. */
@@ -65,7 +72,7 @@ public enum TokenizerModel {
 
     /** The token that has this role when the file names none. */
     OptionalInt assumed(SpecialToken role) {
-        int at = role.ordinal();
-        return at < assumed.length && assumed[at] >= 0 ? OptionalInt.of(assumed[at]) : OptionalInt.empty();
+        int id = assumed.getOrDefault(role, -1);
+        return id >= 0 ? OptionalInt.of(id) : OptionalInt.empty();
     }
 }

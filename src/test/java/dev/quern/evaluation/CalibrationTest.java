@@ -200,4 +200,66 @@ class CalibrationTest {
                     .hasMessage("text: what goes into \"blk.1.attn_q.weight\" is not finite in column 0");
         }
     }
+
+    /** Each expert has the squares and the number of its own tokens, as llama-imatrix keeps them. */
+    @ParameterizedTest
+    @CsvSource({"1, 1", "2, 3"})
+    void expertsHaveSumsAndCountsOfTheirOwn(int threads, int inFlight) {
+        int length = 12;
+        try (Source source = Source.open(Path.of("test-data/evaluation/mixtral.gguf"));
+                Forward forward = Forward.of(
+                        source.model(),
+                        Bundled.pass(source.model()),
+                        length,
+                        threads,
+                        inFlight == 1 ? 0 : Forward.DEFAULT_MEMORY)) {
+            int[] tokens = ForwardTest.tokens(forward, 3 * length, 40);
+            ActivationSums sums = new ActivationSums(length);
+            Windows windows = Windows.halves("text", tokens, OptionalInt.empty(), length, 9);
+            Calibration.collect(forward, windows, new Calibration.Options(false, false), sums, p -> {});
+            NaiveDecoder naive = new NaiveDecoder(source.model());
+            for (int window = 0; window < 3; window++) {
+                naive.logits(java.util.Arrays.copyOfRange(tokens, window * length, (window + 1) * length));
+            }
+            assertThat(naive.squares).hasSize(6);
+            assertThat(sums.chunks()).isEqualTo(3);
+            naive.squares.forEach((name, expected) -> {
+                ActivationSums.Entry found =
+                        java.util.Objects.requireNonNull(sums.entries().get(name), name);
+                assertThat(found.counts()).as(name).isEqualTo(naive.counts.get(name));
+                for (int expert = 0; expert < expected.length; expert++) {
+                    for (int column = 0; column < expected[expert].length; column++) {
+                        double exact = expected[expert][column];
+                        assertThat(found.sums()[expert][column])
+                                .as("%s, expert %d, column %d", name, expert, column)
+                                .isCloseTo(exact, within(1e-4 * exact + 1e-9));
+                    }
+                }
+            });
+        }
+    }
+
+    @Test
+    void anExpertThatSawNoTokenIsKnown() {
+        int length = 4;
+        try (Source source = Source.open(Path.of("test-data/evaluation/deepseek3.gguf"));
+                Forward forward = Forward.of(source.model(), Bundled.pass(source.model()), length, 1)) {
+            // One token over and over is one state: the same two of eight experts take it every time.
+            int[] tokens = new int[2 * length];
+            Arrays.fill(tokens, 5);
+            ActivationSums sums = new ActivationSums(length);
+            Windows windows = Windows.halves("text", tokens, OptionalInt.empty(), length, 9);
+            Calibration.collect(forward, windows, new Calibration.Options(false, false), sums, p -> {});
+            String name = "blk.1.ffn_gate_exps.weight";
+            long[] counts =
+                    java.util.Objects.requireNonNull(sums.entries().get(name)).counts();
+            assertThat(Arrays.stream(counts).sum()).isEqualTo(4L * length);
+            List<Integer> unseen = java.util.stream.IntStream.range(0, 8)
+                    .filter(expert -> counts[expert] == 0)
+                    .boxed()
+                    .toList();
+            assertThat(unseen).hasSize(6);
+            assertThat(sums.matrix().entry(name).orElseThrow().unseen()).isEqualTo(unseen);
+        }
+    }
 }

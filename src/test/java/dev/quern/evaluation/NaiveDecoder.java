@@ -2,10 +2,18 @@ package dev.quern.evaluation;
 
 import dev.quern.architecture.Model;
 import dev.quern.tensor.TensorSource;
+import java.util.HashMap;
+import java.util.Map;
 
 /** The same decoder in double, one token and one number at a time: written from the formulas, sharing no code. */
 final class NaiveDecoder {
     private final Model model;
+
+    /** For each tensor of experts and each expert: sum of x² of what goes in, column by column. */
+    final Map<String, double[][]> squares = new HashMap<>();
+
+    /** Tokens that each expert saw. */
+    final Map<String, long[]> counts = new HashMap<>();
 
     NaiveDecoder(Model model) {
         this.model = model;
@@ -24,6 +32,10 @@ final class NaiveDecoder {
             double[][] attended = attention(prefix, normed(x, prefix + "attn_norm.weight"));
             addTo(x, times(attended, matrix(prefix + "attn_output.weight")));
             double[][] y = normed(x, prefix + "ffn_norm.weight");
+            if (model.tensors().get(prefix + "ffn_gate_inp.weight").isPresent()) {
+                addTo(x, experts(prefix, y));
+                continue;
+            }
             double[][] gate = times(y, matrix(prefix + "ffn_gate.weight"));
             double[][] up = times(y, matrix(prefix + "ffn_up.weight"));
             for (int i = 0; i < gate.length; i++) {
@@ -35,6 +47,58 @@ final class NaiveDecoder {
         }
         String output = model.tensors().get("output.weight").isPresent() ? "output.weight" : "token_embd.weight";
         return times(normed(x, "output_norm.weight"), matrix(output));
+    }
+
+    /** Mixtral: softmax over all experts, the best of them, their shares made to add up to one. */
+    private double[][] experts(String prefix, double[][] x) {
+        int count = (int) integer("expert_count");
+        int used = (int) integer("expert_used_count");
+        double[][] logits = times(x, matrix(prefix + "ffn_gate_inp.weight"));
+        double[][] out = new double[x.length][x[0].length];
+        for (int expert = 0; expert < count; expert++) {
+            double[][] gate = part(prefix + "ffn_gate_exps.weight", expert, count);
+            double[][] up = part(prefix + "ffn_up_exps.weight", expert, count);
+            double[][] down = part(prefix + "ffn_down_exps.weight", expert, count);
+            for (int i = 0; i < x.length; i++) {
+                double[] sorted = logits[i].clone();
+                java.util.Arrays.sort(sorted);
+                if (logits[i][expert] < sorted[count - used]) {
+                    continue;
+                }
+                double sum = 0;
+                for (int j = count - used; j < count; j++) {
+                    sum += Math.exp(sorted[j]);
+                }
+                double[][] row = {x[i]};
+                double[][] inner = times(row, gate);
+                double[][] upper = times(row, up);
+                for (int j = 0; j < inner[0].length; j++) {
+                    inner[0][j] = inner[0][j] / (1 + Math.exp(-inner[0][j])) * upper[0][j];
+                }
+                see(prefix + "ffn_gate_exps.weight", expert, count, x[i]);
+                see(prefix + "ffn_up_exps.weight", expert, count, x[i]);
+                see(prefix + "ffn_down_exps.weight", expert, count, inner[0]);
+                double[] result = times(inner, down)[0];
+                for (int j = 0; j < result.length; j++) {
+                    out[i][j] += Math.exp(logits[i][expert]) / sum * result[j];
+                }
+            }
+        }
+        return out;
+    }
+
+    private void see(String name, int expert, int count, double[] row) {
+        counts.computeIfAbsent(name, n -> new long[count])[expert]++;
+        double[] sums = squares.computeIfAbsent(name, n -> new double[count][row.length])[expert];
+        for (int i = 0; i < row.length; i++) {
+            sums[i] += row[i] * row[i];
+        }
+    }
+
+    private double[][] part(String name, int expert, int count) {
+        double[][] all = matrix(name);
+        int rows = all.length / count;
+        return java.util.Arrays.copyOfRange(all, expert * rows, (expert + 1) * rows);
     }
 
     private double[][] attention(String prefix, double[][] x) {

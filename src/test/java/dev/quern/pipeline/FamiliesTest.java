@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,7 +73,11 @@ class FamiliesTest {
                             floats(HexFormat.of().parseHex(tensor.get(4).asString()));
                     String name = tensor.get(0).asString();
                     FloatBuffer ours = floats(gguf.region(name)
-                            .bytes(0, Math.toIntExact(gguf.tensors().get(name).bytes())));
+                            .bytes(
+                                    0,
+                                    Math.toIntExact(Objects.requireNonNull(
+                                                    gguf.tensors().get(name))
+                                            .bytes())));
                     assertThat(ours.remaining()).isEqualTo(theirs.remaining());
                     while (ours.hasRemaining()) {
                         int expected = Float.floatToIntBits(theirs.get());
