@@ -31,6 +31,7 @@ public final class SourceFiles {
             "quantize_config.json",
             "qwen.tiktoken",
             "special_tokens_map.json",
+            "spiece.model",
             "tekken.json",
             "tokenizer.json",
             "tokenizer.model",

@@ -8,6 +8,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -41,7 +42,11 @@ class OwnPageTest {
             ByteArrayOutputStream parts = new ByteArrayOutputStream();
             for (String name : List.of("blk.1.attn_q.weight", "blk.1.attn_k.weight", "blk.1.attn_v.weight")) {
                 parts.writeBytes(gguf.region(name)
-                        .bytes(0, Math.toIntExact(gguf.tensors().get(name).bytes())));
+                        .bytes(
+                                0,
+                                Math.toIntExact(
+                                        Objects.requireNonNull(gguf.tensors().get(name))
+                                                .bytes())));
             }
             assertThat(parts.toByteArray())
                     .isEqualTo(Family.bytes("model.layers.1.self_attn.qkv.weight", "F32", 128 * 64, false));
