@@ -232,9 +232,11 @@ class HuggingFaceVocabularyTest {
     @Test
     void withoutTokenizerModel() throws Exception {
         Files.delete(directory.resolve("tokenizer.model"));
-        refusedDirectory("expected tokenizer.model or tokenizer.json, found no tokenizer file");
+        refusedDirectory(
+                "expected tekken.json or tokenizer.model or tokenizer.json or vocab.json, found no tokenizer file");
         write("vocab.txt", "a");
-        refusedDirectory("expected tokenizer.model or tokenizer.json, found only vocab.txt");
+        refusedDirectory(
+                "expected tekken.json or tokenizer.model or tokenizer.json or vocab.json, found only vocab.txt");
     }
 
     @BeforeEach

@@ -127,21 +127,29 @@ class TokenIdsTest {
         String recorded = RECORDED.get("word_piece").get("lines").stringValue();
         for (int i = 0; i < LINES.size(); i++) {
             if (LINES.get(i).codePoints().noneMatch(TokenIdsTest::isOtherwiseInLlamaCpp)
-                    && !LINES.get(i).contains("[MASK]")) {
+                    && !LINES.get(i).contains("[MASK]")
+                    && !hasLongWord(LINES.get(i))) {
                 assertThat(digest(ids.get(i))).as(LINES.get(i)).startsWith(recorded.substring(4 * i, 4 * i + 4));
             }
         }
     }
 
+    /** Hugging Face gives up on words of more than 100 characters (max_input_chars_per_word), llama.cpp does not. */
+    private static boolean hasLongWord(String line) {
+        return Stream.of(line.split("\\s+")).anyMatch(word -> word.codePointCount(0, word.length()) > 100);
+    }
+
     /**
      * llama.cpp takes all marks for accents, not only those without a width; leaves the first part of a Hangul; and cuts
-     * at control characters that are white space, which Hugging Face drops.
+     * at control characters that are white space, which Hugging Face drops, and at punctuation that is younger than
+     * Hugging Face's tables.
      */
     private static boolean isOtherwiseInLlamaCpp(int c) {
         int type = Character.getType(c);
         return c == 0x0B
                 || c == 0x0C
                 || c == 0x85
+                || c == 0x0C77
                 || type == Character.COMBINING_SPACING_MARK
                 || type == Character.ENCLOSING_MARK
                 || c >= 0xAC00 && c <= 0xD7A3;
