@@ -20,63 +20,34 @@ public final class ErrorSums {
      * @param element what the first value's place is called
      */
     public void add(float[] source, float[] found, int from, int count, long element) {
-        // Two of each sum: one alone would wait for its own last addition at every value.
-        double differencesEven = 0;
-        double differencesOdd = 0;
-        double productsEven = 0;
-        double productsOdd = 0;
-        double sourceEven = 0;
-        double sourceOdd = 0;
-        double foundEven = 0;
-        double foundOdd = 0;
+        // Local, so that the loop keeps them in registers.
+        double differenceSum = 0;
+        double productSum = 0;
+        double sourceSum = 0;
+        double foundSum = 0;
         double most = largest;
         int mostAt = -1;
-        int pairs = from + (count & ~1);
-        for (int i = from; i < pairs; i += 2) {
+        for (int i = from; i < from + count; i++) {
             double wanted = source[i];
             double is = found[i];
             double difference = is - wanted;
-            differencesEven += difference * difference;
-            productsEven += wanted * is;
-            sourceEven += wanted * wanted;
-            foundEven += is * is;
+            differenceSum += difference * difference;
+            productSum += wanted * is;
+            sourceSum += wanted * wanted;
+            foundSum += is * is;
             if (Math.abs(difference) > most) {
                 most = Math.abs(difference);
                 mostAt = i;
-            }
-            double nextWanted = source[i + 1];
-            double nextIs = found[i + 1];
-            double nextDifference = nextIs - nextWanted;
-            differencesOdd += nextDifference * nextDifference;
-            productsOdd += nextWanted * nextIs;
-            sourceOdd += nextWanted * nextWanted;
-            foundOdd += nextIs * nextIs;
-            if (Math.abs(nextDifference) > most) {
-                most = Math.abs(nextDifference);
-                mostAt = i + 1;
-            }
-        }
-        if (pairs < from + count) {
-            double wanted = source[pairs];
-            double is = found[pairs];
-            double difference = is - wanted;
-            differencesEven += difference * difference;
-            productsEven += wanted * is;
-            sourceEven += wanted * wanted;
-            foundEven += is * is;
-            if (Math.abs(difference) > most) {
-                most = Math.abs(difference);
-                mostAt = pairs;
             }
         }
         if (mostAt >= 0) {
             largest = most;
             largestAt = element + mostAt - from;
         }
-        differences += differencesEven + differencesOdd;
-        products += productsEven + productsOdd;
-        sourceSquares += sourceEven + sourceOdd;
-        foundSquares += foundEven + foundOdd;
+        differences += differenceSum;
+        products += productSum;
+        sourceSquares += sourceSum;
+        foundSquares += foundSum;
         values += count;
     }
 
