@@ -173,8 +173,10 @@ public final class Conversion {
                 .mapToLong(tensor -> tensor.shape().rowLength())
                 .max()
                 .orElse(0);
-        // Floats of a tile, and its bytes once encoded: at most as many again.
-        return threads * Math.max(RowTile.VALUES, longest) * 2 * Float.BYTES;
+        long floats = Math.max(RowTile.VALUES, longest) * Float.BYTES;
+        // A thread has the floats of a tile, and its bytes once encoded: at most as many again. One thread alone never
+        // waits for its turn to write.
+        return threads * 2 * floats + (threads > 1 ? WriteTurns.MOST_WAITING * floats : 0);
     }
 
     /** A tensor's SHA-256, 64 hexadecimal digits, of its bytes in the output. */

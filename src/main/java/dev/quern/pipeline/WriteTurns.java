@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class WriteTurns {
     /** Parts that wait; who brings one more writes it, so that memory stays bounded when the disk is what is slow. */
-    private static final int MOST_WAITING = 4;
+    static final int MOST_WAITING = 4;
 
     private final ReentrantLock turn = new ReentrantLock();
     private final ArrayDeque<Part> waiting = new ArrayDeque<>();
