@@ -4,8 +4,6 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -137,19 +135,6 @@ final class BytePairTokenizer extends VocabularyTokenizer {
             finer.clear();
         }
         return ends;
-    }
-
-    /** Words of a text, for messages. */
-    static List<String> words(List<Splitting> steps, String text) {
-        DecodedText decoded = DecodedText.of(text.getBytes(StandardCharsets.UTF_8));
-        IntList ends = ends(steps, decoded);
-        List<String> words = new ArrayList<>();
-        int from = 0;
-        for (int i = 0; i < ends.size(); i++) {
-            words.add(new String(decoded.codePoints, from, ends.get(i) - from));
-            from = ends.get(i);
-        }
-        return words;
     }
 
     /** Characters that stand for no byte stand for themselves. */
