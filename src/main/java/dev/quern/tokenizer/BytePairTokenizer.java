@@ -12,7 +12,6 @@ import java.util.List;
  * {@code llm_tokenizer_bpe}). The {@link PreTokenizer} cuts every stretch of text between the tokens that are cut out into words, and {@link BytePairMerging} does the rest.
  */
 final class BytePairTokenizer extends VocabularyTokenizer {
-    private final PreTokenizer preTokenizer;
     private final List<Splitting> steps;
     private final MergeRanks merges;
     private final int[] byteSymbols = new int[256];
@@ -21,12 +20,13 @@ final class BytePairTokenizer extends VocabularyTokenizer {
 
     BytePairTokenizer(Vocabulary vocabulary) {
         super(vocabulary);
-        preTokenizer = preTokenizer(vocabulary);
+        String name = vocabulary.pre().orElse(PreTokenizer.DEFAULT);
+        PreTokenizer preTokenizer = PreTokenizer.named(name)
+                .orElseThrow(() -> refused("the pre-tokenizer " + Quoted.of(name) + " is not known"));
         steps = preTokenizer
                 .steps()
-                .orElseThrow(() -> InputException.of(
-                                "vocabulary", "the pre-tokenizer " + Quoted.of(preTokenizer.name()) + " is not known")
-                        .withHint("The file can be converted and quantized all the same."));
+                .orElseThrow(() -> refused("the pre-tokenizer " + Quoted.of(name)
+                        + " is known by its name only, not how it cuts text, so text cannot be encoded"));
         byte[][] pairs = vocabulary.settings().get(Vocabulary.MERGES).orElse(null) instanceof GgufValue.Texts merged
                 ? merged.values()
                 : new byte[0][];
@@ -50,12 +50,9 @@ final class BytePairTokenizer extends VocabularyTokenizer {
         }
     }
 
-    private static PreTokenizer preTokenizer(Vocabulary vocabulary) {
-        String name = vocabulary.pre().orElse(PreTokenizer.DEFAULT);
-        return PreTokenizer.named(name)
-                .orElseThrow(
-                        () -> InputException.of("vocabulary", "the pre-tokenizer " + Quoted.of(name) + " is not known")
-                                .withHint("The file can be converted and quantized all the same."));
+    private static InputException refused(String problem) {
+        return InputException.of("vocabulary", problem)
+                .withHint("The file can be converted and quantized all the same.");
     }
 
     /** The first space behind the first byte parts the two sides; without one there are no sides (llama.cpp). */
