@@ -5,7 +5,6 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -16,6 +15,7 @@ import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -103,28 +103,24 @@ public final class HuggingFaceVocabulary {
         throw without();
     }
 
-    private boolean has(String file) {
-        return Files.exists(directory.resolve(file));
+    private boolean has(TokenizerFile file) {
+        return file.isIn(directory);
     }
 
     private boolean isThere(VocabularyKind kind) {
-        return switch (kind) {
-            case SENTENCEPIECE, INTERNLM2 -> has("tokenizer.model");
-            // Phi-4 is one of the family too.
-            case PHI3 ->
-                has("tokenizer.model")
-                        && !files.tokenizerConfig()
+        return kind.files().stream().anyMatch(this::has)
+                && switch (kind) {
+                    // Phi-4 is one of the family too.
+                    case PHI3 ->
+                        !files.tokenizerConfig()
                                 .path("tokenizer_class")
                                 .asString("")
                                 .equals("GPT2Tokenizer");
-            case LLAMA_HF -> has("tokenizer.json") && isSentencePiece(json());
-            case GPT2, GLM, GLM4, CHATGLM -> has("tokenizer.json") || has("vocab.json");
-            case WORDPIECE -> has("tokenizer.json") || has("vocab.txt");
-            case UNIGRAM -> has("tokenizer.model") || has("spiece.model");
-            case QWEN -> has("qwen.tiktoken");
-            // Where both are there, the peer takes Hugging Face's.
-            case TEKKEN -> has("tekken.json") && !has("tokenizer.json");
-        };
+                    case LLAMA_HF -> isSentencePiece(json());
+                    // Where both are there, the peer takes Hugging Face's.
+                    case TEKKEN -> !has(TokenizerFile.TOKENIZER);
+                    default -> true;
+                };
     }
 
     private Vocabulary read(VocabularyKind kind) {
@@ -155,8 +151,8 @@ public final class HuggingFaceVocabulary {
     private TokenizerJson json() {
         TokenizerJson read = json;
         if (read == null) {
-            read = has("tokenizer.json")
-                    ? TokenizerJson.read(directory.resolve("tokenizer.json"))
+            read = has(TokenizerFile.TOKENIZER)
+                    ? TokenizerJson.read(TokenizerFile.TOKENIZER.in(directory))
                     : OlderFiles.read(files);
             json = read;
         }
@@ -187,7 +183,7 @@ public final class HuggingFaceVocabulary {
             settings.put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(prefix.booleanValue()));
         } else if (!prefix.isMissingNode() && !prefix.isNull()) {
             throw InputException.expected(
-                    directory.resolve("tokenizer_config.json"),
+                    TokenizerFile.TOKENIZER_CONFIG.in(directory),
                     "add_prefix_space",
                     "true or false",
                     JsonFile.found(prefix));
@@ -304,30 +300,17 @@ public final class HuggingFaceVocabulary {
     }
 
     private InputException without() {
-        List<String> expected = request.kinds().stream()
-                .flatMap(kind -> switch (kind) {
-                    case SENTENCEPIECE, PHI3, INTERNLM2 -> Stream.of("tokenizer.model");
-                    case LLAMA_HF -> Stream.of("tokenizer.json");
-                    case GPT2, GLM, GLM4, CHATGLM -> Stream.of("tokenizer.json", "vocab.json");
-                    case WORDPIECE -> Stream.of("tokenizer.json", "vocab.txt");
-                    case UNIGRAM -> Stream.of("tokenizer.model", "spiece.model");
-                    case QWEN -> Stream.of("qwen.tiktoken");
-                    case TEKKEN -> Stream.of("tekken.json");
-                })
+        String expected = request.kinds().stream()
+                .flatMap(kind -> kind.files().stream())
                 .distinct()
-                .toList();
-        String found = Stream.of(
-                        "tokenizer.model",
-                        "tokenizer.json",
-                        "tekken.json",
-                        "vocab.json",
-                        "vocab.txt",
-                        "spiece.model",
-                        "qwen.tiktoken")
+                .map(TokenizerFile::text)
+                .collect(Collectors.joining(" or "));
+        String found = Stream.of(VocabularyKind.values())
+                .flatMap(kind -> kind.files().stream())
                 .filter(this::has)
                 .findFirst()
-                .map(other -> "only " + other)
+                .map(other -> "only " + other.text())
                 .orElse("no tokenizer file");
-        return InputException.of(directory, "expected " + String.join(" or ", expected) + ", found " + found);
+        return InputException.of(directory, "expected " + expected + ", found " + found);
     }
 }

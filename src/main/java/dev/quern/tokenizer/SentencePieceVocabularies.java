@@ -35,7 +35,7 @@ final class SentencePieceVocabularies {
 
     /** @param phi whether added tokens are taken as they are, and tokenizer.json's too */
     Vocabulary sentencePiece(boolean phi) {
-        Path file = directory.resolve("tokenizer.model");
+        Path file = TokenizerFile.TOKENIZER_MODEL.in(directory);
         TokenRows tokens = rows(file, SentencePieceModel.read(file));
         addTokens(tokens);
         if (phi) {
@@ -65,12 +65,12 @@ final class SentencePieceVocabularies {
     /** tokenizer_config.json's added tokens and tokenizer.json's, in this order. */
     private List<AddedRow> addedRows(TokenRows tokens) {
         List<AddedRow> added = new ArrayList<>();
-        Path config = directory.resolve("tokenizer_config.json");
+        Path config = TokenizerFile.TOKENIZER_CONFIG.in(directory);
         for (Map.Entry<String, JsonNode> entry :
                 files.tokenizerConfig().path("added_tokens_decoder").properties()) {
             addRow(config, id(config, entry.getKey()), entry.getValue(), tokens, added);
         }
-        Path other = directory.resolve("tokenizer.json");
+        Path other = TokenizerFile.TOKENIZER.in(directory);
         for (JsonNode one : files.tokenizer().path("added_tokens")) {
             if (!one.path("id").isIntegralNumber() || one.path("id").asLong(-1) < 0) {
                 throw InputException.expected(other, "added_tokens: id", "a token id", JsonFile.found(one.path("id")));
@@ -93,7 +93,7 @@ final class SentencePieceVocabularies {
 
     /** InternLM2's: its NUL is written as another character, and a chat model ends its turns, not its texts. */
     Vocabulary internLm() {
-        Path file = directory.resolve("tokenizer.model");
+        Path file = TokenizerFile.TOKENIZER_MODEL.in(directory);
         SentencePieceModel model = SentencePieceModel.read(file);
         TokenRows tokens = rows(file, model);
         for (int id = 0; id < tokens.size(); id++) {
@@ -120,9 +120,9 @@ final class SentencePieceVocabularies {
 
     /** T5's, from either file. */
     Vocabulary unigram() {
-        Path file = directory.resolve("tokenizer.model");
+        Path file = TokenizerFile.TOKENIZER_MODEL.in(directory);
         if (!Files.exists(file)) {
-            file = directory.resolve("spiece.model");
+            file = TokenizerFile.SPIECE_MODEL.in(directory);
         }
         SentencePieceModel model = SentencePieceModel.readUnigram(file);
         TokenRows tokens = rows(file, model);
@@ -147,7 +147,7 @@ final class SentencePieceVocabularies {
 
     /** added_tokens.json: texts to ids. */
     private void addTokens(TokenRows tokens) {
-        Path file = directory.resolve("added_tokens.json");
+        Path file = TokenizerFile.ADDED_TOKENS.in(directory);
         for (Map.Entry<String, JsonNode> entry : files.addedTokens().properties()) {
             JsonNode id = entry.getValue();
             if (!id.isIntegralNumber() || !id.canConvertToInt() || id.intValue() < 0) {
@@ -162,7 +162,7 @@ final class SentencePieceVocabularies {
 
     /** tokenizer_config.json's added_tokens_decoder: ids to texts. */
     private void decodeAddedTokens(TokenRows tokens) {
-        Path file = directory.resolve("tokenizer_config.json");
+        Path file = TokenizerFile.TOKENIZER_CONFIG.in(directory);
         for (Map.Entry<String, JsonNode> entry :
                 files.tokenizerConfig().path("added_tokens_decoder").properties()) {
             int id = id(file, entry.getKey());
