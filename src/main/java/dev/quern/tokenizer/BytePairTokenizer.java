@@ -9,7 +9,8 @@ import java.util.List;
 
 /**
  * The tokenizer of vocabularies of model "gpt2": byte-level byte pair encoding as llama.cpp runs it (llama-vocab.cpp,
- * {@code llm_tokenizer_bpe}). The {@link PreTokenizer} cuts every stretch of text between the tokens that are cut out into words, and {@link BytePairMerging} does the rest.
+ * {@code llm_tokenizer_bpe}). The {@link PreTokenizer} cuts every stretch of text between the tokens that are cut out
+ * into words, and {@link BytePairMerging} does the rest.
  */
 final class BytePairTokenizer extends VocabularyTokenizer {
     private final List<Splitting> steps;

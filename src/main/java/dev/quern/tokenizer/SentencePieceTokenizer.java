@@ -5,7 +5,8 @@ import java.io.ByteArrayOutputStream;
 
 /**
  * The tokenizer of vocabularies of model "llama": SentencePiece's byte pair encoding as llama.cpp runs it
- * (llama-vocab.cpp, {@code llm_tokenizer_spm}). Every stretch of text between the tokens that are cut out gets a space in front, spaces become {@code ▁}, and {@link BigramMerging} does the rest.
+ * (llama-vocab.cpp, {@code llm_tokenizer_spm}). Every stretch of text between the tokens that are cut out gets
+ * a space in front, spaces become {@code ▁}, and {@link BigramMerging} does the rest.
  *
  * <p>Where llama.cpp and SentencePiece differ, this follows llama.cpp, because perplexities are compared with it: merges
  * may form control, unknown and unused tokens, and a character map or whitespace folding in the model file is not
