@@ -30,9 +30,9 @@ import dev.quern.tokenizer.GgmlVocabulary;
 import dev.quern.tokenizer.HuggingFaceVocabulary;
 import dev.quern.tokenizer.MetaVocabulary;
 import dev.quern.tokenizer.SentencePieceModel;
+import dev.quern.tokenizer.TokenizerFile;
 import dev.quern.tokenizer.Vocabulary;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -275,12 +275,12 @@ public record Source(
         if (checkpoint instanceof GgmlCheckpoint ggml) {
             return GgmlVocabulary.of(ggml.tokens(), ggml.scores());
         }
-        Path file = checkpoint.directory().resolve("tokenizer.model");
-        // Mistral names the later versions of its tokenizer.
-        Path third = checkpoint.directory().resolve("tokenizer.model.v3");
-        if (!Files.exists(file) && Files.exists(third)) {
-            file = third;
-        }
+        Path directory = checkpoint.directory();
+        TokenizerFile named =
+                !TokenizerFile.TOKENIZER_MODEL.isIn(directory) && TokenizerFile.TOKENIZER_MODEL_3.isIn(directory)
+                        ? TokenizerFile.TOKENIZER_MODEL_3
+                        : TokenizerFile.TOKENIZER_MODEL;
+        Path file = named.in(directory);
         if (MetaVocabulary.isRanks(file)) {
             return MetaVocabulary.read(file, rows);
         }

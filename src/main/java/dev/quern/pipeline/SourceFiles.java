@@ -2,6 +2,7 @@ package dev.quern.pipeline;
 
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
+import dev.quern.tokenizer.TokenizerFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,32 +14,18 @@ import java.util.stream.Stream;
 /** The files that a source's outputs depend on. */
 public final class SourceFiles {
     /**
-     * Configuration, vocabulary, model card, chat template: what stands beside tensors and is read with them. By name,
-     * since a directory may hold outputs, reports and data sets too.
+     * Configuration and model card: what stands beside tensors and is read with them, as the files of its tokenizer are.
+     * By name, since a directory may hold outputs, reports and data sets too.
      */
     private static final Set<String> READ_BESIDE = Set.of(
             "README.md",
             "adapter_config.json",
-            "added_tokens.json",
-            "chat_template.jinja",
-            "chat_template.json",
             "config.json",
             "generation_config.json",
             "hf_quant_config.json",
-            "merges.txt",
             "params.json",
             "quant_config.json",
-            "quantize_config.json",
-            "qwen.tiktoken",
-            "special_tokens_map.json",
-            "spiece.model",
-            "tekken.json",
-            "tokenizer.json",
-            "tokenizer.model",
-            "tokenizer.model.v3",
-            "tokenizer_config.json",
-            "vocab.json",
-            "vocab.txt");
+            "quantize_config.json");
 
     private SourceFiles() {}
 
@@ -78,6 +65,7 @@ public final class SourceFiles {
                 throw InputException.of(directory, "cannot be listed: " + e.getMessage())
                         .withCause(e);
             }
+            files.addAll(TokenizerFile.all(directory));
         }
         return List.copyOf(files);
     }

@@ -44,7 +44,7 @@ final class BaseVocabulary {
         json.added().forEach(token -> added.put(token.id(), token));
         added.forEach((id, token) -> {
             String text = token.normalized() || !decodesBytes ? token.content() : decoded(token.content());
-            if (token.special() || HuggingFaceVocabulary.looksSpecial(text)) {
+            if (token.special() || looksSpecial(text)) {
                 set(id, text, TokenType.CONTROL);
             } else {
                 // User-defined tokens are looked for in the text as it is.
@@ -102,5 +102,13 @@ final class BaseVocabulary {
         List<byte[]> spelled = new ArrayList<>(merges.size());
         merges.forEach(merge -> spelled.add(merge.spelled().getBytes(StandardCharsets.UTF_8)));
         return new GgufValue.Texts(spelled.toArray(byte[][]::new));
+    }
+
+    /** Tokens that models should have marked as special and some have not (TextModel.does_token_look_special). */
+    static boolean looksSpecial(String token) {
+        return List.of("<pad>", "<mask>", "<2mass>", "[@BOS@]").contains(token)
+                || token.startsWith("<|") && token.endsWith("|>")
+                || token.startsWith("<\uFF5C") && token.endsWith("\uFF5C>")
+                || token.startsWith("<unused") && token.endsWith(">");
     }
 }

@@ -4,36 +4,30 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * The tokenizer of vocabularies of model "gpt2": byte-level byte pair encoding as llama.cpp runs it (llama-vocab.cpp,
- * {@code llm_tokenizer_bpe}). User-defined tokens are cut out first, longest first; the {@link PreTokenizer} cuts every
- * stretch of text between them into words, and {@link BytePairMerging} does the rest.
+ * {@code llm_tokenizer_bpe}). The {@link PreTokenizer} cuts every stretch of text between the tokens that are cut out
+ * into words, and {@link BytePairMerging} does the rest.
  */
-final class BytePairTokenizer implements Tokenizer {
-    private final Vocabulary vocabulary;
-    private final byte[][] texts;
-    private final PreTokenizer preTokenizer;
+final class BytePairTokenizer extends VocabularyTokenizer {
     private final List<Splitting> steps;
-    private final UserTokens userTokens;
-    private final UserTokens specialTokens;
     private final MergeRanks merges;
     private final int[] byteSymbols = new int[256];
     private final int[][] idsOfSymbol;
     private final TokenTable words;
 
     BytePairTokenizer(Vocabulary vocabulary) {
-        this.vocabulary = vocabulary;
-        preTokenizer = preTokenizer(vocabulary);
+        super(vocabulary);
+        String name = vocabulary.pre().orElse(PreTokenizer.DEFAULT);
+        PreTokenizer preTokenizer = PreTokenizer.named(name)
+                .orElseThrow(() -> refused("the pre-tokenizer " + Quoted.of(name) + " is not known"));
         steps = preTokenizer
                 .steps()
-                .orElseThrow(() -> InputException.of(
-                                "vocabulary", "the pre-tokenizer " + Quoted.of(preTokenizer.name()) + " is not known")
-                        .withHint("The file can be converted and quantized all the same."));
-        texts = LoadedTokens.texts(vocabulary);
+                .orElseThrow(() -> refused("the pre-tokenizer " + Quoted.of(name)
+                        + " is known by its name only, not how it cuts text, so text cannot be encoded"));
         byte[][] pairs = vocabulary.settings().get(Vocabulary.MERGES).orElse(null) instanceof GgufValue.Texts merged
                 ? merged.values()
                 : new byte[0][];
@@ -55,26 +49,18 @@ final class BytePairTokenizer implements Tokenizer {
                 }
             }
         }
-        userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
-        specialTokens = new UserTokens(texts, LoadedTokens.special(vocabulary, texts));
     }
 
-    private static PreTokenizer preTokenizer(Vocabulary vocabulary) {
-        String name = vocabulary.pre().orElse(PreTokenizer.DEFAULT);
-        return PreTokenizer.named(name)
-                .orElseThrow(
-                        () -> InputException.of("vocabulary", "the pre-tokenizer " + Quoted.of(name) + " is not known")
-                                .withHint("The file can be converted and quantized all the same."));
+    private static InputException refused(String problem) {
+        return InputException.of("vocabulary", problem)
+                .withHint("The file can be converted and quantized all the same.");
     }
 
     /** The first space behind the first byte parts the two sides; without one there are no sides (llama.cpp). */
     private void addMerge(byte[] pair, int rank) {
         for (int at = 1; at < pair.length; at++) {
             if (pair[at] == ' ') {
-                merges.add(
-                        java.util.Arrays.copyOf(pair, at),
-                        java.util.Arrays.copyOfRange(pair, at + 1, pair.length),
-                        rank);
+                merges.add(Arrays.copyOf(pair, at), Arrays.copyOfRange(pair, at + 1, pair.length), rank);
                 return;
             }
         }
@@ -109,23 +95,9 @@ final class BytePairTokenizer implements Tokenizer {
     }
 
     @Override
-    public int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial) {
-        IntList out = new IntList();
-        if (addSpecial && addsBos()) {
-            out.add(bos());
-        }
+    StretchEncoder stretches() {
         BytePairMerging merging = new BytePairMerging(merges, byteSymbols, idsOfSymbol, words);
-        for (UserTokens.Part part : (parseSpecial ? specialTokens : userTokens).split(text)) {
-            if (part.token() >= 0) {
-                out.add(part.token());
-            } else {
-                encode(DecodedText.of(text, part.from(), part.to()), merging, out);
-            }
-        }
-        if (addSpecial && addsEos()) {
-            out.add(eos());
-        }
-        return out.toArray();
+        return (text, from, to, out) -> encode(DecodedText.of(text, from, to), merging, out);
     }
 
     private void encode(DecodedText text, BytePairMerging merging, IntList out) {
@@ -163,40 +135,10 @@ final class BytePairTokenizer implements Tokenizer {
         return ends;
     }
 
-    /** Words of a text, for messages. */
-    static List<String> words(List<Splitting> steps, String text) {
-        DecodedText decoded = DecodedText.of(text.getBytes(StandardCharsets.UTF_8));
-        IntList ends = ends(steps, decoded);
-        List<String> words = new ArrayList<>();
-        int from = 0;
-        for (int i = 0; i < ends.size(); i++) {
-            words.add(new String(decoded.codePoints, from, ends.get(i) - from));
-            from = ends.get(i);
-        }
-        return words;
-    }
-
-    @Override
-    public byte[] decode(int[] ids) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream(ids.length * 4);
-        for (int id : ids) {
-            if (id < 0 || id >= size()) {
-                throw new IllegalArgumentException("token id " + id + " of a vocabulary of " + size());
-            }
-            switch (vocabulary.types()[id]) {
-                case CONTROL, UNKNOWN -> {
-                    // Not text.
-                }
-                case USER_DEFINED -> out.writeBytes(texts[id]);
-                case BYTE, NORMAL, UNUSED, UNDEFINED -> writeBytes(texts[id], out);
-            }
-        }
-        return out.toByteArray();
-    }
-
     /** Characters that stand for no byte stand for themselves. */
-    private static void writeBytes(byte[] token, ByteArrayOutputStream out) {
-        DecodedText text = DecodedText.of(token);
+    @Override
+    void write(int id, boolean first, ByteArrayOutputStream out) {
+        DecodedText text = DecodedText.of(texts[id]);
         byte[] buffer = new byte[4];
         for (int i = 0; i < text.length; i++) {
             int value = ByteAlphabet.value(text.codePoints[i]);
@@ -206,30 +148,5 @@ final class BytePairTokenizer implements Tokenizer {
                 out.write(buffer, 0, DecodedText.put(buffer, 0, text.codePoints[i]));
             }
         }
-    }
-
-    @Override
-    public int bos() {
-        return vocabulary.special(SpecialToken.BOS).orElse(NONE);
-    }
-
-    @Override
-    public int eos() {
-        return vocabulary.special(SpecialToken.EOS).orElse(NONE);
-    }
-
-    @Override
-    public boolean addsBos() {
-        return vocabulary.addsBos();
-    }
-
-    @Override
-    public boolean addsEos() {
-        return vocabulary.addsEos();
-    }
-
-    @Override
-    public int size() {
-        return vocabulary.size();
     }
 }

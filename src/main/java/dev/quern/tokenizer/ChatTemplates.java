@@ -41,12 +41,12 @@ record ChatTemplates(SequencedMap<String, String> byName) {
 
     /** tokenizer_config.json's own, otherwise chat_template.jinja with its companions, otherwise chat_template.json. */
     static ChatTemplates read(HuggingFaceFiles files, ObjectNode config) {
-        Path configFile = files.directory().resolve("tokenizer_config.json");
+        Path configFile = TokenizerFile.TOKENIZER_CONFIG.in(files.directory());
         if (config.has("chat_template")) {
             return of(configFile, config.path("chat_template"));
         }
         SequencedMap<String, String> found = new LinkedHashMap<>();
-        Path jinja = files.directory().resolve("chat_template.jinja");
+        Path jinja = TokenizerFile.CHAT_TEMPLATE.in(files.directory());
         if (Files.isRegularFile(jinja)) {
             put(jinja, found, "default", HuggingFaceFiles.text(jinja, LARGEST));
             for (Path more : files.templates()) {
@@ -55,7 +55,7 @@ record ChatTemplates(SequencedMap<String, String> byName) {
             }
             return new ChatTemplates(found);
         }
-        Path json = files.directory().resolve("chat_template.json");
+        Path json = TokenizerFile.OLDER_CHAT_TEMPLATE.in(files.directory());
         return of(json, JsonFile.read(json).path("chat_template"));
     }
 

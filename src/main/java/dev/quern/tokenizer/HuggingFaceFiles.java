@@ -2,12 +2,8 @@ package dev.quern.tokenizer;
 
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -26,10 +22,10 @@ record HuggingFaceFiles(
     static HuggingFaceFiles in(Path directory) {
         return new HuggingFaceFiles(
                 directory,
-                JsonFile.read(directory.resolve("config.json")),
-                JsonFile.read(directory.resolve("tokenizer_config.json")),
-                JsonFile.read(directory.resolve("tokenizer.json"), Set.of("model", "decoder")),
-                JsonFile.read(directory.resolve("added_tokens.json")));
+                JsonFile.read(TokenizerFile.CONFIG.in(directory)),
+                JsonFile.read(TokenizerFile.TOKENIZER_CONFIG.in(directory)),
+                JsonFile.read(TokenizerFile.TOKENIZER.in(directory), Set.of("model", "decoder")),
+                JsonFile.read(TokenizerFile.ADDED_TOKENS.in(directory)));
     }
 
     /** A whole text file; line ends are kept as they are. */
@@ -50,23 +46,12 @@ record HuggingFaceFiles(
 
     /** The named chat templates beside chat_template.jinja, by name. */
     List<Path> templates() {
-        Path folder = directory.resolve("additional_chat_templates");
-        List<Path> found = new ArrayList<>();
-        if (Files.isDirectory(folder)) {
-            try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.jinja")) {
-                for (Path file : files) {
-                    found.add(file);
-                    if (found.size() > MOST_TEMPLATES) {
-                        throw InputException.of(
-                                folder, "expected at most " + MOST_TEMPLATES + " templates, found more");
-                    }
-                }
-            } catch (IOException e) {
-                throw InputException.of(folder, "cannot be read: " + e.getMessage())
-                        .withCause(e);
-            }
+        List<Path> found = TokenizerFile.templates(directory);
+        if (found.size() > MOST_TEMPLATES) {
+            throw InputException.of(
+                    directory.resolve(TokenizerFile.MORE_TEMPLATES),
+                    "expected at most " + MOST_TEMPLATES + " templates, found more");
         }
-        found.sort(null);
         return found;
     }
 }

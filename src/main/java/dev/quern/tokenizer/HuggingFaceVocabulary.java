@@ -1,24 +1,21 @@
 package dev.quern.tokenizer;
 
 import dev.quern.gguf.GgufMetadata;
-import dev.quern.gguf.GgufType;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -106,34 +103,30 @@ public final class HuggingFaceVocabulary {
         throw without();
     }
 
-    private boolean has(String file) {
-        return Files.exists(directory.resolve(file));
+    private boolean has(TokenizerFile file) {
+        return file.isIn(directory);
     }
 
     private boolean isThere(VocabularyKind kind) {
-        return switch (kind) {
-            case SENTENCEPIECE, INTERNLM2 -> has("tokenizer.model");
-            // Phi-4 is one of the family too.
-            case PHI3 ->
-                has("tokenizer.model")
-                        && !files.tokenizerConfig()
+        return kind.files().stream().anyMatch(this::has)
+                && switch (kind) {
+                    // Phi-4 is one of the family too.
+                    case PHI3 ->
+                        !files.tokenizerConfig()
                                 .path("tokenizer_class")
                                 .asString("")
                                 .equals("GPT2Tokenizer");
-            case LLAMA_HF -> has("tokenizer.json") && isSentencePiece(json());
-            case GPT2, GLM, GLM4, CHATGLM -> has("tokenizer.json") || has("vocab.json");
-            case WORDPIECE -> has("tokenizer.json") || has("vocab.txt");
-            case UNIGRAM -> has("tokenizer.model") || has("spiece.model");
-            case QWEN -> has("qwen.tiktoken");
-            // Where both are there, the peer takes Hugging Face's.
-            case TEKKEN -> has("tekken.json") && !has("tokenizer.json");
-        };
+                    case LLAMA_HF -> isSentencePiece(json());
+                    // Where both are there, the peer takes Hugging Face's.
+                    case TEKKEN -> !has(TokenizerFile.TOKENIZER);
+                    default -> true;
+                };
     }
 
     private Vocabulary read(VocabularyKind kind) {
         return switch (kind) {
-            case SENTENCEPIECE -> sentencePiece(false);
-            case PHI3 -> sentencePiece(true);
+            case SENTENCEPIECE -> pieces().sentencePiece(false);
+            case PHI3 -> pieces().sentencePiece(true);
             case LLAMA_HF -> withoutScores();
             case GPT2 -> byteLevel(Map.of());
             case GLM ->
@@ -144,18 +137,22 @@ public final class HuggingFaceVocabulary {
                 byteLevel(Map.of(
                         "eos", "<|endoftext|>", "eot", "<|user|>", "unk", "<|endoftext|>", "bos", "<|endoftext|>"));
             case WORDPIECE -> wordPiece();
-            case UNIGRAM -> unigram();
-            case INTERNLM2 -> internLm();
+            case UNIGRAM -> pieces().unigram();
+            case INTERNLM2 -> pieces().internLm();
             case QWEN -> RankedVocabularies.qwen(files, request.rows(), notices);
             case TEKKEN -> RankedVocabularies.tekken(directory, notices);
         };
     }
 
+    private SentencePieceVocabularies pieces() {
+        return new SentencePieceVocabularies(files, request.rows(), notices);
+    }
+
     private TokenizerJson json() {
         TokenizerJson read = json;
         if (read == null) {
-            read = has("tokenizer.json")
-                    ? TokenizerJson.read(directory.resolve("tokenizer.json"))
+            read = has(TokenizerFile.TOKENIZER)
+                    ? TokenizerJson.read(TokenizerFile.TOKENIZER.in(directory))
                     : OlderFiles.read(files);
             json = read;
         }
@@ -186,7 +183,7 @@ public final class HuggingFaceVocabulary {
             settings.put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(prefix.booleanValue()));
         } else if (!prefix.isMissingNode() && !prefix.isNull()) {
             throw InputException.expected(
-                    directory.resolve("tokenizer_config.json"),
+                    TokenizerFile.TOKENIZER_CONFIG.in(directory),
                     "add_prefix_space",
                     "true or false",
                     JsonFile.found(prefix));
@@ -195,90 +192,6 @@ public final class HuggingFaceVocabulary {
             settings.put(Vocabulary.ADD_BOS, GgufValue.bool(false));
         }
         return plain.with(settings);
-    }
-
-    /** @param phi whether added tokens are taken as they are, and tokenizer.json's too */
-    private Vocabulary sentencePiece(boolean phi) {
-        Path file = directory.resolve("tokenizer.model");
-        TokenRows tokens = rows(file, SentencePieceModel.read(file));
-        addTokens(files, tokens, notices);
-        if (phi) {
-            addedAsTheyAre(tokens);
-        } else {
-            decodeAddedTokens(files, tokens, notices);
-        }
-        GgufMetadata settings = new GgufMetadata();
-        new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
-        return tokens.vocabulary(settings);
-    }
-
-    private TokenRows rows(Path file, SentencePieceModel model) {
-        model.notices().forEach(notice -> notices.accept(file + ": " + notice));
-        long count = request.rows().orElse(model.size());
-        return new TokenRows(file, model, count == 0 ? model.size() : count);
-    }
-
-    private void addedAsTheyAre(TokenRows tokens) {
-        for (AddedRow row : addedRows(tokens)) {
-            tokens.add(row.id, row.text, row.special ? TokenType.CONTROL : TokenType.USER_DEFINED);
-        }
-    }
-
-    private record AddedRow(int id, String text, boolean special) {}
-
-    /** tokenizer_config.json's added tokens and tokenizer.json's, in this order. */
-    private List<AddedRow> addedRows(TokenRows tokens) {
-        List<AddedRow> rows = new ArrayList<>();
-        Path config = directory.resolve("tokenizer_config.json");
-        for (Map.Entry<String, JsonNode> entry :
-                files.tokenizerConfig().path("added_tokens_decoder").properties()) {
-            addRow(config, id(config, entry.getKey()), entry.getValue(), tokens, rows);
-        }
-        Path other = directory.resolve("tokenizer.json");
-        for (JsonNode one : files.tokenizer().path("added_tokens")) {
-            if (!one.path("id").isIntegralNumber() || one.path("id").asLong(-1) < 0) {
-                throw InputException.expected(other, "added_tokens: id", "a token id", JsonFile.found(one.path("id")));
-            }
-            addRow(other, (int) Math.min(one.path("id").longValue(), Integer.MAX_VALUE), one, tokens, rows);
-        }
-        return rows;
-    }
-
-    private void addRow(Path file, int id, JsonNode token, TokenRows tokens, List<AddedRow> rows) {
-        JsonNode content = token.path("content");
-        if (!content.isString()) {
-            throw InputException.expected(file, "added token " + id + ": content", "a string", JsonFile.found(content));
-        }
-        if (isInside(file, id, tokens, notices)) {
-            rows.add(new AddedRow(
-                    id, text(file, content.stringValue()), token.path("special").asBoolean(false)));
-        }
-    }
-
-    /** InternLM2's: its NUL is written as another character, and a chat model ends its turns, not its texts. */
-    private Vocabulary internLm() {
-        Path file = directory.resolve("tokenizer.model");
-        SentencePieceModel model = SentencePieceModel.read(file);
-        TokenRows tokens = rows(file, model);
-        for (int id = 0; id < tokens.size(); id++) {
-            if (tokens.type(id) == TokenType.NORMAL && tokens.begins(id, "[UNUSED")) {
-                tokens.set(id, TokenType.UNUSED);
-            }
-        }
-        addTokens(files, tokens, notices);
-        OptionalInt chatEnd = OptionalInt.empty();
-        for (AddedRow row : addedRows(tokens)) {
-            tokens.add(row.id, row.text, row.special ? TokenType.CONTROL : TokenType.USER_DEFINED);
-            if (row.text.equals("<|im_end|>")) {
-                chatEnd = OptionalInt.of(row.id);
-            }
-        }
-        GgufMetadata settings =
-                new GgufMetadata().put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(model.addDummyPrefix()));
-        SpecialVocabulary special = new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices);
-        chatEnd.ifPresent(id -> special.replace(SpecialToken.EOS.word(), id));
-        special.writeTo(settings);
-        return tokens.vocabulary(settings);
     }
 
     /** The peer knows no scores here: all are the same. */
@@ -386,127 +299,18 @@ public final class HuggingFaceVocabulary {
         return new Vocabulary(TokenizerModel.WORD_PIECE, Optional.of(pre), tokens, new float[0], base.types(), keys);
     }
 
-    private Vocabulary unigram() {
-        Path file = directory.resolve(has("tokenizer.model") ? "tokenizer.model" : "spiece.model");
-        SentencePieceModel model = SentencePieceModel.readUnigram(file);
-        TokenRows tokens = rows(file, model);
-        addTokens(files, tokens, notices);
-        GgufMetadata settings = new GgufMetadata()
-                .put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(model.addDummyPrefix()))
-                .put(Vocabulary.REMOVE_EXTRA_WHITESPACES, GgufValue.bool(model.removesExtraSpaces()));
-        if (model.characterMap().length > 0) {
-            settings.put(Vocabulary.CHARACTER_MAP, unsigned(model.characterMap()));
-        }
-        new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
-        return tokens.vocabulary(TokenizerModel.UNIGRAM, settings);
-    }
-
-    private static GgufValue unsigned(byte[] bytes) {
-        long[] values = new long[bytes.length];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = bytes[i] & 0xff;
-        }
-        return new GgufValue.Ints(GgufType.UINT8, values);
-    }
-
-    /** added_tokens.json: texts to ids. */
-    private static void addTokens(HuggingFaceFiles files, TokenRows tokens, Consumer<String> notices) {
-        Path file = files.directory().resolve("added_tokens.json");
-        for (Map.Entry<String, JsonNode> entry : files.addedTokens().properties()) {
-            JsonNode id = entry.getValue();
-            if (!id.isIntegralNumber() || !id.canConvertToInt() || id.intValue() < 0) {
-                throw InputException.expected(
-                        file, Quoted.of(entry.getKey()), "an id from 0 to 2147483647", JsonFile.found(id));
-            }
-            if (isInside(file, id.intValue(), tokens, notices)) {
-                tokens.add(id.intValue(), text(file, entry.getKey()), TokenType.USER_DEFINED);
-            }
-        }
-    }
-
-    /** tokenizer_config.json's added_tokens_decoder: ids to texts. */
-    private static void decodeAddedTokens(HuggingFaceFiles files, TokenRows tokens, Consumer<String> notices) {
-        Path file = files.directory().resolve("tokenizer_config.json");
-        for (Map.Entry<String, JsonNode> entry :
-                files.tokenizerConfig().path("added_tokens_decoder").properties()) {
-            int id = id(file, entry.getKey());
-            JsonNode content = entry.getValue().path("content");
-            if (!content.isString()) {
-                throw InputException.expected(
-                        file, "added_tokens_decoder: " + id + ": content", "a string", JsonFile.found(content));
-            }
-            if (!isInside(file, id, tokens, notices)) {
-                continue;
-            }
-            String token = text(file, content.stringValue());
-            if (entry.getValue().path("special").asBoolean(false) || looksSpecial(token)) {
-                tokens.add(id, token, TokenType.CONTROL);
-            } else {
-                // User-defined tokens are looked for in the text as it is, before its spaces become U+2581.
-                tokens.add(id, token.replace('\u2581', ' '), TokenType.USER_DEFINED);
-            }
-        }
-    }
-
-    private static int id(Path file, String key) {
-        if (!key.matches("[0-9]{1,9}")) {
-            throw InputException.expected(file, "added_tokens_decoder", "an id", Quoted.of(key));
-        }
-        return Integer.parseInt(key);
-    }
-
-    private static boolean isInside(Path file, int id, TokenRows tokens, Consumer<String> notices) {
-        if (id < tokens.size()) {
-            return true;
-        }
-        notices.accept(file + ": added token " + id + " is left out, the embedding has " + tokens.size() + " rows");
-        return false;
-    }
-
-    private static String text(Path file, String token) {
-        if (token.isEmpty()) {
-            throw InputException.expected(file, "token " + Quoted.of(token), "at least one byte", "none");
-        }
-        if (token.indexOf(0) >= 0) {
-            throw InputException.of(
-                    file, "token " + Quoted.of(token), "expected no NUL, at which llama.cpp would cut it");
-        }
-        return token;
-    }
-
-    /** Tokens that models should have marked as special and some have not (TextModel.does_token_look_special). */
-    static boolean looksSpecial(String token) {
-        return List.of("<pad>", "<mask>", "<2mass>", "[@BOS@]").contains(token)
-                || token.startsWith("<|") && token.endsWith("|>")
-                || token.startsWith("<\uFF5C") && token.endsWith("\uFF5C>")
-                || token.startsWith("<unused") && token.endsWith(">");
-    }
-
     private InputException without() {
-        List<String> expected = request.kinds().stream()
-                .flatMap(kind -> switch (kind) {
-                    case SENTENCEPIECE, PHI3, INTERNLM2 -> Stream.of("tokenizer.model");
-                    case LLAMA_HF -> Stream.of("tokenizer.json");
-                    case GPT2, GLM, GLM4, CHATGLM -> Stream.of("tokenizer.json", "vocab.json");
-                    case WORDPIECE -> Stream.of("tokenizer.json", "vocab.txt");
-                    case UNIGRAM -> Stream.of("tokenizer.model", "spiece.model");
-                    case QWEN -> Stream.of("qwen.tiktoken");
-                    case TEKKEN -> Stream.of("tekken.json");
-                })
+        String expected = request.kinds().stream()
+                .flatMap(kind -> kind.files().stream())
                 .distinct()
-                .toList();
-        String found = Stream.of(
-                        "tokenizer.model",
-                        "tokenizer.json",
-                        "tekken.json",
-                        "vocab.json",
-                        "vocab.txt",
-                        "spiece.model",
-                        "qwen.tiktoken")
+                .map(TokenizerFile::text)
+                .collect(Collectors.joining(" or "));
+        String found = Stream.of(VocabularyKind.values())
+                .flatMap(kind -> kind.files().stream())
                 .filter(this::has)
                 .findFirst()
-                .map(other -> "only " + other)
+                .map(other -> "only " + other.text())
                 .orElse("no tokenizer file");
-        return InputException.of(directory, "expected " + String.join(" or ", expected) + ", found " + found);
+        return InputException.of(directory, "expected " + expected + ", found " + found);
     }
 }

@@ -89,7 +89,8 @@ final class LoadedTokens {
     /** Names that are looked for in text whatever their type. */
     private static final Set<String> SHOWN = Set.of("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>");
 
-    private static final byte[] SPACE = "\u2581".getBytes(StandardCharsets.UTF_8);
+    /** What stands for a space in tokens. */
+    static final byte[] SPACE = "\u2581".getBytes(StandardCharsets.UTF_8);
 
     private LoadedTokens() {}
 

@@ -2,7 +2,6 @@ package dev.quern.tokenizer;
 
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -27,16 +26,16 @@ final class OlderFiles {
     private OlderFiles() {}
 
     static TokenizerJson read(HuggingFaceFiles files) {
-        Path words = files.directory().resolve("vocab.txt");
-        return Files.exists(words) ? wordPiece(words, files) : bytePair(files);
+        Path words = TokenizerFile.WORDS.in(files.directory());
+        return TokenizerFile.WORDS.isIn(files.directory()) ? wordPiece(words, files) : bytePair(files);
     }
 
     private static TokenizerJson bytePair(HuggingFaceFiles files) {
-        Path file = files.directory().resolve("vocab.json");
+        Path file = TokenizerFile.VOCABULARY.in(files.directory());
         SequencedMap<String, Integer> vocabulary = new LinkedHashMap<>();
         TokenizerJson.numbered(file, "vocab", JsonFile.read(file), vocabulary);
         List<MergesReader.Merge> merges =
-                MergesReader.read(files.directory().resolve("merges.txt"), vocabulary::containsKey);
+                MergesReader.read(TokenizerFile.MERGES.in(files.directory()), vocabulary::containsKey);
         String name = files.tokenizerConfig().path("tokenizer_class").asString("GPT2Tokenizer");
         ObjectNode steps = MAPPER.createObjectNode();
         switch (name.replace("Fast", "")) {
@@ -51,7 +50,7 @@ final class OlderFiles {
             }
             default ->
                 throw InputException.of(
-                                files.directory().resolve("tokenizer_config.json"),
+                                TokenizerFile.TOKENIZER_CONFIG.in(files.directory()),
                                 "tokenizer_class: how " + Quoted.of(name)
                                         + " cuts text is not known, and there is no tokenizer.json")
                         .withHint(
@@ -125,7 +124,7 @@ final class OlderFiles {
     private static List<TokenizerJson.AddedToken> added(HuggingFaceFiles files, Map<String, Integer> vocabulary) {
         List<TokenizerJson.AddedToken> added = new ArrayList<>();
         JsonNode decoder = files.tokenizerConfig().path("added_tokens_decoder");
-        Path config = files.directory().resolve("tokenizer_config.json");
+        Path config = TokenizerFile.TOKENIZER_CONFIG.in(files.directory());
         for (Map.Entry<String, JsonNode> entry : decoder.properties()) {
             String text = entry.getValue().path("content").asString("");
             if (!entry.getKey().matches("[0-9]{1,9}") || text.isEmpty()) {
@@ -139,7 +138,7 @@ final class OlderFiles {
             JsonNode id = entry.getValue();
             if (!id.isIntegralNumber() || !id.canConvertToInt() || id.intValue() < 0) {
                 throw InputException.expected(
-                        files.directory().resolve("added_tokens.json"),
+                        TokenizerFile.ADDED_TOKENS.in(files.directory()),
                         Quoted.of(entry.getKey()),
                         "an id from 0 to 2147483647",
                         JsonFile.found(id));

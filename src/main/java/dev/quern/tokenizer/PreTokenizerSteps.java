@@ -29,6 +29,8 @@ final class PreTokenizerSteps {
                     + "\\x{11C71}\\x{11EF7}\\x{11EF8}\\x{11F43}-\\x{11F4F}\\x{11FFF}\\x{12FF1}\\x{12FF2}"
                     + "\\x{16D6D}-\\x{16D6F}\\x{16E97}-\\x{16E9A}\\x{16FE2}\\x{1E5FF}\\x{1E95E}\\x{1E95F}";
 
+    private static final Pattern LATER = Pattern.compile("[" + LATER_PUNCTUATION + "]");
+
     // The last two were punctuation then and are not now.
     private static final Pattern PUNCTUATION = Pattern.compile(
             "[[\\p{P}!-/:-@\\[-`{-~\\x{166D}\\x{111C9}]&&[^" + LATER_PUNCTUATION + "]]",
@@ -37,6 +39,11 @@ final class PreTokenizerSteps {
     private static final Pattern SPACES = Pattern.compile("\\s+", Pattern.UNICODE_CHARACTER_CLASS);
 
     private PreTokenizerSteps() {}
+
+    /** Whether a character is punctuation that the tables of Hugging Face's tokenizers are too old to have. */
+    static boolean isLaterPunctuation(int c) {
+        return LATER.matcher(Character.toString(c)).matches();
+    }
 
     /** @throws InputException when the file asks for one that is not known */
     static Function<String, List<String>> of(Path file, JsonNode node) {

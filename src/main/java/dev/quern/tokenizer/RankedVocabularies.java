@@ -65,7 +65,7 @@ final class RankedVocabularies {
 
     /** As the peer writes it for Mistral's format: the ids stand before the tokens, and all scores are 0. */
     static Vocabulary tekken(Path directory, Consumer<String> notices) {
-        Path file = directory.resolve("tekken.json");
+        Path file = TokenizerFile.TEKKEN.in(directory);
         ObjectNode json = JsonFile.read(file);
         JsonNode config = json.path("config");
         int size = count(file, config, "default_vocab_size");
@@ -108,14 +108,14 @@ final class RankedVocabularies {
 
     /** The file's own, otherwise the name under which llama.cpp has one for this version. */
     private static Optional<String> template(Path directory, String version, Consumer<String> notices) {
-        Path own = directory.resolve("chat_template.jinja");
+        Path own = TokenizerFile.CHAT_TEMPLATE.in(directory);
         if (Files.isRegularFile(own)) {
             return Optional.of(HuggingFaceFiles.text(own, ChatTemplates.LARGEST));
         }
         if (version.equals("v3") || version.equals("v7")) {
             return Optional.of("mistral-" + version + "-tekken");
         }
-        notices.accept(directory.resolve("tekken.json") + ": no chat template is written, none is known for version "
+        notices.accept(TokenizerFile.TEKKEN.in(directory) + ": no chat template is written, none is known for version "
                 + version);
         return Optional.empty();
     }
@@ -168,7 +168,7 @@ final class RankedVocabularies {
 
     /** The first Qwen's vocabulary. */
     static Vocabulary qwen(HuggingFaceFiles files, OptionalLong rows, Consumer<String> notices) {
-        Path file = files.directory().resolve("qwen.tiktoken");
+        Path file = TokenizerFile.QWEN_RANKS.in(files.directory());
         TokenRanks ranks = TokenRanks.read(file);
         List<byte[]> tokens = new ArrayList<>();
         addRanks(ranks, tokens);

@@ -124,7 +124,7 @@ final class SpecialVocabulary {
             }
             for (JsonNode token : files.tokenizer().path("added_tokens")) {
                 if (token.path("content").equals(content)) {
-                    set(files.directory().resolve("tokenizer.json"), role, token.path("id"));
+                    set(TokenizerFile.TOKENIZER.in(files.directory()), role, token.path("id"));
                     break;
                 }
             }
@@ -138,7 +138,7 @@ final class SpecialVocabulary {
             JsonNode id = config.path(key);
             boolean absent = id.isMissingNode() || id.isNull();
             set(
-                    files.directory().resolve("config.json"),
+                    TokenizerFile.CONFIG.in(files.directory()),
                     role,
                     absent ? config.path("text_config").path(key) : id);
         }

@@ -2,7 +2,6 @@ package dev.quern.tokenizer;
 
 import dev.quern.gguf.GgufValue;
 import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -13,27 +12,20 @@ import java.util.List;
  * {@code ▁}, and of all ways to cut it into tokens the one with the greatest sum of scores is taken, in doubles. What no
  * token covers is unknown, a run of it once.
  */
-final class UnigramTokenizer implements Tokenizer {
-    private static final byte[] SPACE = "\u2581".getBytes(StandardCharsets.UTF_8);
-
+final class UnigramTokenizer extends VocabularyTokenizer {
     /** How much worse an unknown character is than the worst token. */
     private static final float UNKNOWN_PENALTY = 10;
 
-    private final Vocabulary vocabulary;
-    private final byte[][] texts;
     private final ByteTrie tokens;
     private final ByteTrie userDefined;
     private final CharacterMap map;
-    private final UserTokens userTokens;
-    private final UserTokens specialTokens;
     private final double[] scores;
     private final double unknownScore;
     private final int unknown;
     private final boolean mergesSpaces;
 
     UnigramTokenizer(Vocabulary vocabulary) {
-        this.vocabulary = vocabulary;
-        texts = LoadedTokens.texts(vocabulary);
+        super(vocabulary);
         scores = new double[texts.length];
         float least = Float.MAX_VALUE;
         List<Integer> inText = new ArrayList<>();
@@ -61,8 +53,6 @@ final class UnigramTokenizer implements Tokenizer {
                 .get(Vocabulary.CHARACTER_MAP)
                 .map(value -> CharacterMap.of("vocabulary", bytes((GgufValue.Ints) value)))
                 .orElse(CharacterMap.NONE);
-        userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
-        specialTokens = new UserTokens(texts, LoadedTokens.special(vocabulary, texts));
         mergesSpaces =
                 vocabulary.settings().bool(Vocabulary.REMOVE_EXTRA_WHITESPACES).orElse(false);
     }
@@ -76,22 +66,8 @@ final class UnigramTokenizer implements Tokenizer {
     }
 
     @Override
-    public int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial) {
-        IntList out = new IntList();
-        if (addSpecial && addsBos()) {
-            out.add(bos());
-        }
-        for (UserTokens.Part part : (parseSpecial ? specialTokens : userTokens).split(text)) {
-            if (part.token() >= 0) {
-                out.add(part.token());
-            } else {
-                best(normalized(Arrays.copyOfRange(text, part.from(), part.to())), out);
-            }
-        }
-        if (addSpecial && addsEos()) {
-            out.add(eos());
-        }
-        return out.toArray();
+    StretchEncoder stretches() {
+        return (text, from, to, out) -> best(normalized(Arrays.copyOfRange(text, from, to)), out);
     }
 
     private byte[] normalized(byte[] text) {
@@ -132,14 +108,14 @@ final class UnigramTokenizer implements Tokenizer {
                 if (from[i] == ' ') {
                     inWord = false;
                     if (!mergesSpaces) {
-                        out.writeBytes(SPACE);
+                        out.writeBytes(LoadedTokens.SPACE);
                     }
                     continue;
                 }
                 if (!inWord) {
                     inWord = true;
                     if (prepends && !prepended || mergesSpaces) {
-                        out.writeBytes(SPACE);
+                        out.writeBytes(LoadedTokens.SPACE);
                         prepended = true;
                     }
                 }
@@ -205,51 +181,11 @@ final class UnigramTokenizer implements Tokenizer {
     }
 
     @Override
-    public byte[] decode(int[] ids) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream(ids.length * 4);
-        boolean dropsSpace = vocabulary.addsSpacePrefix() || mergesSpaces;
-        for (int id : ids) {
-            if (id < 0 || id >= size()) {
-                throw new IllegalArgumentException("token id " + id + " of a vocabulary of " + size());
-            }
-            switch (vocabulary.types()[id]) {
-                case CONTROL, UNKNOWN -> {
-                    // Not text.
-                }
-                case USER_DEFINED -> out.writeBytes(texts[id]);
-                case BYTE -> out.write(ByteTokens.valueOf(texts[id]));
-                case NORMAL, UNUSED, UNDEFINED -> {
-                    byte[] text = LoadedTokens.unescaped(texts[id]);
-                    int from = dropsSpace && out.size() == 0 && text.length > 0 && text[0] == ' ' ? 1 : 0;
-                    out.write(text, from, text.length - from);
-                }
-            }
+    void write(int id, boolean first, ByteArrayOutputStream out) {
+        if (vocabulary.types()[id] == TokenType.BYTE) {
+            out.write(ByteTokens.valueOf(texts[id]));
+        } else {
+            writeWithSpaces(id, (vocabulary.addsSpacePrefix() || mergesSpaces) && out.size() == 0, out);
         }
-        return out.toByteArray();
-    }
-
-    @Override
-    public int bos() {
-        return vocabulary.special(SpecialToken.BOS).orElse(NONE);
-    }
-
-    @Override
-    public int eos() {
-        return vocabulary.special(SpecialToken.EOS).orElse(NONE);
-    }
-
-    @Override
-    public boolean addsBos() {
-        return vocabulary.addsBos();
-    }
-
-    @Override
-    public boolean addsEos() {
-        return vocabulary.addsEos();
-    }
-
-    @Override
-    public int size() {
-        return vocabulary.size();
     }
 }

@@ -1,7 +1,6 @@
 package dev.quern.tokenizer;
 
 import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
 import java.text.Normalizer;
 import java.util.Arrays;
 
@@ -12,47 +11,34 @@ import java.util.Arrays;
  * token that it begins with, again and again, and is unknown if that does not come out even. Tokens that begin a word
  * begin with {@code ▁}; the others had {@code ##} in vocab.txt.
  */
-final class WordPieceTokenizer implements Tokenizer {
-    private static final byte[] SPACE = "\u2581".getBytes(StandardCharsets.UTF_8);
-
-    private final Vocabulary vocabulary;
-    private final byte[][] texts;
+final class WordPieceTokenizer extends VocabularyTokenizer {
     private final TokenTable table;
-    private final UserTokens userTokens;
-    private final UserTokens specialTokens;
     private final boolean lowercase;
     private final boolean stripAccents;
     private final int longest;
 
     WordPieceTokenizer(Vocabulary vocabulary) {
-        this.vocabulary = vocabulary;
-        texts = LoadedTokens.texts(vocabulary);
+        super(vocabulary);
         table = LoadedTokens.table(texts);
-        userTokens = new UserTokens(texts, LoadedTokens.userDefined(vocabulary, texts));
-        specialTokens = new UserTokens(texts, LoadedTokens.special(vocabulary, texts));
         lowercase = vocabulary.settings().bool(Vocabulary.LOWERCASE).orElse(true);
         stripAccents = vocabulary.settings().bool(Vocabulary.STRIP_ACCENTS).orElse(lowercase);
         longest = Arrays.stream(texts).mapToInt(text -> text.length).max().orElse(0);
     }
 
+    /** llama.cpp adds both tokens whatever the flags say. */
     @Override
-    public int[] encode(byte[] text, boolean addSpecial, boolean parseSpecial) {
-        IntList out = new IntList();
-        // llama.cpp adds both whatever the flags say.
-        if (addSpecial) {
-            out.add(bos());
-        }
-        for (UserTokens.Part part : (parseSpecial ? specialTokens : userTokens).split(text)) {
-            if (part.token() >= 0) {
-                out.add(part.token());
-            } else {
-                words(DecodedText.of(text, part.from(), part.to()), out);
-            }
-        }
-        if (addSpecial) {
-            out.add(vocabulary.special(SpecialToken.SEPARATOR).orElseThrow());
-        }
-        return out.toArray();
+    void begin(IntList out) {
+        out.add(bos());
+    }
+
+    @Override
+    void end(IntList out) {
+        out.add(vocabulary.special(SpecialToken.SEPARATOR).orElseThrow());
+    }
+
+    @Override
+    StretchEncoder stretches() {
+        return (text, from, to, out) -> words(DecodedText.of(text, from, to), out);
     }
 
     private void words(DecodedText text, IntList out) {
@@ -93,9 +79,9 @@ final class WordPieceTokenizer implements Tokenizer {
         if (word.size() == 0) {
             return;
         }
-        byte[] spelled = new byte[SPACE.length + word.size()];
-        System.arraycopy(SPACE, 0, spelled, 0, SPACE.length);
-        System.arraycopy(word.toByteArray(), 0, spelled, SPACE.length, word.size());
+        byte[] spelled = new byte[LoadedTokens.SPACE.length + word.size()];
+        System.arraycopy(LoadedTokens.SPACE, 0, spelled, 0, LoadedTokens.SPACE.length);
+        System.arraycopy(word.toByteArray(), 0, spelled, LoadedTokens.SPACE.length, word.size());
         word.reset();
         IntList pieces = new IntList();
         for (int at = 0; at < spelled.length; ) {
@@ -138,49 +124,7 @@ final class WordPieceTokenizer implements Tokenizer {
 
     /** The words with a space between them: what was cut away does not come back. */
     @Override
-    public byte[] decode(int[] ids) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream(ids.length * 4);
-        for (int id : ids) {
-            if (id < 0 || id >= size()) {
-                throw new IllegalArgumentException("token id " + id + " of a vocabulary of " + size());
-            }
-            switch (vocabulary.types()[id]) {
-                case CONTROL, UNKNOWN -> {
-                    // Not text.
-                }
-                case USER_DEFINED -> out.writeBytes(texts[id]);
-                case BYTE, NORMAL, UNUSED, UNDEFINED -> {
-                    byte[] text = LoadedTokens.unescaped(texts[id]);
-                    int from = out.size() == 0 && text.length > 0 && text[0] == ' ' ? 1 : 0;
-                    out.write(text, from, text.length - from);
-                }
-            }
-        }
-        return out.toByteArray();
-    }
-
-    @Override
-    public int bos() {
-        return vocabulary.special(SpecialToken.BOS).orElse(NONE);
-    }
-
-    @Override
-    public int eos() {
-        return vocabulary.special(SpecialToken.EOS).orElse(NONE);
-    }
-
-    @Override
-    public boolean addsBos() {
-        return vocabulary.addsBos();
-    }
-
-    @Override
-    public boolean addsEos() {
-        return vocabulary.addsEos();
-    }
-
-    @Override
-    public int size() {
-        return vocabulary.size();
+    void write(int id, boolean first, ByteArrayOutputStream out) {
+        writeWithSpaces(id, out.size() == 0, out);
     }
 }

@@ -1,13 +1,17 @@
 package dev.quern.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.quern.gguf.GgufMetadata;
+import dev.quern.io.InputException;
 import dev.quern.io.JsonSchema;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -45,6 +49,38 @@ class PreTokenizerTest {
         assertThat(digests).hasSizeGreaterThan(90);
         PAGE.recognised().forEach(one -> assertThat(names).contains(one.name()));
         assertThat(names).contains(PreTokenizer.DEFAULT);
+    }
+
+    static Stream<String> namesOnly() {
+        return PAGE.names().stream().filter(one -> one.split() == null).map(PreTokenizer::name);
+    }
+
+    /** What is known by its name only can be written to a file; text is not cut in some other way. */
+    @ParameterizedTest
+    @MethodSource("namesOnly")
+    void aNameWithoutASplitIsRefused(String name) {
+        refused(
+                name,
+                "vocabulary: the pre-tokenizer \"" + name
+                        + "\" is known by its name only, not how it cuts text, so text cannot be encoded");
+    }
+
+    @Test
+    void aNameThatIsNotThereIsRefused() {
+        refused("no-such-name", "vocabulary: the pre-tokenizer \"no-such-name\" is not known");
+    }
+
+    private static void refused(String name, String message) {
+        Vocabulary vocabulary = new Vocabulary(
+                TokenizerModel.BYTE_PAIR,
+                Optional.of(name),
+                new byte[][] {{'a'}},
+                new float[0],
+                new TokenType[] {TokenType.NORMAL},
+                new GgufMetadata());
+        InputException refused = catchThrowableOfType(InputException.class, () -> Tokenizer.of(vocabulary));
+        assertThat(refused).hasMessage(message);
+        assertThat(refused.hint()).contains("The file can be converted and quantized all the same.");
     }
 
     @Test

@@ -149,7 +149,7 @@ class TokenIdsTest {
         return c == 0x0B
                 || c == 0x0C
                 || c == 0x85
-                || c == 0x0C77
+                || PreTokenizerSteps.isLaterPunctuation(c)
                 || type == Character.COMBINING_SPACING_MARK
                 || type == Character.ENCLOSING_MARK
                 || c >= 0xAC00 && c <= 0xD7A3;
