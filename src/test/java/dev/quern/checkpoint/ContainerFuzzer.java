@@ -6,7 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What Jazzer calls with whatever it thinks of ({@code scripts/fuzz --jazzer}): anything but a refusal is a finding. */
+/** What Jazzer calls with whatever it thinks of ({@code scripts/fuzz jazzer}): anything but a refusal is a finding. */
 public final class ContainerFuzzer {
     private static final Path FILE = temporary();
 
