@@ -121,7 +121,7 @@ final class Activations {
         }
     }
 
-    /** tanh(y) = 1 - 2 / (e^(2 y) + 1), of the absolute value, whose sign comes back after. */
+    /** tanh(y) = 1 - 2 / (e^(2 y) + 1). */
     private static void capped(float[] values, int at, float cap) {
         FloatVector x = FloatVector.fromArray(LANES, values, at);
         FloatVector e = Exponential.of(x.mul(2 / cap)).add(1f);

@@ -94,7 +94,7 @@ record Attention(AttentionRule rule, int positions) {
         for (int i = 0; i < count; i++) {
             query.read(window + first + i, head * d, d, scratch.row, 0);
             rule.rotate(scratch.row, 0, first + i);
-            scale(scratch.row, 0, d, rule.scale());
+            Activations.scale(scratch.row, 0, d, rule.scale());
             Packing.spread(scratch.row, 0, d, scratch.queries, i / Tile.ROWS * Tile.ROWS * d + i % Tile.ROWS);
         }
     }
@@ -166,14 +166,8 @@ record Attention(AttentionRule rule, int positions) {
         int d = rule.valueLength();
         int stride = paddedHead();
         for (int i = 0; i < count; i++) {
-            scale(scratch.attended, i * stride, d, (float) (1 / sums[i]));
+            Activations.scale(scratch.attended, i * stride, d, (float) (1 / sums[i]));
             out.write(outRow + i, head * d, d, scratch.attended, i * stride);
-        }
-    }
-
-    private static void scale(float[] values, int at, int count, float factor) {
-        for (int i = at; i < at + count; i++) {
-            values[i] *= factor;
         }
     }
 }

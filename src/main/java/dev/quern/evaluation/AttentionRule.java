@@ -1,6 +1,5 @@
 package dev.quern.evaluation;
 
-import dev.quern.architecture.ForwardPass;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -30,13 +29,18 @@ record AttentionRule(
         float[] slopes,
         int window,
         float[] sinks,
-        boolean bidirectional) {
+        boolean bidirectional)
+        implements Heads {
 
     /** One for each block, for sequences of up to {@code positions} tokens. */
     static List<AttentionRule> of(Hyperparameters sizes, Weights weights, int positions) {
         float[] factors = weights.ropeFactors().of(positions, sizes.rope().originalContext());
         RotaryEmbedding rope = new RotaryEmbedding(
-                positions, sizes.pass().onlySlidingTurns() ? still(sizes.rope()) : sizes.rope(), factors);
+                positions,
+                sizes.pass().onlySlidingTurns()
+                        ? Hyperparameters.Rope.none(sizes.rope().originalContext())
+                        : sizes.rope(),
+                factors);
         boolean anySliding = false;
         for (boolean sliding : sizes.sliding()) {
             anySliding |= sliding;
@@ -79,22 +83,6 @@ record AttentionRule(
         return slopes;
     }
 
-    int queryWidth() {
-        return heads * keyLength;
-    }
-
-    int keyWidth() {
-        return keyValueHeads * keyLength;
-    }
-
-    int valueWidth() {
-        return keyValueHeads * valueLength;
-    }
-
-    int attendedWidth() {
-        return heads * valueLength;
-    }
-
     /** Query heads that share a head of keys and values. */
     int group() {
         return heads / keyValueHeads;
@@ -108,10 +96,6 @@ record AttentionRule(
     /** Turns a head of a query or key. */
     void rotate(float[] head, int at, int position) {
         rope.rotate(head, at + ropeAt, position);
-    }
-
-    private static Hyperparameters.Rope still(Hyperparameters.Rope rope) {
-        return new Hyperparameters.Rope(ForwardPass.Rope.NONE, 0, 1, 1, 0, 0, 0, true, rope.originalContext(), 1);
     }
 
     /**

@@ -58,7 +58,7 @@ public final class CachedForward implements AutoCloseable {
         this.scratch = new Scratch[threads];
         Arrays.setAll(scratch, i -> new Scratch(sizes.widest(), sizes.width(), rules.getFirst(), 1));
         this.workers = new Workers(threads, "evaluation");
-        this.layers = new Layers(sizes, weights, workers, scratch, new Buffers(), true);
+        this.layers = new Layers(sizes, weights, new Tasks(workers, scratch, new Buffers(), true));
         this.keys = new float[sizes.blocks()][0];
         this.values = new float[sizes.blocks()][0];
     }
@@ -159,7 +159,7 @@ public final class CachedForward implements AutoCloseable {
                         keep(index, batch, key, value);
                         rows(batch.size, (row, worker) -> attendRow(batch, row, index, query, attended));
                     },
-                    null);
+                    InputObserver.NONE);
         }
         cells += batch.size;
         return x;

@@ -54,7 +54,7 @@ public final class Forward implements AutoCloseable {
         this.scratch = new Scratch[threads];
         Arrays.setAll(scratch, i -> new Scratch(sizes.widest(), sizes.width(), rules.getFirst(), window));
         this.workers = new Workers(threads, "evaluation");
-        this.layers = new Layers(sizes, weights, workers, scratch, buffers, false);
+        this.layers = new Layers(sizes, weights, new Tasks(workers, scratch, buffers, false));
     }
 
     /**
@@ -185,13 +185,13 @@ public final class Forward implements AutoCloseable {
             }
         }
         Blocked x = layers.embed(tokens, row -> row % window);
-        Layers.@Nullable InputObserver inputs = observer == null ? null : new Squares(count, observer);
+        InputObserver inputs = observer == null ? InputObserver.NONE : new Squares(count, observer);
         int whole = observer == null ? sizes.blocks() - 1 : sizes.blocks();
         for (int block = 0; block < whole; block++) {
             layers.block(block, x, x, attending(count, 0, window), inputs);
         }
-        if (inputs != null) {
-            inputs.seen(layers.outputs(x), List.of(weights.output()));
+        if (observer != null) {
+            inputs.seen(layers.outputs(x), weights.output());
         }
         // The last block's results are of use only where they are asked for.
         Blocked last = buffers.blocked(Use.WANTED, count * (to - from), sizes.width());
@@ -199,13 +199,13 @@ public final class Forward implements AutoCloseable {
             gather(x, i * window + from, to - from, last, i * (to - from));
         }
         if (observer == null) {
-            layers.block(whole, x, last, attending(count, from, to), null);
+            layers.block(whole, x, last, attending(count, from, to), inputs);
         }
         return layers.outputs(last);
     }
 
     /** Positions {@code from .. to - 1} of each window attend to their own window. */
-    private Layers.Attending attending(int count, int from, int to) {
+    private AttentionLayer.Attending attending(int count, int from, int to) {
         return (block, query, key, value, attended) -> {
             int heads = attention.get(block).rule().keyValueHeads();
             workers.each(count * heads, (task, worker) -> {
@@ -231,7 +231,7 @@ public final class Forward implements AutoCloseable {
      * Sums each window's squares column by column, in the order of its tokens: float over a window, which the caller adds
      * up in double, so that neither threads nor windows in flight matter.
      */
-    private final class Squares implements Layers.InputObserver {
+    private final class Squares implements InputObserver {
         private final int count;
         private final ActivationObserver observer;
 
@@ -241,7 +241,7 @@ public final class Forward implements AutoCloseable {
         }
 
         @Override
-        public void seen(Packed input, List<WeightMatrix> products) {
+        public void seen(Packed input, WeightMatrix... products) {
             double[][] squares = new double[count][input.width()];
             int blocks = input.blocks();
             workers.each(count * blocks, (task, worker) -> {
@@ -264,7 +264,7 @@ public final class Forward implements AutoCloseable {
         }
 
         @Override
-        public void seenByExperts(Packed input, Routing routing, List<WeightMatrix> products) {
+        public void seenByExperts(Packed input, Routing routing, WeightMatrix... products) {
             int experts = routing.experts();
             double[][][] squares = new double[count][experts][input.width()];
             long[][] counts = new long[count][experts];
@@ -298,9 +298,11 @@ public final class Forward implements AutoCloseable {
         }
 
         /** Matrices that lie in one tensor are one product to those who quantize it. */
-        private static Set<String> names(List<WeightMatrix> products) {
+        private static Set<String> names(WeightMatrix[] products) {
             Set<String> names = new LinkedHashSet<>();
-            products.forEach(product -> names.add(product.name()));
+            for (WeightMatrix product : products) {
+                names.add(product.name());
+            }
             return names;
         }
     }

@@ -2,10 +2,7 @@ package dev.quern.evaluation;
 
 import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
-import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
-import dev.quern.io.Quoted;
-import java.util.Optional;
 
 /**
  * The sizes and constants of a model, from GGUF metadata ({@code <architecture>.block_count} and so on) and, where its
@@ -44,7 +41,8 @@ record Hyperparameters(
         boolean parallel,
         Scales scales,
         Experts experts,
-        Latent latent) {
+        Latent latent)
+        implements Heads {
 
     /**
      * A rotary embedding.
@@ -64,7 +62,23 @@ record Hyperparameters(
             double betaSlow,
             boolean truncated,
             int originalContext,
-            double magnitude) {}
+            double magnitude) {
+
+        /** Nothing turns. */
+        static Rope none(int originalContext) {
+            return new Rope(ForwardPass.Rope.NONE, 0, 1, 1, 0, 0, 0, true, originalContext, 1);
+        }
+
+        /** The same elements turn, by frequencies of this base, not scaled. */
+        Rope unscaled(double newBase) {
+            return new Rope(kind, dimensions, newBase, 1, 0, 0, 0, true, originalContext, 1);
+        }
+
+        Rope withBase(double newBase) {
+            return new Rope(
+                    kind, dimensions, newBase, scale, yarn, betaFast, betaSlow, truncated, originalContext, magnitude);
+        }
+    }
 
     /**
      * @param attention what products of queries and keys are multiplied by
@@ -117,23 +131,6 @@ record Hyperparameters(
      */
     record Latent(int queryRank, int rank, int keyLength, int valueLength) {}
 
-    int queryWidth() {
-        return heads * keyLength;
-    }
-
-    int keyWidth() {
-        return keyValueHeads * keyLength;
-    }
-
-    int valueWidth() {
-        return keyValueHeads * valueLength;
-    }
-
-    /** Floats of all heads' results. */
-    int attendedWidth() {
-        return heads * valueLength;
-    }
-
     /** The widest row there is. */
     int widest() {
         int experts = experts().feedForward();
@@ -144,310 +141,10 @@ record Hyperparameters(
                 Math.max(keyWidth(), latentWidth));
     }
 
-    /** The rotary embedding of a block. */
-    Rope rope(int block) {
-        return sliding[block] ? slidingRope : rope;
-    }
-
     /** @throws InputException naming the key that is missing, of the wrong type, unknown, or says what cannot be */
     static Hyperparameters of(Model model, ForwardPass pass) {
         int blocks = new Keys(model, pass).required("block_count", Keys.MOST_BLOCKS);
         ForwardPass mine = pass.of(blocks);
-        return new Reader(new Keys(model, mine), mine).read(blocks);
-    }
-
-    private record Reader(Keys keys, ForwardPass pass) {
-        Hyperparameters read(int blocks) {
-            keys.required("block_count", Keys.MOST_BLOCKS);
-            int width = keys.required("embedding_length", Keys.MOST);
-            int heads = keys.required("attention.head_count", Keys.MOST);
-            int keyValueHeads = keys.optional("attention.head_count_kv", heads, Keys.MOST);
-            if (heads % keyValueHeads != 0) {
-                throw keys.refused(
-                        "attention.head_count_kv",
-                        "expected a divisor of the " + heads + " heads, found " + keyValueHeads);
-            }
-            int keyLength = headLength("attention.key_length", width, heads);
-            int valueLength = headLength("attention.value_length", width, heads);
-            Latent latent = latent(keyLength, valueLength);
-            Rope rope = rope(latent.rank() > 0 ? latent.keyLength() : keyLength);
-            int window = keys.count("attention.sliding_window", 0);
-            boolean[] sliding = sliding(blocks, window);
-            Rope slidingRope = slidingRope(rope);
-            boolean bidirectional = !causal(!pass.bidirectional());
-            boolean parallel = switch (pass.residual()) {
-                case SEQUENTIAL -> false;
-                case PARALLEL_WITHOUT_NORM -> {
-                    // Files say true of all StableLM models; the tensors say what is so.
-                    keys.flag("use_parallel_residual");
-                    yield false;
-                }
-                case PARALLEL -> true;
-                case KEY -> keys.flag("use_parallel_residual");
-            };
-            int context = keys.required("context_length", Integer.MAX_VALUE);
-            Experts experts = experts(blocks);
-            boolean dense = experts.count() == 0 || experts.firstBlock() > 0;
-            int feedForward = dense
-                    ? keys.required("feed_forward_length", Keys.MOST)
-                    : keys.optional("feed_forward_length", 0, Keys.MOST);
-            float epsilon = (float) keys.positive(
-                    pass.norm() == ForwardPass.Norm.RMS
-                            ? "attention.layer_norm_rms_epsilon"
-                            : "attention.layer_norm_epsilon",
-                    Optional.empty());
-            Scales scales = scales(width, heads, latent.rank() > 0 ? latent.keyLength() : keyLength, rope);
-            keys.refuseUnread();
-            return new Hyperparameters(
-                    pass,
-                    context,
-                    width,
-                    blocks,
-                    feedForward,
-                    heads,
-                    keyValueHeads,
-                    keyLength,
-                    valueLength,
-                    epsilon,
-                    rope,
-                    slidingRope,
-                    window,
-                    sliding,
-                    bidirectional,
-                    parallel,
-                    scales,
-                    experts,
-                    latent);
-        }
-
-        private int headLength(String key, int width, int heads) {
-            if (keys.has(key)) {
-                return keys.required(key, Keys.MOST);
-            }
-            if (width % heads != 0) {
-                throw keys.refused(
-                        "attention.head_count", "expected a divisor of embedding_length " + width + ", found " + heads);
-            }
-            return width / heads;
-        }
-
-        private boolean causal(boolean otherwise) {
-            return keys.any("attention.causal")
-                    .map(value -> {
-                        if (!(value instanceof GgufValue.Bool causal)) {
-                            throw keys.refused(
-                                    "attention.causal", "expected true or false, found " + Keys.described(value));
-                        }
-                        return causal.value();
-                    })
-                    .orElse(otherwise);
-        }
-
-        private Latent latent(int keyLength, int valueLength) {
-            if (pass.attention() != ForwardPass.Mixing.LATENT) {
-                return new Latent(0, 0, 0, 0);
-            }
-            return new Latent(
-                    keys.count("attention.q_lora_rank", 0),
-                    keys.required("attention.kv_lora_rank", Keys.MOST),
-                    keys.optional("attention.key_length_mla", keyLength, Keys.MOST),
-                    keys.optional("attention.value_length_mla", valueLength, Keys.MOST));
-        }
-
-        private Rope rope(int keyLength) {
-            if (pass.rope() == ForwardPass.Rope.NONE) {
-                // Files of Baichuan 13B have it like those of 7B, and nothing turns.
-                keys.has("rope.dimension_count");
-                return new Rope(ForwardPass.Rope.NONE, 0, 1, 1, 0, 0, 0, true, 0, 1);
-            }
-            int rotated = keys.optional("rope.dimension_count", keyLength, Keys.MOST);
-            if (rotated % 2 != 0 || rotated > keyLength) {
-                throw keys.refused(
-                        "rope.dimension_count",
-                        "expected an even number up to the head's " + keyLength + ", found " + rotated);
-            }
-            double base = keys.positive("rope.freq_base", Optional.of(10000.0));
-            // As llama.cpp reads it: a factor without a type is linear, and the type "none" switches the factor off.
-            String type = keys.text("rope.scaling.type", "linear");
-            double factor = keys.real("rope.scaling.factor").orElse(0.0);
-            if (factor < 0 || !Double.isFinite(factor)) {
-                throw keys.refused("rope.scaling.factor", "expected a positive number, found " + factor);
-            }
-            double scale = factor == 0 ? 1 : 1 / factor;
-            int original = keys.optional(
-                    "rope.scaling.original_context_length",
-                    keys.required("context_length", Integer.MAX_VALUE),
-                    Integer.MAX_VALUE);
-            double magnitude = keys.positive("rope.scaling.attn_factor", Optional.of(1.0));
-            return switch (type) {
-                case "none" -> new Rope(pass.rope(), rotated, base, 1, 0, 0, 0, true, original, magnitude);
-                case "linear", "longrope" ->
-                    new Rope(pass.rope(), rotated, base, scale, 0, 0, 0, true, original, magnitude);
-                case "yarn" -> {
-                    double all = keys.number("rope.scaling.yarn_log_multiplier", 0);
-                    // DeepSeek's two magnitudes cancel; theirs is part of the attention's scale.
-                    double own = all == 0 ? 1 + 0.1 * Math.log(1 / scale) : 1;
-                    yield new Rope(
-                            pass.rope(),
-                            rotated,
-                            base,
-                            scale,
-                            keys.positive("rope.scaling.yarn_ext_factor", Optional.of(1.0)),
-                            keys.positive("rope.scaling.yarn_beta_fast", Optional.of(32.0)),
-                            keys.positive("rope.scaling.yarn_beta_slow", Optional.of(1.0)),
-                            keys.number("rope.scaling.yarn_truncate", 1) != 0,
-                            original,
-                            magnitude * (scale < 1 ? own : 1));
-                }
-                default ->
-                    throw keys.refused(
-                            "rope.scaling.type",
-                            "the evaluator knows \"none\", \"linear\", \"yarn\" and \"longrope\", found "
-                                    + Quoted.of(type));
-            };
-        }
-
-        private Rope slidingRope(Rope rope) {
-            double base = keys.number("rope.freq_base_swa", 0);
-            return switch (pass.slidingRope()) {
-                case SAME -> withBase(rope, base == 0 ? rope.base() : base, rope.scale(), rope.yarn());
-                case LOCAL -> plain(rope, base == 0 ? 10000 : base);
-                case UNSCALED -> plain(rope, base == 0 ? rope.base() : base);
-            };
-        }
-
-        private static Rope plain(Rope rope, double base) {
-            return new Rope(rope.kind(), rope.dimensions(), base, 1, 0, 0, 0, true, rope.originalContext(), 1);
-        }
-
-        private static Rope withBase(Rope rope, double base, double scale, double yarn) {
-            return new Rope(
-                    rope.kind(),
-                    rope.dimensions(),
-                    base,
-                    scale,
-                    yarn,
-                    rope.betaFast(),
-                    rope.betaSlow(),
-                    rope.truncated(),
-                    rope.originalContext(),
-                    rope.magnitude());
-        }
-
-        /** Of every n blocks the last sees everything; a file may say it block by block. */
-        private boolean[] sliding(int blocks, int window) {
-            boolean[] sliding = new boolean[blocks];
-            int every = pass.fullAttentionEvery();
-            Optional<GgufValue> pattern = pass.keys().contains("attention.sliding_window_pattern")
-                    ? keys.any("attention.sliding_window_pattern")
-                    : Optional.empty();
-            if (pattern.isPresent() && pattern.get() instanceof GgufValue.Ints each) {
-                if (each.values().length != blocks) {
-                    throw keys.refused(
-                            "attention.sliding_window_pattern",
-                            "expected one for each of " + blocks + " blocks, found " + each.values().length);
-                }
-                for (int i = 0; i < blocks; i++) {
-                    sliding[i] = window > 0 && each.values()[i] != 0;
-                }
-                return sliding;
-            }
-            if (pattern.isPresent()) {
-                every = keys.count("attention.sliding_window_pattern", every);
-            }
-            for (int i = 0; i < blocks; i++) {
-                sliding[i] = window > 0 && (every == 0 || i % every < every - 1);
-            }
-            return sliding;
-        }
-
-        private Experts experts(int blocks) {
-            int count = keys.count("expert_count", 0);
-            int used = keys.count("expert_used_count", 0);
-            int firstBlock = keys.count("leading_dense_block_count", 0);
-            if (count == 0) {
-                return new Experts(0, 0, 0, blocks, Gating.SOFTMAX, false, 1, 0, 0);
-            }
-            if (used < 1 || used > count) {
-                throw keys.refused("expert_used_count", "expected 1 to " + count + ", found " + used);
-            }
-            int inner = keys.count("expert_feed_forward_length", 0);
-            Gating gating = gating(keys.count("expert_gating_func", 1));
-            // What shared experts add up to shows in their tensors' shapes.
-            keys.count("expert_shared_count", 0);
-            keys.count("expert_shared_feed_forward_length", 0);
-            int groups = keys.count("expert_group_count", 0);
-            int groupsUsed = keys.count("expert_group_used_count", groups);
-            if (groups > 1 && (count % groups != 0 || groupsUsed < 1 || groupsUsed > groups)) {
-                throw keys.refused(
-                        "expert_group_count",
-                        "expected a divisor of " + count + " experts of which some are used, found " + groups + " and "
-                                + groupsUsed);
-            }
-            double scale = keys.number("expert_weights_scale", 1);
-            return new Experts(
-                    count,
-                    used,
-                    inner > 0 ? inner : keys.required("feed_forward_length", Keys.MOST),
-                    firstBlock,
-                    gating,
-                    keys.flag("expert_weights_norm"),
-                    scale == 0 ? 1 : (float) scale,
-                    groups,
-                    groupsUsed);
-        }
-
-        private Gating gating(int number) {
-            return switch (number) {
-                case 1 -> Gating.SOFTMAX;
-                case 2 -> Gating.SIGMOID;
-                case 3 -> Gating.SOFTMAX_OF_CHOSEN;
-                default -> throw keys.refused("expert_gating_func", "expected 1 to 3, found " + number);
-            };
-        }
-
-        private Scales scales(int width, int heads, int keyLength, Rope rope) {
-            double attention = switch (pass.attentionScale()) {
-                case HEAD -> keys.number("attention.scale", 0);
-                case WIDTH_OVER_HEADS -> 1 / Math.sqrt((double) width / heads);
-            };
-            if (attention == 0) {
-                attention = 1 / Math.sqrt(keyLength);
-            }
-            if (rope.yarn() > 0) {
-                // The file has a tenth of DeepSeek's mscale_all_dim.
-                double all = keys.number("rope.scaling.yarn_log_multiplier", 0) / 0.1;
-                double magnitude = all == 0 ? 1 : 1 + 0.1 * all * Math.log(1 / rope.scale());
-                attention *= magnitude * magnitude;
-            }
-            double embedding = switch (pass.embeddingScale()) {
-                case NONE -> nonZero("embedding_scale");
-                case SQRT_WIDTH -> Math.sqrt(width);
-            };
-            double logit = nonZero("logit_scale");
-            return new Scales(
-                    (float) embedding,
-                    (float) nonZero("residual_scale"),
-                    (float) (pass.logitScale() == ForwardPass.LogitScale.DIVIDE ? 1 / logit : logit),
-                    (float) attention,
-                    cap("attn_logit_softcapping"),
-                    cap("final_logit_softcapping"),
-                    cap("attention.max_alibi_bias"),
-                    cap("attention.clamp_kqv"));
-        }
-
-        /** One where the key is missing or zero. */
-        private double nonZero(String key) {
-            double scale = keys.number(key, 1);
-            return scale == 0 ? 1 : scale;
-        }
-
-        private float cap(String key) {
-            double cap = keys.number(key, 0);
-            if (cap < 0) {
-                throw keys.refused(key, "expected a positive number, found " + cap);
-            }
-            return (float) cap;
-        }
+        return new HyperparametersReader(new Keys(model, mine), mine).read(blocks);
     }
 }

@@ -101,7 +101,7 @@ final class Keys {
         return value(name).map(v -> whole(name, v, 1, most)).orElse(otherwise);
     }
 
-    /** One or none for each block. */
+    /** A value of whatever type. */
     Optional<GgufValue> any(String name) {
         return value(name);
     }

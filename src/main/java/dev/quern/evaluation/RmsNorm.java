@@ -49,7 +49,9 @@ final class RmsNorm {
             even = a.fma(a, even);
             odd = b.fma(b, odd);
         }
-        double sum = even.add(odd).reduceLanes(VectorOperators.ADD);
+        // Not reduceLanes(ADD): its order is another in the interpreter than in compiled code, and so are its bits.
+        DoubleVector all = even.add(odd);
+        double sum = (all.lane(0) + all.lane(2)) + (all.lane(1) + all.lane(3));
         for (; i < count; i++) {
             sum += (double) x[at + i] * x[at + i];
         }

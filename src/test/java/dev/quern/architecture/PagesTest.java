@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.io.InputException;
 import java.io.IOException;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -16,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 class PagesTest {
@@ -101,7 +104,13 @@ class PagesTest {
         {"extends": "qwen2", "tensors": [{"name": "a", "shape": ["width"]}]}|a: the rule names no tensor of a checkpoint
         {"extends": "qwen2", "tensors": [{"name": "a", "shape": [], "huggingface": "b"}]}|tensors[0].shape: expected something
         {"extends": "qwen2", "tensors": [{"name": "a", "shape": ["width"], "huggingface": "b", "transform": {"turn": 3}}]}|tensors[0].transform.turn: expected one of permute_rope
-        {"extends": "qwen2", "metadata": [{"key": "a.b", "type": "uint33", "value": "1"}]}|metadata[0].type: expected one of uint32\
+        {"extends": "qwen2", "metadata": [{"key": "a.b", "type": "uint33", "value": "1"}]}|metadata[0].type: expected one of uint32
+        {"extends": "qwen2", "forward": {"norm": "rms", "rope": "half", "activation": "silu_gated", "residal": "parallel"}}|forward.residal: expected one of norm, rope, activation, norms, weightless_norms, residual, feed_forward_norm, query_key_norm, attention, bidirectional, positions, token_types, embedding_norm, embedding_scale, attention_scale, logit_scale, full_attention_every, sliding_rope, only_sliding_turns, keys, constants, by_blocks; found 'residal'; is residual meant?
+        {"extends": "qwen2", "forward": {"norm": "rms", "rope": "halves", "activation": "silu_gated"}}|forward.rope: expected one of interleaved, half, none; found "halves"; is half meant?
+        {"extends": "qwen2", "forward": {"norm": "rms", "rope": "half"}}|forward: expected a key 'activation', found none
+        {"extends": "qwen2", "forward": {"norm": "rms", "rope": "half", "activation": "silu", "full_attention_every": -1}}|forward.full_attention_every: expected at least 0, found -1
+        {"extends": "qwen2", "forward": {"norm": "rms", "rope": "half", "activation": "silu", "constants": {"logit_scale": "2"}}}|forward.constants.logit_scale: expected a number, found "2"
+        {"extends": "qwen2", "forward": {"norm": "rms", "rope": "half", "activation": "silu", "by_blocks": {"40": {"norm": "rmz", "rope": "half", "activation": "silu"}}}}|forward.by_blocks[40].norm: expected one of rms, layer; found "rmz"\
         """)
     void saysWhatIsWrongWithAPage(String text, String message) throws Exception {
         Path file = folder.resolve("page.json");
@@ -128,5 +137,33 @@ class PagesTest {
         assertThat(page.tensors()).hasSameSizeAs(parent.tensors());
         assertThat(page.tensors().get(1).huggingface()).isEqualTo("model.sieve.weight");
         assertThat(page.forward()).isEqualTo(parent.forward());
+    }
+
+    /** The schema knows the switches that the forward pass knows, and all their values. */
+    @Test
+    void theSchemaHasTheSwitchesOfTheForwardPass() {
+        JsonNode known = Pages.resource("page.schema").at("/$defs/forward/properties");
+        assertThat(known.propertyNames())
+                .containsExactlyElementsOf(Stream.of(ForwardPass.class.getRecordComponents())
+                        .map(PagesTest::named)
+                        .toList());
+        for (RecordComponent component : ForwardPass.class.getRecordComponents()) {
+            if (component.getType().isEnum()) {
+                assertThat(known.path(named(component))
+                                .path("enum")
+                                .valueStream()
+                                .map(value -> value.asString().toUpperCase(Locale.ROOT))
+                                .toList())
+                        .as(component.getName())
+                        .isEqualTo(Stream.of(component.getType().getEnumConstants())
+                                .map(Object::toString)
+                                .toList());
+            }
+        }
+    }
+
+    /** {@code slidingRope} is {@code sliding_rope} in a page. */
+    private static String named(RecordComponent component) {
+        return component.getName().replaceAll("[A-Z]", "_$0").toLowerCase(Locale.ROOT);
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.quern.architecture.ForwardPass;
 import dev.quern.evaluation.gemm.Blocked;
+import dev.quern.evaluation.gemm.Dot;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
 import java.util.Random;
@@ -358,5 +359,47 @@ class KernelsTest {
             values[i] = (float) random.nextGaussian();
         }
         return values;
+    }
+
+    /** Interpreted at first and compiled in the end: lanes are added up in the same order in both. */
+    @Test
+    void dotProductsAreTheSameBitsBeforeAndAfterTheyAreCompiled() {
+        float[][] a = new float[32][];
+        float[][] b = new float[32][];
+        float[] expected = new float[32];
+        for (int i = 0; i < 32; i++) {
+            a[i] = gaussians(75);
+            b[i] = gaussians(75);
+            expected[i] = dot(a[i], b[i], 75);
+        }
+        for (int round = 0; round < 5_000; round++) {
+            for (int i = 0; i < 32; i++) {
+                assertThat(Dot.of(a[i], 0, b[i], 0, 75)).as("round %d", round).isEqualTo(expected[i]);
+            }
+        }
+    }
+
+    /** Four sums of eight lanes, then one, whose halves are added until one value is left. */
+    private static float dot(float[] a, float[] b, int count) {
+        float[] lanes = new float[32];
+        int whole = count & -8;
+        for (int i = 0; i < whole; i++) {
+            int lane = i < (count & -32) ? i % 32 : i % 8;
+            lanes[lane] = Math.fma(a[i], b[i], lanes[lane]);
+        }
+        float[] eight = new float[8];
+        for (int i = 0; i < 8; i++) {
+            eight[i] = (lanes[i] + lanes[8 + i]) + (lanes[16 + i] + lanes[24 + i]);
+        }
+        for (int half = 4; half > 0; half /= 2) {
+            for (int i = 0; i < half; i++) {
+                eight[i] += eight[half + i];
+            }
+        }
+        float sum = eight[0];
+        for (int i = whole; i < count; i++) {
+            sum += a[i] * b[i];
+        }
+        return sum;
     }
 }

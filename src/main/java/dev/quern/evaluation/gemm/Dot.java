@@ -1,7 +1,6 @@
 package dev.quern.evaluation.gemm;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Sums of products of two runs of floats, for one token, which leaves a tile's other rows empty. */
@@ -26,7 +25,11 @@ public final class Dot {
         for (; i <= count - 8; i += 8) {
             s0 = FloatVector.fromArray(LANES, a, aAt + i).fma(FloatVector.fromArray(LANES, b, bAt + i), s0);
         }
-        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        // Not reduceLanes(ADD): its order is another in the interpreter than in compiled code, and so are its bits.
+        FloatVector all = s0.add(s1).add(s2.add(s3));
+        float evens = (all.lane(0) + all.lane(4)) + (all.lane(2) + all.lane(6));
+        float odds = (all.lane(1) + all.lane(5)) + (all.lane(3) + all.lane(7));
+        float sum = evens + odds;
         for (; i < count; i++) {
             sum += a[aAt + i] * b[bAt + i];
         }
