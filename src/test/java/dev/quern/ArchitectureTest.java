@@ -53,10 +53,13 @@ class ArchitectureTest {
                         "tokenizer",
                         "architecture",
                         "importance"));
+        // Works on the evaluator's packed inputs, with its kernel.
+        edges.put("compensation", List.of("concurrent", "io", "tensor", "quantization", "evaluation"));
         edges.put(
                 "pipeline",
                 List.of(
                         "concurrent",
+                        "compensation",
                         "io",
                         "tensor",
                         "quantization",

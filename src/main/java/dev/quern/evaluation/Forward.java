@@ -204,6 +204,43 @@ public final class Forward implements AutoCloseable {
         return layers.outputs(last);
     }
 
+    /** The states of whole windows of tokens before the first block, in an array that lasts until the next call. */
+    Blocked embedded(int[] tokens) {
+        return layers.embed(tokens, row -> row % window);
+    }
+
+    /** The array that states are in, for so many windows. */
+    Blocked statesOf(int count) {
+        return buffers.blocked(Use.STATES, count * window, sizes.width());
+    }
+
+    /** One block at all positions, in place. */
+    void block(int index, Blocked x, InputObserver observer) {
+        layers.block(index, x, x, attending(x.rows() / window, 0, window), observer);
+    }
+
+    /** What goes into the output matrix. */
+    Packed outputs(Blocked x) {
+        return layers.outputs(x);
+    }
+
+    /** What this product is multiplied by before it is added to a block's states; 0 where it is not, or not as it is. */
+    float added(int block, WeightMatrix... products) {
+        return products.length == 1 ? layers.added(block, products[0]) : 0;
+    }
+
+    WeightMatrix outputMatrix() {
+        return weights.output();
+    }
+
+    int blocks() {
+        return sizes.blocks();
+    }
+
+    int width() {
+        return sizes.width();
+    }
+
     /** Positions {@code from .. to - 1} of each window attend to their own window. */
     private AttentionLayer.Attending attending(int count, int from, int to) {
         return (block, query, key, value, attended) -> {

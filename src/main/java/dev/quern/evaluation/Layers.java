@@ -96,6 +96,14 @@ final class Layers {
         return branched() ? 1 : sizes.scales().residual();
     }
 
+    /** What a product is multiplied by before it is added to the states; 0 where it is not, or normalized first. */
+    float added(int index, WeightMatrix product) {
+        Weights.Block block = weights.blocks().get(index);
+        Weights.FeedForward network = block.feedForward();
+        boolean last = product == block.attentionOutput() || network != null && product == network.down();
+        return last && !branched() ? added() : 0;
+    }
+
     /** Where a part of the block adds up: the states themselves, unless the sum is normalized first. */
     private Blocked begin(Blocked out) {
         if (!branched()) {

@@ -11,12 +11,14 @@ public sealed interface TensorSource
         permits Stored,
                 Strided,
                 Dequantized,
+                Encoded,
                 Unpacked,
                 Computed,
                 PermutedRows,
                 Concatenated,
                 LowRankSum,
                 Renamed,
+                Replaceable,
                 Scaled,
                 Mapped,
                 SelectedColumns,
@@ -38,9 +40,11 @@ public sealed interface TensorSource
             case Strided view -> view.storage().file().path().toString();
             case Dequantized blocks -> blocks.region().file().path().toString();
             case Computed computed -> computed.info().name() + " (computed)";
+            case Encoded encoded -> encoded.info().name() + " (encoded)";
             case PermutedRows permuted -> permuted.source().origin();
             case Concatenated joined -> joined.parts().getFirst().origin();
             case Renamed renamed -> renamed.source().origin();
+            case Replaceable now -> now.rows().origin();
             case Unpacked packed -> packed.region().file().path().toString();
             case LowRankSum sum -> sum.base().origin();
             case Scaled scaled -> scaled.source().origin();
@@ -60,8 +64,10 @@ public sealed interface TensorSource
             case Stored _,
                     Strided _,
                     Dequantized _,
+                    Encoded _,
                     Computed _,
                     LowRankSum _,
+                    Replaceable _,
                     Scaled _,
                     Mapped _,
                     SelectedColumns _,

@@ -1,0 +1,201 @@
+package dev.quern.compensation;
+
+import dev.quern.evaluation.gemm.Tile;
+import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.CodedRow;
+import dev.quern.quantization.codes.RowFit;
+import java.util.Arrays;
+
+/**
+ * Chooses all codes of up to {@link RowTile#ROWS} rows, each row's together: with {@code e} a row's errors and {@code H}
+ * the moments of the layer's inputs, {@code e H eᵀ} becomes small. Scales first, by weighted search; then GPTQ in order
+ * of falling moments; then coordinate descent over codes and scales in turns.
+ */
+final class CodeTile {
+    private final CodeForm form;
+    private final int width;
+    private final LayerMoments moments;
+    private final Scales scales;
+    private final ScaleRefit refit;
+    private final GroupSearch search;
+    private final RowFit fit;
+    private final CodedRow coded;
+    private final float[] row;
+    private final float[] ordered;
+    private final float[] value;
+    private final float[] gradient;
+    private final float[] change;
+    private final float[] settled;
+    private final float[] square = new float[Stretch.LENGTH * Stretch.LENGTH];
+    private final int[] groups;
+
+    CodeTile(CodeForm form, LayerMoments moments) {
+        this.form = form;
+        this.width = moments.width();
+        this.moments = moments;
+        this.scales = new Scales(form, width);
+        this.refit = new ScaleRefit(scales, width);
+        this.search = new GroupSearch(scales, width);
+        this.fit = new RowFit(form);
+        this.coded = CodedRow.of(form, width);
+        this.row = new float[width];
+        this.ordered = new float[RowTile.ROWS * width];
+        this.value = new float[RowTile.ROWS * width];
+        this.gradient = new float[RowTile.ROWS * width];
+        this.change = new float[RowTile.ROWS * width];
+        this.settled = new float[form.hasGroupScales() ? RowTile.ROWS * width : 0];
+        this.groups = new int[width];
+    }
+
+    /**
+     * @param target values to be met, as {@link RowTile} lays them
+     * @param sweeps passes of the descent
+     * @param out receives {@code rows} rows of blocks
+     */
+    void choose(float[] target, int rows, int sweeps, byte[] out) {
+        scales.clear();
+        for (int lane = 0; lane < rows; lane++) {
+            RowTile.get(target, lane, width, row);
+            fit.fit(row, 0, moments.weights(), coded);
+            scales.put(coded, lane);
+        }
+        propagate(target);
+        differ(target);
+        for (int sweep = 0; sweep < sweeps; sweep++) {
+            descend();
+        }
+        int rowBytes = Math.toIntExact(form.type().bytesFor(width));
+        for (int lane = 0; lane < rows; lane++) {
+            RowTile.get(value, lane, width, row);
+            scales.get(row, lane, coded);
+            coded.write(out, lane * rowBytes);
+        }
+    }
+
+    /** GPTQ with the scales as they are, in the moments' order. */
+    private void propagate(float[] target) {
+        int[] order = moments.order();
+        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+            for (int k = 0; k < width; k++) {
+                System.arraycopy(
+                        target,
+                        (lanes * width + order[k]) * Tile.COLUMNS,
+                        ordered,
+                        (lanes * width + k) * Tile.COLUMNS,
+                        Tile.COLUMNS);
+            }
+        }
+        float[] owed = gradient;
+        float[] error = change;
+        Arrays.fill(owed, 0);
+        Panels factor = moments.factor().panels();
+        for (int chunk = 0; chunk < factor.chunks(); chunk++) {
+            int begin = chunk * Panels.CHUNK;
+            int end = begin + factor.length(chunk);
+            for (int at = begin; at < end; at += Stretch.LENGTH) {
+                int count = Math.min(Stretch.LENGTH, end - at);
+                factor.copySquare(at, count, square);
+                for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+                    for (int k = at; k < at + count; k++) {
+                        groups[k] = (lanes * scales.groups + order[k] / form.group()) * Tile.COLUMNS;
+                    }
+                    Stretch.propagate(
+                            ordered,
+                            owed,
+                            ordered,
+                            error,
+                            (lanes * width + at) * Tile.COLUMNS,
+                            count,
+                            scales,
+                            groups,
+                            at,
+                            square);
+                }
+                factor.carry(error, at, at + count, owed, at + count, end);
+            }
+            factor.carry(error, begin, end, owed, end, width);
+        }
+        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+            for (int k = 0; k < width; k++) {
+                System.arraycopy(
+                        ordered,
+                        (lanes * width + k) * Tile.COLUMNS,
+                        value,
+                        (lanes * width + order[k]) * Tile.COLUMNS,
+                        Tile.COLUMNS);
+            }
+        }
+    }
+
+    /** What the errors ask for at each column. */
+    private void differ(float[] target) {
+        for (int i = 0; i < change.length; i++) {
+            change[i] = target[i] - value[i];
+        }
+        Arrays.fill(gradient, 0);
+        Panels panels = moments.panels();
+        for (int chunk = 0; chunk < panels.chunks(); chunk++) {
+            int begin = chunk * Panels.CHUNK;
+            panels.carry(change, begin, begin + panels.length(chunk), gradient, 0, width);
+        }
+    }
+
+    /** One pass over all columns, a group's scale before its codes. */
+    private void descend() {
+        Panels panels = moments.panels();
+        int count = form.group();
+        Arrays.fill(change, 0);
+        for (int chunk = 0; chunk < panels.chunks(); chunk++) {
+            int begin = chunk * Panels.CHUNK;
+            int end = begin + panels.length(chunk);
+            if (form.hasGroupScales()) {
+                refit.block(chunk, panels, value, gradient, settled);
+            }
+            for (int at = begin; at < end; at += count) {
+                panels.copySquare(at, count, square);
+                for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+                    refit.group(lanes, at, square, value, gradient, change);
+                    search.search(
+                            lanes, at, square, moments.weights(), moments.inverseDiagonal(), value, gradient, change);
+                    Stretch.descend(
+                            value,
+                            gradient,
+                            change,
+                            (lanes * width + at) * Tile.COLUMNS,
+                            count,
+                            scales,
+                            (lanes * scales.groups + at / count) * Tile.COLUMNS,
+                            square,
+                            moments.inverseDiagonal(),
+                            at);
+                }
+                panels.carry(change, at, at + count, gradient, begin, at);
+                panels.carry(change, at, at + count, gradient, at + count, end);
+            }
+            if (form.hasGroupScales()) {
+                addSettled(begin, end);
+            }
+            panels.carry(change, begin, end, gradient, 0, begin);
+            panels.carry(change, begin, end, gradient, end, width);
+        }
+    }
+
+    /** What came of a block's factors: its own chunk has known it from the start, the others hear of it with the rest. */
+    private void addSettled(int begin, int end) {
+        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+            for (int i = (lanes * width + begin) * Tile.COLUMNS; i < (lanes * width + end) * Tile.COLUMNS; i++) {
+                change[i] += settled[i];
+                settled[i] = 0;
+            }
+        }
+    }
+
+    /** The error that is left over, {@code Σ e H eᵀ} over the rows. */
+    double error(float[] target) {
+        double sum = 0;
+        for (int i = 0; i < target.length; i++) {
+            sum += (double) (target[i] - value[i]) * gradient[i];
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,158 @@
+package dev.quern.compensation;
+
+import dev.quern.concurrent.Workers;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * What is known of one layer input, ready for use: the damped second moments of what the quantized model brings there,
+ * their factor in the order in which columns are chosen, and, where the original model's input was seen beside it, the
+ * way from original weights to those that do the original's work on the quantized model's input.
+ *
+ * @param weights of columns in a search that takes each for itself: the diagonal
+ * @param order columns by falling moment
+ * @param transfer {@code C + λI}, with {@code C} the products of the original's columns with the quantized model's;
+ *     empty where targets are the weights themselves
+ * @param owed for each row of weights what else its product is to give, summed with the input; or empty
+ * @param damping the part of the mean moment that was added to the diagonal
+ */
+@SuppressWarnings("ArrayRecordComponent")
+record LayerMoments(
+        int width,
+        float[] weights,
+        int[] order,
+        Panels panels,
+        float[] inverseDiagonal,
+        Factor factor,
+        Optional<Panels> transfer,
+        Optional<float[]> owed,
+        double damping) {
+
+    /**
+     * @param moments of the quantized model's input; its sums are of no use afterwards
+     * @param products of the original's with the quantized model's; its sums are of no use afterwards
+     * @param missing of what the outputs should have besides, a row each, with the quantized model's input
+     * @param damping part of the mean moment that is added to the diagonal, raised tenfold until the matrix is sound
+     */
+    static LayerMoments of(
+            ProductSums moments,
+            Optional<ProductSums> products,
+            Optional<ProductSums> missing,
+            double damping,
+            Workers workers) {
+        int width = moments.width();
+        float[] sums = moments.finish();
+        double mean = 0;
+        for (int i = 0; i < width; i++) {
+            mean += sums[i * width + i];
+        }
+        mean /= width;
+        float inverseTokens = (float) (1.0 / Math.max(1, moments.tokens()));
+        if (!(mean > 0)) {
+            mean = 1;
+        }
+        for (double part = damping; ; part *= 10) {
+            float added = (float) (part * mean);
+            float[] damped = sums.clone();
+            for (int i = 0; i < width; i++) {
+                damped[i * width + i] += added;
+            }
+            scale(damped, inverseTokens);
+            int[] order = order(damped, width);
+            Optional<Factor> factor = Factor.of(ordered(damped, width, order, workers), width, workers);
+            if (factor.isPresent()) {
+                float[] weights = new float[width];
+                float[] inverse = new float[width];
+                for (int i = 0; i < width; i++) {
+                    weights[i] = damped[i * width + i];
+                    inverse[i] = 1 / weights[i];
+                }
+                return new LayerMoments(
+                        width,
+                        weights,
+                        order,
+                        Panels.of(damped, width, workers),
+                        inverse,
+                        factor.get(),
+                        products.map(cross -> transfer(cross, added, inverseTokens, workers)),
+                        missing.map(sum -> scaled(sum.finish(), inverseTokens)),
+                        part);
+            }
+        }
+    }
+
+    private static Panels transfer(ProductSums products, float added, float inverseTokens, Workers workers) {
+        int width = products.width();
+        float[] sums = products.finish();
+        for (int i = 0; i < width; i++) {
+            sums[i * width + i] += added;
+        }
+        scale(sums, inverseTokens);
+        return Panels.of(sums, width, workers);
+    }
+
+    private static void scale(float[] values, float factor) {
+        for (int i = 0; i < values.length; i++) {
+            values[i] *= factor;
+        }
+    }
+
+    private static float[] scaled(float[] values, float factor) {
+        scale(values, factor);
+        return values;
+    }
+
+    private static int[] order(float[] moments, int width) {
+        return IntStream.range(0, width)
+                .boxed()
+                .sorted(Comparator.<Integer>comparingDouble(i -> -moments[i * width + i])
+                        .thenComparingInt(i -> i))
+                .mapToInt(i -> i)
+                .toArray();
+    }
+
+    private static float[] ordered(float[] matrix, int width, int[] order, Workers workers) {
+        float[] out = new float[width * width];
+        workers.each(width, (i, worker) -> {
+            int row = order[i] * width;
+            for (int j = 0; j < width; j++) {
+                out[i * width + j] = matrix[row + order[j]];
+            }
+        });
+        return out;
+    }
+
+    /** From weights to targets, for the rows of a tile. */
+    void target(float[] weights, int firstRow, int rows, float[] target, float[] scratch, TriangularSolve solve) {
+        if (transfer.isEmpty()) {
+            System.arraycopy(weights, 0, target, 0, weights.length);
+            return;
+        }
+        Arrays.fill(target, 0);
+        owed.ifPresent(sums -> {
+            for (int lane = 0; lane < rows; lane++) {
+                RowTile.put(sums, (firstRow + lane) * width, width, lane, target);
+            }
+        });
+        Panels panels = transfer.get();
+        for (int chunk = 0; chunk < panels.chunks(); chunk++) {
+            int begin = chunk * Panels.CHUNK;
+            panels.carry(weights, begin, begin + panels.length(chunk), target, 0, width);
+        }
+        permute(target, scratch, true);
+        solve.solve(scratch);
+        permute(scratch, target, false);
+    }
+
+    private void permute(float[] from, float[] to, boolean intoOrder) {
+        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+            for (int k = 0; k < width; k++) {
+                int plain = (lanes * width + order[k]) * 16;
+                int ordered = (lanes * width + k) * 16;
+                System.arraycopy(from, intoOrder ? plain : ordered, to, intoOrder ? ordered : plain, 16);
+            }
+        }
+    }
+}
