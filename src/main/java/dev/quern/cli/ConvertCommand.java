@@ -48,6 +48,7 @@ import picocli.CommandLine.TypeConversionException;
             "  quern convert llama-7b/                     to the checkpoint's own precision",
             "  quern convert llama-7b/ -t Q4_0             to 4 bits, one pass",
             "  quern convert llama-7b/ -t Q4_K_M,Q8_0 -o out/",
+            "  quern convert llama-7b/ -t Q4_K_M --method compensated --calibrate text.txt",
             "  quern convert llama-7b/ --lora style/:0.8   with an adapter merged into it",
             "  quern convert style/ --base llama-7b/       the adapter alone",
             "  quern convert llama-7b/ -t Q4_K_M --gate 'ppl_increase<=2%%' --gate 'size<=4.5GB' --gate-text"
@@ -186,8 +187,15 @@ final class ConvertCommand implements Callable<Integer> {
             if (modelfile) {
                 checkModelfiles(outputs);
             }
-            Execution execution =
-                    new Execution(opened, outputs, inputs(opened), provenance, made(opened, options), gates, run);
+            Execution execution = new Execution(
+                    opened,
+                    outputs,
+                    inputs(opened),
+                    provenance,
+                    made(opened, options),
+                    gates,
+                    typeOptions.compensating(),
+                    run);
             Execution.Done done = dryRun ? execution.plan(json) : execution.carryOut(json);
             if (modelfile) {
                 done.written().forEach(this::writeModelfile);

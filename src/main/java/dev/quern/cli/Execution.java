@@ -28,12 +28,14 @@ record Execution(
         ProvenanceOptions provenance,
         ProvenanceOptions.Made made,
         GateOptions gates,
+        Compensating compensating,
         RunOptions run) {
 
     /** @param written the outputs that are in place now */
     record Done(int code, List<Conversion.Written> written) {}
 
     Done plan(boolean json) {
+        compensating.check(source);
         List<Conversion.Output> planned = provenance.provenance ? provenance.into(outputs, provenances(true)) : outputs;
         for (Conversion.Output output : planned) {
             if (json) {
@@ -64,6 +66,7 @@ record Execution(
     }
 
     Done carryOut(boolean json) {
+        compensating.check(source);
         Path manifest = run.manifest;
         if (manifest != null) {
             Manifest.check(manifest, outputs, inputs, run.force);
@@ -80,10 +83,12 @@ record Execution(
         List<Conversion.Output> possible = judge.possible();
         List<Conversion.Written> written = possible.isEmpty()
                 ? List.of()
-                : Conversion.run(
+                : compensating.run(
+                        source,
                         possible,
                         inputs,
-                        run.conversion(run.talk().progress("values")).with(judge));
+                        run.conversion(run.talk().progress("values")).with(judge),
+                        run);
         if (manifest != null && !written.isEmpty()) {
             Manifest.write(manifest, written, run.force);
         }

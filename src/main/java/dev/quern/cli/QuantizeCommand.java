@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  quern quantize f16.gguf q4.gguf Q4_K_M",
+            "  quern quantize f16.gguf q4.gguf Q4_K_M --method compensated --calibrate text.txt",
             "  quern quantize f16.gguf q4.gguf Q4_K_M --gate 'ppl_increase<=2%%' --gate-text heldout.txt",
             "  quern quantize f16.gguf q4.gguf Q4_K_M --provenance --attestation q4.intoto.json --bom q4.cdx.json"
         })
@@ -102,46 +103,8 @@ final class QuantizeCommand implements Callable<Integer> {
                     ? Split.numberedOutputs(parts(source, type, options), target)
                     : List.of(new Conversion.Output(whole(source, type, options), target));
             Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
-            if (System.getProperty("quern.method") != null) {
-                dev.quern.pipeline.EvaluatedModel model = dev.quern.pipeline.EvaluatedModel.of(source);
-                dev.quern.evaluation.Text text =
-                        EvaluationOptions.read(Path.of(System.getProperty("quern.text")), run.talk());
-                dev.quern.evaluation.Windows windows = dev.quern.evaluation.Windows.halves(
-                        text.origin(), model.tokens(text), model.beginning(), 512, Integer.MAX_VALUE);
-                try (dev.quern.pipeline.CompensatedPlan plan = dev.quern.pipeline.CompensatedPlan.of(
-                        source,
-                        outputs.getFirst().plan(),
-                        windows,
-                        target,
-                        List.of(),
-                        new dev.quern.pipeline.CompensatedPlan.Options(
-                                2,
-                                512L << 20,
-                                Double.parseDouble(System.getProperty("quern.damping", "0.01")),
-                                Integer.getInteger("quern.sweeps", 4),
-                                new dev.quern.pipeline.CompensatedPlan.Listener() {
-                                    public void block(int block, int blocks) {}
-
-                                    public void chosen(
-                                            dev.quern.pipeline.PlannedTensor tensor,
-                                            dev.quern.compensation.Choice choice) {
-                                        System.err.printf(
-                                                "%s %s ref %.6f comp %.6f ratio %.3f damping %.3g%n",
-                                                tensor.name(),
-                                                tensor.type(),
-                                                choice.reference(),
-                                                choice.compensated(),
-                                                choice.compensated() / choice.reference(),
-                                                choice.damping());
-                                    }
-                                }))) {
-                    outputs = List.of(new Conversion.Output(plan.plan(), target));
-                    Execution execution =
-                            new Execution(source, outputs, inputs, provenance, made(source, options), gates, run);
-                    return execution.carryOut(json).code();
-                }
-            }
-            Execution execution = new Execution(source, outputs, inputs, provenance, made(source, options), gates, run);
+            Execution execution = new Execution(
+                    source, outputs, inputs, provenance, made(source, options), gates, typeOptions.compensating(), run);
             return (dryRun ? execution.plan(json) : execution.carryOut(json)).code();
         }
     }

@@ -15,21 +15,27 @@ final class RunningEstimate {
 
     /** @param estimate short, e.g. {@code PPL 47.0986 +/- 0.67618} */
     void windowDone(int done, int windows, String estimate, double secondsLeft) {
-        boolean last = done == windows;
+        stepDone("window", done, windows, estimate, secondsLeft);
+    }
+
+    /** @param step what is counted, e.g. {@code window} */
+    void stepDone(String step, int done, int steps, String estimate, double secondsLeft) {
+        boolean last = done == steps;
         if (talk.inPlace()) {
-            talk.replaceLine(last ? "" : line(done, windows, estimate, secondsLeft));
+            talk.replaceLine(last ? "" : line(step, done, steps, estimate, secondsLeft));
         } else if (!last && System.nanoTime() - next >= 0) {
             next = System.nanoTime() + EVERY_NANOS;
-            talk.say(line(done, windows, estimate, secondsLeft));
+            talk.say(line(step, done, steps, estimate, secondsLeft));
         }
     }
 
-    private static String line(int done, int windows, String estimate, double secondsLeft) {
+    private static String line(String step, int done, int steps, String estimate, double secondsLeft) {
         return String.format(
                 Locale.ROOT,
-                "window %d of %d: %s, %s left",
+                "%s %d of %d: %s, %s left",
+                step,
                 done,
-                windows,
+                steps,
                 estimate,
                 Talk.time(Math.round(secondsLeft)));
     }

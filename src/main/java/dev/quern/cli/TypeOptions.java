@@ -3,6 +3,7 @@ package dev.quern.cli;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.ImportanceKeys;
+import dev.quern.pipeline.Method;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.quantization.Codecs;
@@ -34,6 +35,15 @@ final class TypeOptions {
     @Mixin
     @SuppressWarnings("NullAway.Init")
     ImportanceOptions importance;
+
+    @Option(
+            names = "--method",
+            paramLabel = "METHOD",
+            converter = Methods.class,
+            description = "How codes are chosen: reference, byte for byte as llama-quantize does; search, the scales of"
+                    + " least error; compensated, a layer's codes together for what it computes on the text that"
+                    + " --calibrate names. Types and sizes are the same (default: reference).")
+    Method method = Method.REFERENCE;
 
     @Option(
             names = "--pure",
@@ -127,7 +137,13 @@ final class TypeOptions {
                 used.map(ImportanceOptions.Used::matrix),
                 keys,
                 new TreeSet<>(prunedLayers),
+                method,
                 false);
+    }
+
+    /** How codes are chosen together, where they are. */
+    Compensating compensating() {
+        return new Compensating(method, importance, !prunedLayers.isEmpty());
     }
 
     /** Files that decide bytes, besides an importance matrix. */
@@ -150,6 +166,7 @@ final class TypeOptions {
     /** Whether the user asked for anything that only llama-quantize's rules know. */
     boolean any() {
         return pure
+                || method != Method.REFERENCE
                 || leaveOutputTensor
                 || outputTensorType != null
                 || tokenEmbeddingType != null
@@ -194,6 +211,17 @@ final class TypeOptions {
                     .filter(Codecs::canQuantize)
                     .orElseThrow(() ->
                             new TypeConversionException("expected a tensor type such as Q6_K, found '" + text + "'"));
+        }
+    }
+
+    static final class Methods implements ITypeConverter<Method> {
+        @Override
+        public Method convert(String text) {
+            try {
+                return Method.valueOf(text.toUpperCase(Locale.ROOT));
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException("expected reference, search or compensated, found '" + text + "'");
+            }
         }
     }
 

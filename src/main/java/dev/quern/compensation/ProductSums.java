@@ -35,14 +35,15 @@ public final class ProductSums {
     /**
      * Of two inputs.
      *
-     * @param height columns of the left one, a multiple of 32 like {@code width}
+     * @param height columns of the left one, a multiple of four
+     * @param width columns of the right one, a multiple of 32
      */
     public static ProductSums products(int height, int width) {
         return new ProductSums(height, width, false);
     }
 
     private ProductSums(int height, int width, boolean symmetric) {
-        if (width > WIDEST || height > WIDEST || width % 32 != 0 || height % 32 != 0) {
+        if (width > WIDEST || height > WIDEST || width % 32 != 0 || height % Tile.ROWS != 0) {
             throw new IllegalArgumentException("inputs of " + height + " and " + width + " columns");
         }
         this.height = height;

@@ -219,6 +219,26 @@ public final class Forward implements AutoCloseable {
         layers.block(index, x, x, attending(x.rows() / window, 0, window), observer);
     }
 
+    /** What goes into the output matrix at all positions of whole windows; lasts until the next call. */
+    public Packed outputInputs(int[] tokens) {
+        return states(tokens, 0, window);
+    }
+
+    /** Where what attention gave before is put, for {@link #blockFrom}. */
+    Packed attendedOf(int index, int rows) {
+        return layers.attendedOf(index, rows);
+    }
+
+    /** The rest of a block, after attention, in place. */
+    void blockFrom(int index, Packed attended, Blocked x, InputObserver observer) {
+        layers.blockFrom(index, attended, x, observer);
+    }
+
+    /** The matrix that what attention gives meets. */
+    WeightMatrix attentionOutput(int index) {
+        return weights.blocks().get(index).attentionOutput();
+    }
+
     /** What goes into the output matrix. */
     Packed outputs(Blocked x) {
         return layers.outputs(x);

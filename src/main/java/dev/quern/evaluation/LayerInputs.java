@@ -7,12 +7,14 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Two models of one shape over one text, block by block: the original, and one that is being quantized. Before a block's
- * weights change, their inputs can be had from both at the same positions; the states between blocks are kept for the
- * whole text, outside the heap, and a block is computed again for each of its inputs, with the weights that it has by
- * then.
+ * weights change, their inputs can be had from both at the same positions. States between blocks, and what attention
+ * gives within one, are kept for the whole text, outside the heap; what follows is computed again for each input, with
+ * the weights that the block has by then.
  */
 public final class LayerInputs {
     /**
@@ -45,46 +47,66 @@ public final class LayerInputs {
     /** Looks at what experts of the quantized model see. */
     @FunctionalInterface
     public interface ExpertSink {
-        /** Rows {@code first[e] .. first[e] + counts[e] - 1} of {@code input} are those of expert {@code e}. */
-        void inputs(Packed input, int[] first, int[] counts);
+        /**
+         * @param input rows {@code first[e] .. first[e] + counts[e] - 1} are those of expert {@code e}
+         * @param tokens for each row the position in these windows, one window after the other
+         * @param window the first of the windows that these are
+         */
+        void inputs(Packed input, int[] first, int[] counts, int[] tokens, int window);
     }
 
-    private final Forward original;
-    private final Forward quantized;
+    /**
+     * One of the two models, and where in the memory its part lies.
+     *
+     * @param states first byte of its states
+     * @param attended first byte of what its attention gave in the current block
+     */
+    private record Side(Forward model, long states, long attended) {}
+
+    private final Side original;
+    private final Side quantized;
     private final Windows text;
-    private final MemorySegment states;
-    private final long half;
+    private final MemorySegment memory;
     private final int batch;
 
+    /** The block whose attention is kept, and which of its groups reads it. */
+    private int attendedBlock = -1;
+
+    private int attendedIndex;
+
     /**
-     * @param states room for {@link #bytes}, zero or not
      * @param original made for windows of the text's length, as is {@code quantized}
+     * @param memory of {@link #bytes}, zero or not
      */
-    public LayerInputs(Forward original, Forward quantized, Windows text, MemorySegment states) {
-        this.original = original;
-        this.quantized = quantized;
+    public LayerInputs(Forward original, Forward quantized, Windows text, MemorySegment memory) {
+        long states = (long) text.count() * text.length() * original.width() * Float.BYTES;
+        long attended = attendedBytes(text, original);
+        this.original = new Side(original, 0, 2 * states);
+        this.quantized = new Side(quantized, states, 2 * states + attended);
         this.text = text;
-        this.states = states;
-        this.half = bytes(text, original.width()) / 2;
+        this.memory = memory;
         this.batch = Math.min(original.windowsInFlight(), quantized.windowsInFlight());
         text.requireVocabulary(original.vocabulary());
     }
 
-    /** Bytes that the states of both models take. */
-    public static long bytes(Windows text, int width) {
-        return 2L * text.count() * text.length() * width * Float.BYTES;
+    /** Bytes that both models' states take, and what their attention gives. */
+    public static long bytes(Windows text, Forward model) {
+        return 2L * text.count() * text.length() * model.width() * Float.BYTES + 2 * attendedBytes(text, model);
     }
 
-    /** Bytes for this model's states. */
-    public static long bytes(Windows text, Forward model) {
-        return bytes(text, model.width());
+    private static long attendedBytes(Windows text, Forward model) {
+        long most = 0;
+        for (int block = 0; block < model.blocks(); block++) {
+            most = Math.max(most, model.attentionOutput(block).columns());
+        }
+        // Batches of windows whose rows are rounded up to whole tiles.
+        return most * Packed.padded(text.length()) * text.count() * Float.BYTES;
     }
 
     public int blocks() {
-        return original.blocks();
+        return original.model().blocks();
     }
 
-    /** Where each batch of windows begins. */
     private int size(int window) {
         return Math.min(batch, text.count() - window);
     }
@@ -93,40 +115,57 @@ public final class LayerInputs {
     public void begin() {
         for (int window = 0; window < text.count(); window += batch) {
             int[] tokens = text.input(window, size(window));
-            store(original.embedded(tokens), window, 0);
-            store(quantized.embedded(tokens), window, half);
+            store(original, original.model().embedded(tokens), window);
+            store(quantized, quantized.model().embedded(tokens), window);
         }
     }
 
-    private void store(Blocked x, int window, long from) {
-        MemorySegment.copy(
-                x.values(),
-                0,
-                states,
-                ValueLayout.JAVA_FLOAT,
-                from + (long) window * text.length() * x.width() * Float.BYTES,
-                Blocked.size(x.rows(), x.width()));
+    private void store(Side side, Blocked x, int window) {
+        long at = side.states() + (long) window * text.length() * x.width() * Float.BYTES;
+        MemorySegment.copy(x.values(), 0, memory, ValueLayout.JAVA_FLOAT, at, Blocked.size(x.rows(), x.width()));
     }
 
-    private Blocked load(Forward model, int window, long from) {
-        Blocked x = model.statesOf(size(window));
-        MemorySegment.copy(
-                states,
-                ValueLayout.JAVA_FLOAT,
-                from + (long) window * text.length() * x.width() * Float.BYTES,
-                x.values(),
-                0,
-                Blocked.size(x.rows(), x.width()));
+    private Blocked load(Side side, int window) {
+        Blocked x = side.model().statesOf(size(window));
+        long at = side.states() + (long) window * text.length() * x.width() * Float.BYTES;
+        MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT, at, x.values(), 0, Blocked.size(x.rows(), x.width()));
         return x;
+    }
+
+    private long attendedAt(Side side, int window, int width) {
+        return side.attended() + (long) window * Packed.padded(text.length()) * width * Float.BYTES;
+    }
+
+    private Packed loadAttended(Side side, int block, int window) {
+        Packed attended = side.model().attendedOf(block, size(window) * text.length());
+        MemorySegment.copy(
+                memory,
+                ValueLayout.JAVA_FLOAT,
+                attendedAt(side, window, attended.width()),
+                attended.values(),
+                0,
+                Packed.size(attended.rows(), attended.width()));
+        return attended;
+    }
+
+    private void storeAttended(Side side, Packed attended, int window) {
+        MemorySegment.copy(
+                attended.values(),
+                0,
+                memory,
+                ValueLayout.JAVA_FLOAT,
+                attendedAt(side, window, attended.width()),
+                Packed.size(attended.rows(), attended.width()));
     }
 
     /** The groups of one block, in the order in which it meets them. */
     public List<Group> groups(int block) {
         List<Group> groups = new ArrayList<>();
-        original.block(block, load(original, 0, 0), new InputObserver() {
+        Forward model = original.model();
+        model.block(block, load(original, 0), new InputObserver() {
             @Override
             public void seen(Packed input, WeightMatrix... products) {
-                groups.add(new Group(block, groups.size(), names(products), false, original.added(block, products)));
+                groups.add(new Group(block, groups.size(), names(products), false, model.added(block, products)));
             }
 
             @Override
@@ -139,7 +178,7 @@ public final class LayerInputs {
 
     /** The group of the output matrix, after all blocks. */
     public Group output() {
-        return new Group(blocks(), 0, List.of(original.outputMatrix().name()), false, 0);
+        return new Group(blocks(), 0, List.of(original.model().outputMatrix().name()), false, 0);
     }
 
     private static List<String> names(WeightMatrix[] products) {
@@ -152,40 +191,71 @@ public final class LayerInputs {
 
     /** Shows the sink the group's inputs, of all windows in order. */
     public void show(Group group, Sink sink) {
+        boolean attention = isAttention(group);
         for (int window = 0; window < text.count(); window += batch) {
-            Seen before = input(original, group, window, 0);
-            Seen now = input(quantized, group, window, half);
+            Seen before = input(original, group, window);
+            Seen now = input(quantized, group, window);
+            if (attention) {
+                storeAttended(original, before.input(), window);
+                storeAttended(quantized, now.input(), window);
+            }
             sink.inputs(before, now, window, size(window));
+        }
+        if (attention) {
+            attendedBlock = group.block();
+            attendedIndex = group.index();
         }
     }
 
-    private Seen input(Forward model, Group group, int window, long from) {
-        Blocked x = load(model, window, from);
-        if (group.block() == blocks()) {
-            return new Seen(model.outputs(x), x);
+    private boolean isAttention(Group group) {
+        return group.block() < blocks()
+                && group.tensors()
+                        .equals(List.of(
+                                original.model().attentionOutput(group.block()).name()));
+    }
+
+    private Seen input(Side side, Group group, int window) {
+        Blocked x = load(side, window);
+        return group.block() == blocks()
+                ? new Seen(side.model().outputs(x), x)
+                : new Seen(until(side, group, window, x).input(), x);
+    }
+
+    private Until.Met until(Side side, Group group, int window, Blocked x) {
+        Forward model = side.model();
+        if (group.block() == attendedBlock && group.index() > attendedIndex) {
+            Packed attended = loadAttended(side, group.block(), window);
+            return new Until(group.index() - attendedIndex)
+                    .of(observer -> model.blockFrom(group.block(), attended, x, observer));
         }
-        return new Seen(new Until(group.index()).of(model, group.block(), x).input(), x);
+        return new Until(group.index()).of(observer -> model.block(group.block(), x, observer));
     }
 
     /** Shows the sink what the quantized model's experts see. */
     public void showByExperts(Group group, ExpertSink sink) {
         for (int window = 0; window < text.count(); window += batch) {
-            Until.Met seen = new Until(group.index()).of(quantized, group.block(), load(quantized, window, half));
-            Routing routing = java.util.Objects.requireNonNull(seen.routing());
-            sink.inputs(seen.input(), routing.first(), routing.counts());
+            Until.Met met = until(quantized, group, window, load(quantized, window));
+            Routing routing = Objects.requireNonNull(met.routing());
+            sink.inputs(met.input(), routing.first(), routing.counts(), routing.tokens(), window);
         }
     }
 
     /** Both models' states go through a block with the weights that it has now. */
     public void advance(int block) {
         for (int window = 0; window < text.count(); window += batch) {
-            Blocked x = load(original, window, 0);
-            original.block(block, x, InputObserver.NONE);
-            store(x, window, 0);
-            x = load(quantized, window, half);
-            quantized.block(block, x, InputObserver.NONE);
-            store(x, window, half);
+            advance(original, block, window);
+            advance(quantized, block, window);
         }
+    }
+
+    private void advance(Side side, int block, int window) {
+        Blocked x = load(side, window);
+        if (block == attendedBlock) {
+            side.model().blockFrom(block, loadAttended(side, block, window), x, InputObserver.NONE);
+        } else {
+            side.model().block(block, x, InputObserver.NONE);
+        }
+        store(side, x, window);
     }
 
     /** Computes a block only as far as a certain input. */
@@ -199,25 +269,30 @@ public final class LayerInputs {
             }
         }
 
-        record Met(
-                Packed input,
-                @org.jspecify.annotations.Nullable Routing routing) {}
+        /** @param routing where the input is experts' */
+        record Met(Packed input, @Nullable Routing routing) {}
+
+        /** A block, or the rest of one. */
+        @FunctionalInterface
+        interface Computation {
+            void run(InputObserver observer);
+        }
 
         private final int index;
-        private int met;
-        private @org.jspecify.annotations.Nullable Met seen;
+        private int count;
+        private @Nullable Met met;
 
         Until(int index) {
             this.index = index;
         }
 
-        Met of(Forward model, int block, Blocked x) {
+        Met of(Computation block) {
             try {
-                model.block(block, x, this);
+                block.run(this);
             } catch (Enough e) {
-                return java.util.Objects.requireNonNull(seen);
+                return Objects.requireNonNull(met);
             }
-            throw new IllegalStateException("block " + block + " has no input " + index);
+            throw new IllegalStateException("no input " + index);
         }
 
         @Override
@@ -231,8 +306,8 @@ public final class LayerInputs {
         }
 
         private void look(Met now) {
-            if (met++ == index) {
-                seen = now;
+            if (count++ == index) {
+                met = now;
                 throw new Enough();
             }
         }

@@ -62,9 +62,21 @@ final class Layers {
      */
     void block(int index, Blocked x, Blocked out, AttentionLayer.Attending attending, InputObserver observer) {
         Weights.Block block = weights.blocks().get(index);
-        Blocked before = readsStateBefore(block) ? copy(out) : out;
         Packed attended =
                 attention.attended(index, block, norm(x, block.attentionNorm()), out.rows(), attending, observer);
+        blockFrom(index, attended, out, observer);
+    }
+
+    /** Where what attention gives is put that was computed before, for {@link #blockFrom}. */
+    Packed attendedOf(int index, int rows) {
+        int width = weights.blocks().get(index).attentionOutput().columns();
+        return tasks.buffers().packed(Use.NORMED, rows, width);
+    }
+
+    /** The rest of a block, after attention. */
+    void blockFrom(int index, Packed attended, Blocked out, InputObserver observer) {
+        Weights.Block block = weights.blocks().get(index);
+        Blocked before = readsStateBefore(block) ? copy(out) : out;
         observer.seen(attended, block.attentionOutput());
         Blocked sum = begin(out);
         tasks.multiply(attended, new Product(block.attentionOutput(), sum, true, added()));

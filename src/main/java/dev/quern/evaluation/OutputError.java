@@ -16,10 +16,11 @@ public final class OutputError {
      * {@code ‖W X + M - Ŵ X̂‖²} of each candidate, and {@code ‖W X + M‖²} at the end.
      *
      * @param weights the original matrix
-     * @param firstRow of the matrix in its tensor, and in the candidates'
+     * @param firstRow of the matrix in its tensor
      * @param rows of the matrix
      * @param input what the original model brings there
      * @param missing what the outputs should have besides, a column for each row of weights; or null
+     * @param candidates the matrix alone
      * @param inputNow what the quantized model brings there, at the same positions
      */
     public static double[] of(
@@ -34,7 +35,7 @@ public final class OutputError {
         int all = Math.toIntExact(weights.info().shape().rows());
         WeightMatrix original = WeightMatrix.of(weights, all, input.width()).rows(firstRow, rows);
         List<WeightMatrix> others = candidates.stream()
-                .map(source -> WeightMatrix.of(source, all, input.width()).rows(firstRow, rows))
+                .map(source -> WeightMatrix.of(source, rows, input.width()))
                 .toList();
         int panels = original.panels();
         double[][] sums = new double[panels][candidates.size() + 1];

@@ -10,19 +10,23 @@ import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.nio.ByteBuffer;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Blocks of tensors that are chosen one after the other and written to an output when all are there: a temporary file
  * beside the output, from which the model is computed meanwhile, and from which an interrupted run goes on.
  */
 final class CodesFile implements AutoCloseable {
-    private static final Pattern LINE = Pattern.compile("blocks (\\d{1,9}) ([0-9a-f]{64})(?: (.*))?");
+    private static final Pattern LINE = Pattern.compile("blocks (\\d{1,9}) ([0-9a-f]{64}) (.*)");
+    private static final int HASHED_AT_ONCE = 1 << 20;
 
     private final OutputFile file;
     private final MappedFile mapped;
@@ -30,13 +34,13 @@ final class CodesFile implements AutoCloseable {
     private final List<String> lines = new ArrayList<>();
     private int reported;
 
-    /** @param note what was found out about the tensor on the way; null until its blocks are there */
+    /** Where a tensor's blocks are, and what is known of them: nothing until all are there. */
     private static final class Place {
         final PlannedTensor tensor;
         final int index;
         final long offset;
 
-        @org.jspecify.annotations.Nullable
+        @Nullable
         String note;
 
         Place(PlannedTensor tensor, int index, long offset) {
@@ -55,10 +59,10 @@ final class CodesFile implements AutoCloseable {
         return tensors.stream().mapToLong(PlannedTensor::bytes).sum();
     }
 
-    /** @param file opened for {@link #bytes} */
+    /** @param file opened for {@link #bytes}; becomes this object's */
     static CodesFile open(OutputFile file, List<PlannedTensor> tensors) {
         long size = bytes(tensors);
-        if (file.earlierLines().isEmpty()) {
+        if (file.earlierLines().isEmpty() && size > 0) {
             // The whole length is there to be mapped before anything is written.
             file.write(ByteBuffer.wrap(new byte[1]), size - 1);
         }
@@ -77,15 +81,22 @@ final class CodesFile implements AutoCloseable {
         List<Place> order = List.copyOf(places.values());
         for (String line : file.earlierLines()) {
             Matcher matcher = LINE.matcher(line);
-            if (!matcher.matches() || Integer.parseInt(matcher.group(1)) >= order.size()) {
-                continue;
-            }
-            Place place = order.get(Integer.parseInt(matcher.group(1)));
-            byte[] blocks = mapped.region().bytes(place.offset, Math.toIntExact(place.tensor.bytes()));
-            if (Sha256.of(blocks).equals(matcher.group(2))) {
-                place.note = String.valueOf(matcher.group(3));
+            if (matcher.matches() && Integer.parseInt(matcher.group(1)) < order.size()) {
+                Place place = order.get(Integer.parseInt(matcher.group(1)));
+                if (hash(place).equals(matcher.group(2))) {
+                    place.note = matcher.group(3);
+                }
             }
         }
+    }
+
+    private String hash(Place place) {
+        MessageDigest digest = Sha256.digest();
+        long bytes = place.tensor.bytes();
+        for (long done = 0; done < bytes; done += HASHED_AT_ONCE) {
+            digest.update(mapped.region().bytes(place.offset + done, (int) Math.min(HASHED_AT_ONCE, bytes - done)));
+        }
+        return Sha256.hex(digest);
     }
 
     private synchronized List<String> newLines() {
@@ -95,59 +106,71 @@ final class CodesFile implements AutoCloseable {
     }
 
     /** How many tensors are there. */
-    long done() {
-        return places.values().stream().filter(place -> place.note != null).count();
+    int done() {
+        return (int)
+                places.values().stream().filter(place -> place.note != null).count();
     }
 
-    boolean has(String tensor) {
+    boolean has(PlannedTensor tensor) {
         return place(tensor).note != null;
     }
 
-    /** What was noted when the tensor's blocks came. */
-    String note(String tensor) {
-        return String.valueOf(place(tensor).note);
+    /** What was noted when the tensor's last blocks came. */
+    Optional<String> note(PlannedTensor tensor) {
+        return Optional.ofNullable(place(tensor).note);
     }
 
-    private Place place(String tensor) {
-        Place place = places.get(tensor);
+    private Place place(PlannedTensor tensor) {
+        Place place = places.get(tensor.name());
         if (place == null) {
-            throw new IllegalArgumentException(tensor);
+            throw new IllegalArgumentException(tensor.name());
         }
         return place;
     }
 
-    /** @param note one line, kept with the blocks */
-    void put(String tensor, byte[] blocks, String note) {
+    /** All of a tensor's blocks. */
+    void put(PlannedTensor tensor, byte[] blocks, String note) {
+        put(tensor, 0, blocks);
+        complete(tensor, note);
+    }
+
+    /** Some of its blocks, from a byte on. */
+    void put(PlannedTensor tensor, long from, byte[] blocks) {
         Place place = place(tensor);
-        if (blocks.length != place.tensor.bytes()) {
-            throw new IllegalArgumentException(blocks.length + " bytes for " + tensor);
+        if (from < 0 || from + blocks.length > tensor.bytes()) {
+            throw new IllegalArgumentException(blocks.length + " bytes at " + from + " of " + tensor.name());
         }
-        file.write(ByteBuffer.wrap(blocks), place.offset, () -> {
-            synchronized (this) {
-                lines.add("blocks " + place.index + " " + Sha256.of(blocks) + " " + note);
-            }
-        });
+        file.write(ByteBuffer.wrap(blocks), place.offset + from);
+    }
+
+    /** @param note one line, kept with the blocks */
+    void complete(PlannedTensor tensor, String note) {
+        Place place = place(tensor);
+        synchronized (this) {
+            lines.add("blocks " + place.index + " " + hash(place) + " " + note);
+        }
         place.note = note;
     }
 
     /** The tensor as it is decoded from its blocks. */
-    TensorSource source(String tensor) {
-        Place place = place(tensor);
-        PlannedTensor planned = place.tensor;
+    TensorSource source(PlannedTensor tensor) {
+        TensorInfo info = tensor.source().info();
         return new Dequantized(
-                new TensorInfo(
-                        planned.source().info().name(),
-                        DType.F32,
-                        planned.source().info().shape()),
-                mapped.region().slice(place.offset, planned.bytes()),
-                planned.type().name(),
-                planned.type().bytesFor(planned.shape().rowLength()),
-                Codecs.decoder(planned.type(), Kernel.fastest()));
+                new TensorInfo(info.name(), DType.F32, info.shape()),
+                mapped.region().slice(place(tensor).offset, tensor.bytes()),
+                tensor.type().name(),
+                tensor.type().bytesFor(tensor.shape().rowLength()),
+                Codecs.decoder(tensor.type(), Kernel.fastest()));
     }
 
     /** Nobody needs it any more. */
     void discard() {
         file.discard();
+    }
+
+    /** What is kept for the next run, in words for people. */
+    Optional<String> kept() {
+        return file.kept();
     }
 
     @Override

@@ -1,7 +1,5 @@
 package dev.quern.pipeline;
 
-import dev.quern.architecture.Architecture;
-import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.compensation.Choice;
 import dev.quern.concurrent.Workers;
@@ -9,28 +7,41 @@ import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.LayerInputs;
 import dev.quern.evaluation.Windows;
 import dev.quern.io.InputException;
+import dev.quern.io.OutputException;
 import dev.quern.io.OutputFile;
-import dev.quern.io.Quoted;
+import dev.quern.io.Sha256;
 import dev.quern.tensor.Replaceable;
 import dev.quern.tensor.TensorGraph;
 import dev.quern.tensor.TensorSource;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
- * A plan whose quantized tensors have codes that were chosen together ({@link Compensation}): same types, same sizes,
- * other blocks. They lie in a temporary file beside the output until that is written.
+ * Plans of one model whose quantized tensors have codes that were chosen together ({@link CompensatedModel}): the same
+ * types and sizes, other blocks. They lie in a temporary file beside the first output until all are written.
  */
 public final class CompensatedPlan implements AutoCloseable {
-    private final OutputPlan plan;
+    /** Below it nothing sure can be held back: two of sixteen windows decide. */
+    public static final int LEAST_WINDOWS = 16;
+
+    /** Up to here states are kept in memory; beyond, in a temporary file, which the system's page cache holds. */
+    private static final long IN_MEMORY = 256L << 20;
+
+    private final List<OutputPlan> plans;
+    private final List<PlannedTensor> made;
     private final CodesFile codes;
+    private final String times;
 
     /** Is told how it goes. */
     public interface Listener {
@@ -40,84 +51,180 @@ public final class CompensatedPlan implements AutoCloseable {
     }
 
     /**
+     * @param memory bytes for each forward pass
      * @param damping part of the mean moment that is added to the moments' diagonal
      * @param sweeps passes of coordinate descent
+     * @param resume whether to go on where an interrupted run stopped, and to keep what is done for that
+     * @param tool the version
+     * @param notices is told, in one line each, what became of an interrupted run
      */
-    public record Options(int threads, long memory, double damping, int sweeps, Listener listener) {}
+    public record Options(
+            int threads,
+            long memory,
+            double damping,
+            int sweeps,
+            boolean resume,
+            String tool,
+            Consumer<String> notices,
+            Listener listener) {
+        /** Damping and sweeps as they did best on the bundled models. */
+        public static Options of(
+                int threads, boolean resume, String tool, Consumer<String> notices, Listener listener) {
+            return new Options(threads, Forward.DEFAULT_MEMORY / 2, 0.03, 4, resume, tool, notices, listener);
+        }
+    }
 
-    private CompensatedPlan(OutputPlan plan, CodesFile codes) {
-        this.plan = plan;
+    private CompensatedPlan(List<OutputPlan> plans, List<PlannedTensor> made, CodesFile codes, String times) {
+        this.plans = plans;
+        this.made = made;
         this.codes = codes;
+        this.times = times;
     }
 
-    public OutputPlan plan() {
-        return plan;
+    /** With blocks in place of promises, in the order in which the plans were given. */
+    public List<OutputPlan> plans() {
+        return plans;
     }
 
-    /** One line that {@link CodesFile} keeps. */
-    static String note(Choice choice) {
-        return String.format(Locale.ROOT, "%.6g %.6g %.3g", choice.reference(), choice.compensated(), choice.damping());
+    /** What became of each tensor whose codes were chosen together. */
+    public Map<String, Choice> choices() {
+        Map<String, Choice> choices = new LinkedHashMap<>();
+        for (PlannedTensor tensor : made) {
+            codes.note(tensor).flatMap(Choice::parse).ifPresent(choice -> choices.put(tensor.name(), choice));
+        }
+        return choices;
+    }
+
+    /** What the time went to, for people. */
+    public String times() {
+        return times;
     }
 
     /** Whether a tensor's blocks are made here: it is quantized, and not merely copied. */
     private static boolean isMade(PlannedTensor tensor) {
-        return tensor.type().isQuantized() && !tensor.copied() && tensor.shape().rank() > 1;
+        return tensor.type().isQuantized()
+                && !tensor.copied()
+                && tensor.shape().rank() > 1
+                && tensor.name().equals(tensor.source().info().name());
     }
 
+    /**
+     * @param plans all parts of one output
+     * @param text at least {@link #LEAST_WINDOWS} windows
+     * @param target of the first part
+     * @throws InputException when the model cannot be evaluated
+     */
     public static CompensatedPlan of(
-            Source source, OutputPlan plan, Windows text, Path target, List<Path> reading, Options options) {
-        Model model = source.model();
-        ForwardPass pass = Architecture.of(model.metadata())
-                .flatMap(page -> Optional.ofNullable(page.forward()))
-                .orElseThrow(() -> InputException.of(
-                        model.origin(),
-                        "architecture " + Quoted.of(model.metadata().architecture()) + " cannot be evaluated"));
-        List<PlannedTensor> made =
-                plan.tensors().stream().filter(CompensatedPlan::isMade).toList();
+            EvaluatedModel model, List<OutputPlan> plans, Windows text, Path target, Inputs inputs, Options options) {
+        if (text.count() < LEAST_WINDOWS) {
+            throw InputException.of(
+                            text.origin(),
+                            "is too short to fit codes to: expected at least " + LEAST_WINDOWS + " windows of "
+                                    + text.length() + " tokens, found " + text.count())
+                    .withHint("use a longer text, or --calibrate-ctx for shorter windows");
+        }
+        List<PlannedTensor> made = plans.stream()
+                .flatMap(plan -> plan.tensors().stream())
+                .filter(CompensatedPlan::isMade)
+                .toList();
         OutputFile file = OutputFile.create(
-                target.resolveSibling(target.getFileName() + ".codes"), CodesFile.bytes(made), reading, true);
+                target.resolveSibling(target.getFileName() + ".codes"),
+                CodesFile.bytes(made),
+                inputs.paths(),
+                true,
+                dev.quern.io.FileOperations.REAL,
+                Optional.of(new OutputFile.Journaling(identity(plans, text, inputs, options), options.resume(), 1, 0)));
         CodesFile codes = CodesFile.open(file, made);
         try {
-            choose(model, pass, made, text, codes, options);
-        } catch (RuntimeException e) {
+            if (codes.done() > 0) {
+                options.notices()
+                        .accept("note: " + target + ": goes on where an interrupted run stopped: " + codes.done()
+                                + " of " + made.size() + " tensors are there");
+            }
+            String times = choose(model, made, text, target, inputs, codes, options);
+            return new CompensatedPlan(
+                    plans.stream().map(plan -> filled(plan, codes)).toList(), made, codes, times);
+        } catch (RuntimeException | Error e) {
+            if (!options.resume() || e instanceof InputException) {
+                codes.discard();
+            }
             codes.close();
+            codes.kept().ifPresent(kept -> options.notices().accept("note: " + kept));
             throw e;
         }
-        List<PlannedTensor> tensors = new ArrayList<>();
-        for (PlannedTensor tensor : plan.tensors()) {
-            tensors.add(
-                    isMade(tensor)
-                            ? new PlannedTensor(
-                                    tensor.name(),
-                                    tensor.type(),
-                                    tensor.shape(),
-                                    codes.source(tensor.name()),
-                                    tensor.rule(),
-                                    true,
-                                    null)
-                            : tensor);
-        }
-        return new CompensatedPlan(new OutputPlan(plan.type(), plan.metadata(), tensors), codes);
     }
 
-    private static void choose(
-            Model model, ForwardPass pass, List<PlannedTensor> made, Windows text, CodesFile codes, Options options) {
+    private static OutputPlan filled(OutputPlan plan, CodesFile codes) {
+        List<PlannedTensor> tensors = new ArrayList<>();
+        for (PlannedTensor tensor : plan.tensors()) {
+            tensors.add(isMade(tensor) ? tensor.withBlocks(codes.source(tensor)) : tensor);
+        }
+        return new OutputPlan(plan.type(), plan.metadata(), tensors);
+    }
+
+    /** One line, the same for two runs exactly when one can go on where the other stopped. */
+    private static String identity(List<OutputPlan> plans, Windows text, Inputs inputs, Options options) {
+        ByteBuffer tokens = ByteBuffer.allocate(text.tokens().length * Integer.BYTES);
+        tokens.asIntBuffer().put(text.tokens());
+        String how = inputs.how() + " codes " + options.damping() + " " + options.sweeps() + " " + text.length() + " "
+                + text.count() + " " + Sha256.of(tokens.array());
+        Inputs all = new Inputs(inputs.paths(), inputs.read(), how);
+        StringBuilder line = new StringBuilder();
+        for (OutputPlan plan : plans) {
+            line.append(line.isEmpty() ? "" : " ").append(Journal.identity(plan, plan.layout(), all, options.tool()));
+        }
+        return line.toString();
+    }
+
+    private static String choose(
+            EvaluatedModel model,
+            List<PlannedTensor> made,
+            Windows text,
+            Path target,
+            Inputs files,
+            CodesFile codes,
+            Options options) {
+        Model original = model.source().model();
         Map<String, Replaceable> now = new LinkedHashMap<>();
         TensorGraph graph = new TensorGraph();
-        for (TensorSource tensor : model.tensors().sources()) {
+        for (TensorSource tensor : original.tensors().sources()) {
             Replaceable replaceable = new Replaceable(tensor);
             now.put(tensor.info().name(), replaceable);
             graph.add(replaceable);
         }
-        Model quantized = new Model(model.origin(), model.metadata(), graph, List.of());
-        try (Forward before = Forward.of(model, pass, text.length(), options.threads(), options.memory());
-                Forward after = Forward.of(quantized, pass, text.length(), options.threads(), options.memory());
+        Model quantized = new Model(original.origin(), original.metadata(), graph, List.of());
+        try (Forward before = model.forward(text.length(), options.threads(), options.memory());
+                Forward after =
+                        Forward.of(quantized, model.pass(), text.length(), options.threads(), options.memory());
                 Workers workers = new Workers(options.threads(), "codes");
-                Arena arena = Arena.ofShared()) {
-            MemorySegment states = arena.allocate(LayerInputs.bytes(text, before), 64);
-            LayerInputs inputs = new LayerInputs(before, after, text, states);
-            Compensation compensation = new Compensation(made, now, inputs, text, codes, options, workers);
-            compensation.run(before);
+                Arena arena = Arena.ofShared();
+                OutputFile file = OutputFile.create(
+                        target.resolveSibling(target.getFileName() + ".states"),
+                        spilled(LayerInputs.bytes(text, before)),
+                        files.paths(),
+                        true)) {
+            MemorySegment memory = memory(file, LayerInputs.bytes(text, before), arena);
+            LayerInputs inputs = new LayerInputs(before, after, text, memory);
+            CompensatedModel compensation = new CompensatedModel(made, now, inputs, text, codes, options, workers);
+            compensation.choose(before);
+            return compensation.times().toString();
+        }
+    }
+
+    private static long spilled(long bytes) {
+        return bytes > IN_MEMORY ? bytes : 0;
+    }
+
+    private static MemorySegment memory(OutputFile file, long bytes, Arena arena) {
+        if (spilled(bytes) == 0) {
+            return arena.allocate(bytes, Long.BYTES);
+        }
+        file.write(ByteBuffer.wrap(new byte[1]), bytes - 1);
+        try (FileChannel channel =
+                FileChannel.open(file.temporary(), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            return channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
+        } catch (IOException e) {
+            throw OutputException.of(file.temporary(), "cannot be mapped", e);
         }
     }
 

@@ -355,7 +355,7 @@ public final class Conversion {
         Map<CodecWarmup.Use, Long> values = new HashMap<>();
         for (Target target : targets) {
             for (PlannedTensor tensor : target.plan.tensors()) {
-                if (!tensor.copied()) {
+                if (!tensor.copied() && !tensor.searched()) {
                     values.merge(
                             new CodecWarmup.Use(tensor.type(), tensor.importance() != null),
                             tensor.shape().elements(),

@@ -45,7 +45,7 @@ final class Journal {
         MessageDigest digest = Sha256.digest();
         digest.update(layout.header());
         for (PlannedTensor tensor : plan.tensors()) {
-            digest.update((byte) (tensor.copied() ? 1 : 0));
+            digest.update((byte) (tensor.copied() ? 1 : tensor.searched() ? 2 : 0));
             float[][] importance = tensor.importance();
             if (importance == null) {
                 continue;

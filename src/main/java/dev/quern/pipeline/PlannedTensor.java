@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param source where its rows come from
  * @param rule why it has this type, for people
  * @param copied whether the source already has this type, so that its bytes are taken as they are
+ * @param searched whether blocks are made by search instead of as the reference makes them
  * @param importance weights for the columns, one array for each matrix (expert) of the tensor, or null
  */
 @SuppressWarnings("ArrayRecordComponent")
@@ -24,7 +25,25 @@ public record PlannedTensor(
         TensorSource source,
         String rule,
         boolean copied,
+        boolean searched,
         float @Nullable [][] importance) {
+
+    /** Whose blocks are the reference's. */
+    public PlannedTensor(
+            String name,
+            QuantType type,
+            Shape shape,
+            TensorSource source,
+            String rule,
+            boolean copied,
+            float @Nullable [][] importance) {
+        this(name, type, shape, source, rule, copied, false, importance);
+    }
+
+    /** The same tensor with blocks that are there already. */
+    PlannedTensor withBlocks(TensorSource blocks) {
+        return new PlannedTensor(name, type, shape, blocks, rule, true, false, null);
+    }
 
     public long bytes() {
         return Math.multiplyExact(shape.rows(), type.bytesFor(shape.rowLength()));

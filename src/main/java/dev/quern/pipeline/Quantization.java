@@ -9,6 +9,7 @@ import dev.quern.quantization.FileType;
 import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
+import dev.quern.quantization.codes.SearchCodec;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
@@ -182,7 +183,8 @@ public final class Quantization {
                     .withHint("give one with --imatrix that was made from this model");
         }
         boolean copied = same && (packed || isStored(tensor, current));
-        return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, importance);
+        boolean searched = options.method() == Method.SEARCH && SearchCodec.knows(choice.type());
+        return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, searched, importance);
     }
 
     /**

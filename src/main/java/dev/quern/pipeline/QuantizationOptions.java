@@ -4,6 +4,7 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.quantization.MixOptions;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
@@ -19,6 +20,7 @@ import java.util.stream.Collectors;
  * @param importance weights for the columns
  * @param overrides metadata keys to set, in order
  * @param prunedLayers layers to leave out; those behind them move up
+ * @param method how codes are chosen
  * @param sizesOnly whether the plan is only to be measured: types that need an importance matrix do without one
  */
 public record QuantizationOptions(
@@ -27,10 +29,22 @@ public record QuantizationOptions(
         Optional<ImportanceMatrix> importance,
         SequencedMap<String, GgufValue> overrides,
         SortedSet<Integer> prunedLayers,
+        Method method,
         boolean sizesOnly) {
 
     public static final QuantizationOptions NONE = new QuantizationOptions(
-            MixOptions.NONE, false, Optional.empty(), new LinkedHashMap<>(), new TreeSet<>(), false);
+            MixOptions.NONE, false, Optional.empty(), new LinkedHashMap<>(), new TreeSet<>(), Method.REFERENCE, false);
+
+    /** With the reference's codes. */
+    public QuantizationOptions(
+            MixOptions mix,
+            boolean allowRequantize,
+            Optional<ImportanceMatrix> importance,
+            SequencedMap<String, GgufValue> overrides,
+            SortedSet<Integer> prunedLayers,
+            boolean sizesOnly) {
+        this(mix, allowRequantize, importance, overrides, prunedLayers, Method.REFERENCE, sizesOnly);
+    }
 
     public QuantizationOptions {
         overrides = java.util.Collections.unmodifiableSequencedMap(new LinkedHashMap<>(overrides));
@@ -40,25 +54,36 @@ public record QuantizationOptions(
     /** For saying what a type would cost. */
     public static QuantizationOptions forSizes() {
         return new QuantizationOptions(
-                MixOptions.NONE, true, Optional.empty(), new LinkedHashMap<>(), new TreeSet<>(), true);
+                MixOptions.NONE,
+                true,
+                Optional.empty(),
+                new LinkedHashMap<>(),
+                new TreeSet<>(),
+                Method.REFERENCE,
+                true);
     }
 
     public QuantizationOptions with(ImportanceMatrix matrix) {
-        return new QuantizationOptions(mix, allowRequantize, Optional.of(matrix), overrides, prunedLayers, sizesOnly);
+        return new QuantizationOptions(
+                mix, allowRequantize, Optional.of(matrix), overrides, prunedLayers, method, sizesOnly);
     }
 
     public QuantizationOptions with(MixOptions newMix) {
-        return new QuantizationOptions(newMix, allowRequantize, importance, overrides, prunedLayers, sizesOnly);
+        return new QuantizationOptions(newMix, allowRequantize, importance, overrides, prunedLayers, method, sizesOnly);
     }
 
     public QuantizationOptions withOverrides(Map<String, GgufValue> keys) {
         return new QuantizationOptions(
-                mix, allowRequantize, importance, new LinkedHashMap<>(keys), prunedLayers, sizesOnly);
+                mix, allowRequantize, importance, new LinkedHashMap<>(keys), prunedLayers, method, sizesOnly);
     }
 
     /** As {@link #recorded(MixOptions, boolean, SortedSet)}, of these options. */
     public SequencedMap<String, String> recorded() {
-        return recorded(mix, allowRequantize, prunedLayers);
+        SequencedMap<String, String> options = recorded(mix, allowRequantize, prunedLayers);
+        if (method != Method.REFERENCE) {
+            options.put("method", method.name().toLowerCase(Locale.ROOT));
+        }
+        return options;
     }
 
     /** What differs from the defaults and changes bytes, besides importance and metadata, for people and for records. */

@@ -21,6 +21,7 @@ final class TileWorker {
     private final Conversion.Options options;
     private final Function<QuantType, BlockCodec> codecOf;
     private final Map<QuantType, BlockCodec> codecs = new EnumMap<>(QuantType.class);
+    private final Map<QuantType, BlockCodec> searchCodecs = new EnumMap<>(QuantType.class);
     private float[] values = new float[0];
     private byte[] encoded = new byte[0];
 
@@ -63,7 +64,10 @@ final class TileWorker {
         }
         int count = tile.rows() * length;
         boolean large = checkValues(tile, tensor, count);
-        BlockCodec codec = codecs.computeIfAbsent(tensor.type(), codecOf);
+        BlockCodec codec = tensor.searched()
+                ? searchCodecs.computeIfAbsent(
+                        tensor.type(), type -> SearchCodecs.create(type).orElseThrow())
+                : codecs.computeIfAbsent(tensor.type(), codecOf);
         float @Nullable [][] importance = tensor.importance();
         for (int row = 0; row < tile.rows(); row++) {
             float[] weights = importance == null
