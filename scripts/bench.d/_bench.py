@@ -1,6 +1,7 @@
 """What the benchmarks share: running, the page cache, sizes, tables."""
 import contextlib
 import ctypes
+import functools
 import json
 import mmap
 import os
@@ -33,8 +34,9 @@ def build():
     subprocess.run([QUERN, "--version"], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_program(name, options):
-    """How to start a program among the test classes, compiled if need be, with llama.cpp's libraries."""
+@functools.cache
+def test_classes():
+    """Compiles the test classes if need be: the java, the class path, and the folder of llama.cpp's libraries."""
     subprocess.run([os.path.join(SCRIPTS, "fetch-oracle")], check=True, stdout=subprocess.DEVNULL)
     libraries = os.path.join(ROOT, "build-cache/oracle/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64")
     if not os.path.exists(os.path.join(libraries, "libggml-base.so")):
@@ -49,8 +51,14 @@ def test_program(name, options):
     jdk = subprocess.run(["sh", "-c", find], check=True, capture_output=True, text=True).stdout.strip()
     with open(listed) as line:
         classpath = os.pathsep.join([f"{target}/test-classes", f"{target}/classes", line.read().strip()])
-    java = [f"{jdk}/bin/java", "--enable-native-access=ALL-UNNAMED", f"-Dquern.oracle={libraries}"]
-    return java + list(options) + ["-cp", classpath, name]
+    return f"{jdk}/bin/java", classpath, libraries
+
+
+def test_program(name, options=()):
+    """How to start a program among the test classes, with llama.cpp's libraries."""
+    java, classpath, libraries = test_classes()
+    switches = ["--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", f"-Dquern.oracle={libraries}"]
+    return [java, *switches, *options, "-cp", classpath, name]
 
 
 # enum llama_ftype, llama.h

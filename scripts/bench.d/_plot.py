@@ -93,7 +93,7 @@ def svg(title, across, up, series):
     side = (TOP + HEIGHT - BOTTOM) / 2
     turned = f'transform="rotate(-90 18 {side})"'
     out.append(f'<text class="text" x="18" y="{side}" text-anchor="middle" {turned}>{escape(up)}</text>')
-    labelled = set()
+    labelled, taken = set(), []
     for number, (name, group) in enumerate(series):
         color, shape = STYLES[number % len(STYLES)]
         places = [(*place(x, y), label) for x, y, label in sorted(group)]
@@ -103,7 +103,12 @@ def svg(title, across, up, series):
             out.append(mark(shape, x, y, color))
             if label and label not in labelled:
                 labelled.add(label)
-                out.append(f'<text class="text" x="{x + 7:.1f}" y="{y - 7:.1f}" font-size="11">{escape(label)}</text>')
+                beside, above = x + 7, y - 7
+                # Where another label stands already, this one goes above it.
+                while any(abs(beside - left) < 7 * len(label) and abs(above - line) < 12 for left, line in taken):
+                    above -= 3
+                taken.append((beside, above))
+                out.append(f'<text class="text" x="{beside:.1f}" y="{above:.1f}" font-size="11">{escape(label)}</text>')
         at = TOP + 12 + 22 * number
         out.append(mark(shape, WIDTH - RIGHT + 20, at, color))
         out.append(f'<text class="text" x="{WIDTH - RIGHT + 32}" y="{at + 4}">{escape(name)}</text>')
