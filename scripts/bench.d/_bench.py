@@ -1,6 +1,7 @@
 """What the benchmarks share: running, the page cache, sizes, tables."""
 import contextlib
 import ctypes
+import functools
 import json
 import mmap
 import os
@@ -33,6 +34,42 @@ def build():
     subprocess.run([QUERN, "--version"], check=True, stdout=subprocess.DEVNULL)
 
 
+@functools.cache
+def test_classes():
+    """Compiles the test classes if need be: the java, the class path, and the folder of llama.cpp's libraries."""
+    subprocess.run([os.path.join(SCRIPTS, "fetch-oracle")], check=True, stdout=subprocess.DEVNULL)
+    libraries = os.path.join(ROOT, "build-cache/oracle/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64")
+    if not os.path.exists(os.path.join(libraries, "libggml-base.so")):
+        sys.exit(f"bench: llama.cpp's libraries are not in {libraries}")
+    target = os.path.join(ROOT, "target")
+    listed = os.path.join(target, "test.classpath")
+    goals = ["test-compile", "dependency:build-classpath"]
+    switches = ["-q", "-B", "-ntp", "-Dstyle.color=never", "-Djacoco.skip=true", f"-Dmdep.outputFile={listed}"]
+    say("compiling the peer's driver")
+    subprocess.run(["mvn", *switches, *goals], check=True, cwd=ROOT, stdout=sys.stderr)
+    find = f'. "{SCRIPTS}/jdk.sh" && require_jdk bench && echo "$jdk"'
+    jdk = subprocess.run(["sh", "-c", find], check=True, capture_output=True, text=True).stdout.strip()
+    with open(listed) as line:
+        classpath = os.pathsep.join([f"{target}/test-classes", f"{target}/classes", line.read().strip()])
+    return f"{jdk}/bin/java", classpath, libraries
+
+
+def test_program(name, options=()):
+    """How to start a program among the test classes, with llama.cpp's libraries."""
+    java, classpath, libraries = test_classes()
+    switches = ["--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", f"-Dquern.oracle={libraries}"]
+    return [java, *switches, *options, "-cp", classpath, name]
+
+
+# enum llama_ftype, llama.h
+FILE_TYPES = {
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "Q3_K_S": 11, "Q3_K_M": 12,
+    "Q3_K_L": 13, "Q4_K_S": 14, "Q4_K_M": 15, "Q5_K_S": 16, "Q5_K_M": 17, "Q6_K": 18, "IQ2_XXS": 19, "IQ2_XS": 20,
+    "Q2_K_S": 21, "IQ3_XS": 22, "IQ3_XXS": 23, "IQ1_S": 24, "IQ4_NL": 25, "IQ3_S": 26, "IQ3_M": 27, "IQ2_S": 28,
+    "IQ2_M": 29, "IQ4_XS": 30, "IQ1_M": 31, "BF16": 32, "TQ1_0": 36, "TQ2_0": 37,
+}  # fmt: skip
+
+
 def machine():
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
@@ -45,11 +82,11 @@ def revision():
     return found.stdout.strip() or "unknown"
 
 
-def measured(command):
+def measured(command, output=os.devnull):
     """Runs a command under memory-of; its report, or an end to the benchmark where the command fails."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+    with tempfile.NamedTemporaryFile(suffix=".json") as report, open(output, "wb") as said:
         memory_of = [os.path.join(SCRIPTS, "memory-of"), "--json", "--output", report.name]
-        done = subprocess.run(memory_of + command, stdout=subprocess.DEVNULL)
+        done = subprocess.run(memory_of + command, stdout=said)
         if done.returncode != 0:
             sys.exit(f"bench: exit status {done.returncode} from: {' '.join(command)}")
         return json.load(report)
@@ -137,10 +174,14 @@ def cat(paths):
     return time.monotonic() - start
 
 
-def gguf_data_offset(path):
-    """Where a GGUF file's tensor data begins: metadata and tensor descriptions, read to their end."""
+def gguf(path):
+    """
+    What a GGUF file holds, read to the end of its tensors' descriptions: where the data begins, and of each tensor by
+    name its dimensions and ggml type.
+    """
     widths = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
     alignment = 32
+    found = {}
     with open(path, "rb") as file:
 
         def number(code):
@@ -173,9 +214,11 @@ def gguf_data_offset(path):
             else:
                 skip(kind)
         for _ in range(tensors):
-            text()
-            file.seek(8 * number("I") + 4 + 8, os.SEEK_CUR)
-        return -(-file.tell() // alignment) * alignment
+            name = text().decode()
+            dimensions = [number("Q") for _ in range(number("I"))]
+            found[name] = (dimensions, number("I"))
+            file.seek(8, os.SEEK_CUR)
+        return -(-file.tell() // alignment) * alignment, found
 
 
 # Bytes of a block and its length, as ggml has them.

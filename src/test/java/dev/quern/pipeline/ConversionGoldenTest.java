@@ -32,6 +32,7 @@ import tools.jackson.databind.json.JsonMapper;
 class ConversionGoldenTest {
     private static final Path MODELS = Path.of("test-data/models");
     private static final JsonNode CONVERT = golden("convert.json");
+    private static final JsonNode CONVERT_TIED = golden("addresses-3m.json");
     private static final JsonNode QUANTIZE = golden("quantize.json");
     private static final JsonNode WITH_IMPORTANCE = golden("quantize-imatrix.json");
 
@@ -50,6 +51,14 @@ class ConversionGoldenTest {
         Path file = convert("tolstoy-4m", type);
         assertThat(digest(Files.readAllBytes(file)))
                 .isEqualTo(CONVERT.get("file_sha256").get(peerName).asString());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"F32,f32", "F16,f16", "BF16,bf16", "Q8_0,q8_0"})
+    void convertsTheTiedModelToTheBytesOfThePeersConverter(FileType type, String peerName) throws Exception {
+        Path file = convert("addresses-3m", type);
+        assertThat(digest(Files.readAllBytes(file)))
+                .isEqualTo(CONVERT_TIED.get("file_sha256").get(peerName).asString());
     }
 
     @Test
