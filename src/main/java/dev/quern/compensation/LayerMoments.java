@@ -30,11 +30,15 @@ record LayerMoments(
         Optional<float[]> owed,
         double damping) {
 
+    /** Beyond it a matrix that is still not positive is none of numbers. */
+    private static final double MOST_DAMPING = 1e6;
+
     /**
      * @param moments of the quantized model's input; its sums are of no use afterwards
      * @param products of the original's with the quantized model's; its sums are of no use afterwards
      * @param missing of what the outputs should have besides, a row each, with the quantized model's input
      * @param damping part of the mean moment that is added to the diagonal, raised tenfold until the matrix is sound
+     * @throws ArithmeticException for sums that are not finite
      */
     static LayerMoments of(
             ProductSums moments,
@@ -56,6 +60,9 @@ record LayerMoments(
         int[] order = new int[0];
         double part = damping / 10;
         while (factor.isEmpty()) {
+            if (!(mean < Float.MAX_VALUE) || part > MOST_DAMPING) {
+                throw new ArithmeticException("inputs are not finite");
+            }
             part *= 10;
             float more = (float) (part * mean) - added;
             added += more;

@@ -12,6 +12,8 @@ import dev.quern.evaluation.Windows;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
 import dev.quern.quantization.codes.CodeForm;
 import dev.quern.tensor.Replaceable;
 import java.util.LinkedHashMap;
@@ -86,7 +88,7 @@ final class CompensatedModel {
                 if (!codes.has(tensor)) {
                     if (output.tensors().contains(name)
                             && CodeForm.of(tensor.type()).isPresent()) {
-                        tied(tensor, original);
+                        onFinite(name, () -> tied(tensor, original));
                     } else {
                         codes.put(tensor, encoding.searched(tensor, 0, rows(tensor)), "search");
                     }
@@ -118,6 +120,21 @@ final class CompensatedModel {
     }
 
     private void choose(Group group) {
+        onFinite(group.tensors().getFirst(), () -> chooseFinite(group));
+    }
+
+    private void onFinite(String tensor, Runnable work) {
+        try {
+            work.run();
+        } catch (ArithmeticException e) {
+            throw InputException.of(
+                            text.origin(), "what goes into " + Quoted.of(tensor) + " is not finite on this text")
+                    .withHint("the weights hold NaN or infinities, or overflow in float")
+                    .withCause(e);
+        }
+    }
+
+    private void chooseFinite(Group group) {
         List<PlannedTensor> tensors = group.tensors().stream()
                 .map(planned::get)
                 .filter(Objects::nonNull)
