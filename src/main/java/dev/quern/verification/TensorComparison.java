@@ -41,7 +41,7 @@ final class TensorComparison {
      * them, and inputs that never vary allow anything. Even two bits and much to repair leave a cosine of 0.8; other
      * weights, or theirs in another order, have one near 0.
      */
-    private static final double LEAST_FITTED_COSINE = 0.5;
+    private static final double LEAST_FITTED_COSINE = 0.25;
 
     /** No row is further from its source than so many times its own length. */
     private static final double FITTED_ROW = 3;
