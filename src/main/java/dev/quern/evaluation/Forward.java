@@ -7,6 +7,7 @@ import dev.quern.evaluation.Buffers.Use;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -95,7 +96,8 @@ public final class Forward implements AutoCloseable {
                 + sizes.valueWidth()
                 + (long) sizes.experts().used()
                         * (sizes.width() + sizes.experts().feedForward())
-                + (long) sizes.latent().rank() * 2 * sizes.heads();
+                + (long) sizes.latent().rank() * 2 * sizes.heads()
+                + 5L * sizes.scan().inner();
         long left = memory / Float.BYTES - threads * Scratch.floats(sizes, window);
         long fit = Math.min(left / (perToken * window), ENOUGH_TOKENS / window);
         return (int) Math.max(1, fit);
@@ -188,7 +190,7 @@ public final class Forward implements AutoCloseable {
         InputObserver inputs = observer == null ? InputObserver.NONE : new Squares(count, observer);
         int whole = observer == null ? sizes.blocks() - 1 : sizes.blocks();
         for (int block = 0; block < whole; block++) {
-            layers.block(block, x, x, attending(count, 0, window), inputs);
+            layers.block(block, x, x, meeting(count, 0, window), inputs);
         }
         if (observer != null) {
             inputs.seen(layers.outputs(x), weights.output());
@@ -199,9 +201,18 @@ public final class Forward implements AutoCloseable {
             gather(x, i * window + from, to - from, last, i * (to - from));
         }
         if (observer == null) {
-            layers.block(whole, x, last, attending(count, from, to), inputs);
+            layers.block(whole, x, last, meeting(count, from, to), inputs);
         }
         return layers.outputs(last);
+    }
+
+    /** Results are wanted of positions {@code from .. to - 1} of each window. */
+    private Layers.Meeting meeting(int count, int from, int to) {
+        List<List<StateSpaceLayer.Run>> chains = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            chains.add(List.of(new StateSpaceLayer.Run(i * window, window, null, null, from, to, i * (to - from))));
+        }
+        return new Layers.Meeting(attending(count, from, to), block -> chains);
     }
 
     /** Positions {@code from .. to - 1} of each window attend to their own window. */
