@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param tensors every tensor, by its GGUF name; rules of the same name are alternatives. {@code {i}} is the layer,
  *     {@code {e}} in a checkpoint's name the expert: such tensors are stacked
  * @param ignored checkpoint tensors that carry nothing a GGUF needs; {@code {i}} is any number, {@code *} anything
+ * @param zeros checkpoint tensors, named likewise, that are left out because every value of theirs is zero
  * @param vocabulary what the tokenizer files are read as
  * @param forward how the family computes; null while the evaluator does not know it
  */
@@ -36,6 +37,7 @@ public record Architecture(
         List<ComputedTensor> computed,
         List<TensorRule> tensors,
         List<String> ignored,
+        List<String> zeros,
         VocabularyRules vocabulary,
         @Nullable ForwardPass forward) {
 

@@ -1,11 +1,13 @@
 package dev.quern.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.gguf.GgufFile;
 import dev.quern.gguf.GgufTensor;
 import dev.quern.gguf.GgufType;
 import dev.quern.gguf.GgufValue;
+import dev.quern.io.InputException;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.Kernel;
 import java.io.IOException;
@@ -26,6 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it. */
 class FamiliesTest {
@@ -93,6 +97,23 @@ class FamiliesTest {
 
     private static FloatBuffer floats(byte[] bytes) {
         return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    }
+
+    /** Command-R7B's biases are left out because they are zeros; others are not left out. */
+    @Test
+    void biasesThatAreNoZerosAreRefused() throws Exception {
+        Family family = Family.of("cohere2");
+        ObjectNode recorded = (ObjectNode) family.recorded().deepCopy();
+        recorded.get("tensors").forEach(tensor -> {
+            if (tensor.get(0).asString().equals("model.layers.2.self_attn.v_proj.bias")) {
+                ((ArrayNode) tensor).remove(3);
+            }
+        });
+        Path checkpoint = new Family("biased", recorded).write(folder);
+        assertThatThrownBy(() -> convert(checkpoint, FileType.F32))
+                .isInstanceOf(InputException.class)
+                .hasMessage(checkpoint + ": tensor \"model.layers.2.self_attn.v_proj.bias\", element [0]: expected 0,"
+                        + " found 0.091796875");
     }
 
     /** What the configuration leaves out is what the family's configuration class has as its default. */

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
@@ -69,6 +70,9 @@ public record Family(String name, JsonNode recorded) {
                 count *= dim.asInt();
             }
             byte[] bytes = bytes(tensorName, dtype, count, tensor.get(2).size() == 1);
+            if (tensor.size() > 3) {
+                Arrays.fill(bytes, (byte) 0);
+            }
             ObjectNode entry = header.putObject(tensorName);
             entry.put("dtype", dtype);
             entry.set("shape", tensor.get(2));
