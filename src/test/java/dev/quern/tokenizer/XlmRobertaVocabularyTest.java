@@ -78,7 +78,7 @@ class XlmRobertaVocabularyTest {
                 "BPE|{}|null|model.type: expected Unigram, found \"BPE\"",
                 "Unigram|[[\"a\"]]|null|model.vocab[0]: expected a token and a score, found ARRAY [\"a\"]",
                 "Unigram|[]|{\"type\": \"Precompiled\", \"precompiled_charsmap\":"
-                        + " \"!\"}|normalizer.precompiled_charsmap: expected base64: Illegal base64 character 21"
+                        + " \"!!!!\"}|normalizer.precompiled_charsmap: expected base64: Illegal base64 character 21"
             })
     void whatIsWrongIsSaid(String kind, String pieces, String normalizer, String message) throws Exception {
         json(kind, pieces, normalizer);
