@@ -64,7 +64,9 @@ public record Architecture(
         REAL,
         BOOL,
         TEXT,
-        LIST
+        LIST,
+        /** No field of the configuration: the number of the way in which sentence-transformers pools, if it does. */
+        POOLING
     }
 
     /**
@@ -233,6 +235,10 @@ public record Architecture(
         GLM4,
         /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, GLM's way. */
         GLM,
+        /** {@code tokenizer.model} without a tokenizer.json, ChatGLM3's way. */
+        CHATGLM3,
+        /** SentencePiece Unigram, XLM-RoBERTa's way. */
+        XLM_ROBERTA,
         /** {@code tekken.json}. */
         TEKKEN
     }

@@ -114,7 +114,7 @@ record CompensatedExperts(
             while (end < first + count && tokens[end] / text.length() == which) {
                 end++;
             }
-            if (!CompensatedModel.isJudged(window + which)) {
+            if (!CompensatedModel.isJudged(text, window + which)) {
                 if (seen != null) {
                     seen.moments().add(input, row, input, row, end - row, workers);
                 }
