@@ -1,91 +1,182 @@
 package dev.quern.quantization.codes;
 
+import static dev.quern.quantization.codes.GroupLanes.COUNT;
+
+import java.util.Arrays;
+
 /**
  * Finds scales of types without minima: the weighted squared error is least for the scale of some rounding of the
  * values, so roundings are tried over the whole range where they can be good, from both ends of the asymmetric range of
- * levels, and each is given its least-squares scale (quantizers of ggml try 19 from one end).
+ * levels, and each is given its least-squares scale; then more closely around the best.
  */
 final class EvenFit {
-    /** Largest level, from which trial scales go down to about half, and a little up. */
-    private final float extreme;
+    /** A group of smaller values only is one of zeros. */
+    private static final float ZERO = 1e-15f;
+
+    /** Rounds of trials beside the best scale, each time half as far from it. */
+    private final int closer;
+
+    private final CodeForm form;
+    private final GroupLanes lanes;
+    private final int low;
+    private final int high;
+
+    /** Where trials begin, in levels that the largest value gets, and how far apart they are. */
+    private final float first;
 
     private final float step;
     private final int steps;
-    private final CodeForm form;
-    private final float low;
-    private final float high;
-    private final float[] sums = new float[2];
 
-    EvenFit(CodeForm form) {
+    /** Whether there are so many levels that errors are measured by what is left of the values. */
+    private final boolean many;
+
+    private final float[] units;
+    private final float[] inverses = new float[2 * COUNT];
+    private final float[] sums = new float[4 * COUNT];
+
+    /** The result: a scale for each group, of either sign; 0 for a group of zeros. */
+    final float[] scales;
+
+    /** Of each group {@code Σ w l²} for the levels of that scale: what a square of an error of the scale costs. */
+    final float[] squares;
+
+    private final float[] gains;
+
+    EvenFit(CodeForm form, GroupLanes lanes) {
         this.form = form;
-        this.low = form.level(form.lowestCode());
-        this.high = form.level(form.highestCode());
-        this.extreme = Math.max(-low, high);
-        // Fine enough that the largest value's neighbours are met one by one; the more levels, the less clipping pays.
+        this.lanes = lanes;
+        this.low = (int) form.level(form.lowestCode());
+        this.high = (int) form.level(form.highestCode());
+        this.many = high > 16 && !form.isUneven();
+        float extreme = Math.max(-low, high);
+        // The more levels, the less it pays to clip the largest value.
         float span =
                 form.isUneven() ? 0.5f : extreme <= 8 ? 0.5f : extreme <= 16 ? 0.3f : extreme <= 32 ? 0.15f : 0.04f;
-        this.steps = form.isUneven() || extreme <= 16 ? 36 : 20;
+        this.steps = Integer.getInteger("steps", form.isUneven() ? 16 : extreme <= 16 ? 18 : 10);
+        this.closer = Integer.getInteger("closer", 2);
+        this.first = extreme * 1.1f;
         this.step = extreme * (span + 0.1f) / steps;
+        this.units = new float[lanes.groups];
+        this.scales = new float[lanes.groups];
+        this.squares = new float[lanes.groups];
+        this.gains = new float[lanes.groups];
     }
 
-    /** Weighted products and squares of the levels for a scale; the first is {@code Σ w l x}, the second {@code Σ w l²}. */
-    private void measure(float[] x, int at, float[] w, int wAt, float inverse) {
-        if (form.isUneven()) {
-            LevelSums.uneven(x, at, w, wAt, form.group(), inverse, sums);
-        } else {
-            LevelSums.even(x, at, w, wAt, form.group(), inverse, low, high, sums);
+    void search() {
+        Arrays.fill(scales, 0);
+        Arrays.fill(squares, 0);
+        Arrays.fill(gains, many ? Float.NEGATIVE_INFINITY : 0);
+        for (int set = 0; set < lanes.sets(); set++) {
+            search(set);
         }
     }
 
-    /** The best scale of one group, of either sign; 0 for a group of zeros. */
-    float scale(float[] x, int at, float[] w, int wAt) {
-        float magnitude = 0;
-        for (int i = 0; i < form.group(); i++) {
-            magnitude = Math.max(magnitude, Math.abs(x[at + i]));
+    private void search(int set) {
+        int group = set * COUNT;
+        EvenSums.magnitudes(lanes.x, lanes.at(set), lanes.at(set + 1), units, group);
+        for (int i = 0; i < COUNT; i++) {
+            float magnitude = units[group + i];
+            units[group + i] = magnitude < ZERO ? 0 : 1 / magnitude;
         }
-        if (magnitude < 1e-15f) {
-            return 0;
-        }
-        float scale = 0;
-        float best = 0;
-        float from = extreme * 1.1f / magnitude;
-        float by = step / magnitude;
         for (int i = 0; i < steps; i++) {
-            for (int sign = 0; sign < 2; sign++) {
-                float inverse = from - i * by;
-                measure(x, at, w, wAt, sign == 0 ? inverse : -inverse);
-                if (sums[1] > 0 && sums[0] * sums[0] > best * sums[1]) {
-                    best = sums[0] * sums[0] / sums[1];
-                    scale = sums[0] / sums[1];
-                }
+            float levels = first - i * step;
+            for (int lane = 0; lane < COUNT; lane++) {
+                inverses[lane] = levels * units[group + lane];
+                inverses[COUNT + lane] = -inverses[lane];
+            }
+            attempt(set, low == -high ? 1 : 2);
+        }
+        float aside = step / 2;
+        for (int round = 0; round < closer; round++) {
+            for (int lane = 0; lane < COUNT; lane++) {
+                float inverse = scales[group + lane] == 0 ? 0 : 1 / scales[group + lane];
+                inverses[lane] = inverse + aside * units[group + lane];
+                inverses[COUNT + lane] = inverse - aside * units[group + lane];
+            }
+            attempt(set, 2);
+            aside /= 2;
+        }
+        for (int lane = 0; lane < COUNT; lane++) {
+            inverses[lane] = scales[group + lane] == 0 ? 0 : 1 / scales[group + lane];
+        }
+        attempt(set, 1);
+    }
+
+    private void attempt(int set, int each) {
+        int group = set * COUNT;
+        if (many) {
+            for (int i = 0; i < each; i++) {
+                rest(set, i);
+                EvenSums.keepBetterRest(sums, inverses, i * COUNT, scales, gains, squares, group);
+            }
+            return;
+        }
+        measure(set, each > 1);
+        for (int i = 0; i < each; i++) {
+            EvenSums.keepBetter(sums, i * 2 * COUNT, scales, gains, squares, group);
+        }
+    }
+
+    private void rest(int set, int i) {
+        EvenSums.rest(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, i * COUNT, low, high, sums);
+    }
+
+    private void measure(int set, boolean both) {
+        int at = lanes.at(set);
+        int end = lanes.at(set + 1);
+        if (form.isUneven()) {
+            UnevenSums.one(lanes.x, lanes.w, at, end, inverses, 0, sums, 0);
+            if (both) {
+                UnevenSums.one(lanes.x, lanes.w, at, end, inverses, COUNT, sums, 2 * COUNT);
+            }
+        } else {
+            EvenSums.two(lanes.x, lanes.w, at, end, inverses, low, high, sums);
+        }
+    }
+
+    /**
+     * Each group's error with a scale and the levels nearest for it; of uneven levels less the error of zeros.
+     *
+     * @param tried a scale for each group
+     */
+    void errors(float[] tried, float[] errors) {
+        for (int set = 0; set < lanes.sets(); set++) {
+            int group = set * COUNT;
+            if (!form.isUneven()) {
+                EvenSums.error(
+                        lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), tried, group, low, high, errors, group);
+                continue;
+            }
+            invert(tried, group);
+            measure(set, false);
+            for (int lane = 0; lane < COUNT; lane++) {
+                float scale = tried[group + lane];
+                errors[group + lane] = -scale * (2 * sums[lane] - scale * sums[COUNT + lane]);
             }
         }
-        for (int i = 0; i < 2 && scale != 0; i++) {
-            measure(x, at, w, wAt, 1 / scale);
-            if (sums[1] > 0 && sums[0] * sums[0] > best * sums[1]) {
-                best = sums[0] * sums[0] / sums[1];
-                scale = sums[0] / sums[1];
+    }
+
+    private void invert(float[] tried, int group) {
+        for (int lane = 0; lane < COUNT; lane++) {
+            float scale = tried[group + lane];
+            inverses[lane] = scale == 0 ? 0 : 1 / scale;
+        }
+    }
+
+    /** The factor that makes the error of these scales' levels least, with scales {@code factor · integers}. */
+    float factor(float[] tried, byte[] integers, int from) {
+        float products = 0;
+        float squares = 0;
+        for (int set = 0; set < lanes.sets(); set++) {
+            int group = set * COUNT;
+            invert(tried, group);
+            measure(set, false);
+            for (int lane = 0; lane < COUNT; lane++) {
+                float scale = integers[from + group + lane];
+                products += scale * sums[lane];
+                squares += scale * scale * sums[COUNT + lane];
             }
         }
-        return scale;
-    }
-
-    /** What a group's error falls by, against zeros, with this very scale and the levels nearest for it. */
-    float gain(float[] x, int at, float[] w, int wAt, float scale) {
-        if (scale == 0) {
-            return 0;
-        }
-        measure(x, at, w, wAt, 1 / scale);
-        return scale * (2 * sums[0] - scale * sums[1]);
-    }
-
-    /** Of the last {@link #gain}: {@code Σ w l x}. */
-    float products() {
-        return sums[0];
-    }
-
-    /** Of the last {@link #gain}: {@code Σ w l²}. */
-    float squares() {
-        return sums[1];
+        return squares > 0 ? products / squares : 0;
     }
 }

@@ -1,114 +1,125 @@
 package dev.quern.quantization.codes;
 
+import static dev.quern.quantization.codes.GroupLanes.COUNT;
+
 /**
- * Finds scale and minimum of a group: trial scales over the range of the values, each rounding with its least-squares
- * scale and minimum, and then those once more.
+ * Finds scale and minimum of groups: trial scales over the range of the values, each rounding with its least-squares
+ * scale and minimum, and then trials more closely around the best.
  */
 final class OffsetFit {
-    private static final int STEPS = 24;
+    private static final int STEPS = Integer.getInteger("osteps", 10);
+    private static final int CLOSER = Integer.getInteger("ocloser", 3);
+    private static final int CLIPS = Integer.getInteger("oclips", 3);
+    private static final float ZERO = 1e-15f;
 
-    private final int count;
-    private final float high;
+    /** Trials give the range from this many levels less than there are to some more. */
+    private static final float FEWER = 0.8f;
+
+    private static final float SPAN = 1.9f;
+
+    private final GroupLanes lanes;
+    private final int high;
     /** Whether a minimum lies below zero or is nothing: K types store its absolute value. */
     private final boolean belowZero;
 
-    private final float[] moments = new float[3];
-    private final float[] sums = new float[3];
-    private float scale;
-    private float minimum;
-    private float trialScale;
-    private float trialMinimum;
+    private final float[] least;
+    private final float[] most;
+    private final float[] inverses = new float[COUNT];
+    private final float[] offsets = new float[COUNT];
+    private final float[] sums = new float[3 * COUNT];
+    private final float[] moments = new float[3 * COUNT];
+    private final float[] kept = new float[3 * COUNT];
 
-    OffsetFit(CodeForm form) {
-        this.count = form.group();
-        this.high = form.highestCode();
-        this.belowZero = form.hasGroupScales();
-    }
-
-    float scale() {
-        return scale;
-    }
+    /** The result: a scale for each group. */
+    final float[] scales;
 
     /** What is taken away from scaled codes. */
-    float minimum() {
-        return minimum;
+    final float[] minima;
+
+    OffsetFit(CodeForm form, GroupLanes lanes) {
+        this.lanes = lanes;
+        this.high = form.highestCode();
+        this.belowZero = form.hasGroupScales();
+        this.least = new float[lanes.groups];
+        this.most = new float[lanes.groups];
+        this.scales = new float[lanes.groups];
+        this.minima = new float[lanes.groups];
     }
 
-    void fit(float[] x, int at, float[] w, int wAt) {
-        float least = belowZero ? 0 : x[at];
-        float most = x[at];
-        for (int i = 0; i < count; i++) {
-            least = Math.min(least, x[at + i]);
-            most = Math.max(most, x[at + i]);
+    void search() {
+        for (int set = 0; set < lanes.sets(); set++) {
+            search(set);
+            System.arraycopy(kept, 0, scales, set * COUNT, COUNT);
+            System.arraycopy(kept, COUNT, minima, set * COUNT, COUNT);
         }
-        scale = 0;
-        minimum = -least;
-        if (most - least < 1e-15f) {
-            return;
+    }
+
+    private void search(int set) {
+        int group = set * COUNT;
+        OffsetSums.range(lanes.x, lanes.at(set), lanes.at(set + 1), least, most, group);
+        OffsetSums.moments(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), moments);
+        for (int lane = 0; lane < COUNT; lane++) {
+            least[group + lane] = belowZero ? Math.min(least[group + lane], 0) : least[group + lane];
+            kept[lane] = 0;
+            kept[COUNT + lane] = -least[group + lane];
+            kept[2 * COUNT + lane] = Float.POSITIVE_INFINITY;
         }
-        LevelSums.moments(x, at, w, wAt, count, moments);
-        float best = Float.POSITIVE_INFINITY;
         // The least value may be clipped too, in quarters of a level.
-        for (int clip = 0; clip < 3; clip++) {
-            float from = least + clip * 0.25f * (most - least) / high;
+        for (int clip = 0; clip < CLIPS; clip++) {
             for (int i = 0; i < STEPS; i++) {
-                float inverse = (high - 0.8f + i * (1.9f / STEPS)) / (most - from);
-                best = tried(x, at, w, wAt, inverse, -from, best);
+                float levels = high - FEWER + i * (SPAN / STEPS);
+                for (int lane = 0; lane < COUNT; lane++) {
+                    float range = most[group + lane] - least[group + lane];
+                    float from = least[group + lane] + clip * (0.75f / CLIPS) * range / high;
+                    inverses[lane] = range < ZERO ? 0 : levels / (most[group + lane] - from);
+                    offsets[lane] = -from;
+                }
+                attempt(set);
             }
         }
-        for (int i = 0; i < 3 && scale > 0; i++) {
-            float before = best;
-            best = tried(x, at, w, wAt, 1 / scale, minimum, best);
-            if (best >= before) {
-                break;
+        float aside = SPAN / STEPS / 2 / high;
+        for (int round = 0; round < CLOSER; round++) {
+            for (int side = -1; side <= 1; side++) {
+                for (int lane = 0; lane < COUNT; lane++) {
+                    float scale = kept[lane] * (1 + side * aside);
+                    inverses[lane] = scale == 0 ? 0 : 1 / scale;
+                    offsets[lane] = kept[COUNT + lane];
+                }
+                attempt(set);
             }
+            aside /= 2;
         }
     }
 
-    private float tried(float[] x, int at, float[] w, int wAt, float inverse, float offset, float best) {
-        LevelSums.offset(x, at, w, wAt, count, inverse, offset, high, sums);
-        float error = leastSquares();
-        if (error < best && trialScale > 0) {
-            scale = trialScale;
-            minimum = trialMinimum;
-            return error;
+    private void attempt(int set) {
+        OffsetSums.levels(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, offsets, high, sums);
+        OffsetSums.keepBetter(sums, moments, belowZero, kept);
+    }
+
+    /** Each group's error with a scale and a minimum and the levels nearest for them. */
+    void errors(float[] triedScales, float[] triedMinima, float[] errors) {
+        for (int set = 0; set < lanes.sets(); set++) {
+            int group = set * COUNT;
+            OffsetSums.error(
+                    lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), triedScales, triedMinima, group, high, errors, group);
         }
-        return best;
     }
 
-    /** The error with the best scale and minimum for the levels just measured. */
-    private float leastSquares() {
-        float weights = moments[0];
-        float determinant = weights * sums[1] - sums[0] * sums[0];
-        if (determinant <= 0) {
-            trialScale = 0;
-            return Float.POSITIVE_INFINITY;
+    /**
+     * Sums of the levels that a scale and a minimum choose in each group: {@code Σ w l}, {@code Σ w l²}, {@code Σ w l x},
+     * and {@code Σ w}, {@code Σ w x}, {@code Σ w x²}.
+     *
+     * @param sums of a set of eight groups: eight of each
+     */
+    void sums(int set, float[] triedScales, float[] triedMinima, float[] sums) {
+        int group = set * COUNT;
+        for (int lane = 0; lane < COUNT; lane++) {
+            float scale = triedScales[group + lane];
+            inverses[lane] = scale == 0 ? 0 : 1 / scale;
+            offsets[lane] = triedMinima[group + lane];
         }
-        trialScale = (weights * sums[2] - sums[0] * moments[1]) / determinant;
-        trialMinimum = (trialScale * sums[0] - moments[1]) / weights;
-        if (belowZero && trialMinimum < 0) {
-            trialMinimum = 0;
-            trialScale = sums[1] > 0 ? sums[2] / sums[1] : 0;
-        }
-        return moments[2]
-                - 2 * trialScale * sums[2]
-                + trialScale * trialScale * sums[1]
-                + trialMinimum * (2 * moments[1] - 2 * trialScale * sums[0] + trialMinimum * weights);
-    }
-
-    float error(float[] x, int at, float[] w, int wAt, float withScale, float withMinimum) {
-        return LevelSums.offsetError(x, at, w, wAt, count, withScale, withMinimum, high);
-    }
-
-    /** Sums of the levels that this scale and minimum choose: {@code Σ w l}, {@code Σ w l²}, {@code Σ w l x}. */
-    float[] sums(float[] x, int at, float[] w, int wAt, float withScale, float withMinimum) {
-        LevelSums.offset(x, at, w, wAt, count, withScale == 0 ? 0 : 1 / withScale, withMinimum, high, sums);
-        return sums;
-    }
-
-    /** {@code Σ w}, {@code Σ w x} and {@code Σ w x²}. */
-    float[] moments(float[] x, int at, float[] w, int wAt) {
-        LevelSums.moments(x, at, w, wAt, count, moments);
-        return moments;
+        OffsetSums.levels(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, offsets, high, sums);
+        OffsetSums.moments(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), moments);
+        System.arraycopy(moments, 0, sums, 3 * COUNT, 3 * COUNT);
     }
 }

@@ -1,30 +1,50 @@
 package dev.quern.quantization.codes;
 
-import dev.quern.quantization.scalar.NonlinearCodes;
+import static dev.quern.quantization.codes.GroupLanes.COUNT;
+
+import java.util.Arrays;
 
 /**
  * The weighted least-squares search for one row's scales, minima and codes, aware of the rounding of all of them. Holds
  * scratch: one thread, one instance.
  */
 public final class RowFit {
-    private static final int ROUNDS = 2;
+    private static final int ROUNDS = Integer.getInteger("rounds", 2);
+
+    /** How many factors are looked at for a block's scales. */
+    private static final int FACTORS = 16;
 
     private final CodeForm form;
+    private final GroupLanes lanes;
     private final EvenFit even;
     private final OffsetFit offset;
-    private final float[] wantedScales;
-    private final float[] wantedMinima;
+
+    // Of the groups in the lanes: what is tried, what that costs, and the best so far.
+    private final float[] triedScales;
+    private final float[] triedMinima;
+    private final float[] errors;
+    private final float[] bestErrors;
+    private final int[] nearScales;
+    private final int[] nearMinima;
     private final byte[] bestScales;
     private final byte[] bestMinima;
+    private final float[] sums = new float[6 * COUNT];
+    private float factor;
+    private float minimumFactor;
 
     public RowFit(CodeForm form) {
         this.form = form;
-        this.even = new EvenFit(form);
-        this.offset = new OffsetFit(form);
-        this.wantedScales = new float[form.groups()];
-        this.wantedMinima = new float[form.groups()];
-        this.bestScales = new byte[form.groups()];
-        this.bestMinima = new byte[form.groups()];
+        this.lanes = new GroupLanes(form.group());
+        this.even = new EvenFit(form, lanes);
+        this.offset = new OffsetFit(form, lanes);
+        this.triedScales = new float[lanes.groups];
+        this.triedMinima = new float[lanes.groups];
+        this.errors = new float[lanes.groups];
+        this.bestErrors = new float[lanes.groups];
+        this.nearScales = new int[lanes.groups];
+        this.nearMinima = new int[lanes.groups];
+        this.bestScales = new byte[lanes.groups];
+        this.bestMinima = new byte[lanes.groups];
     }
 
     /**
@@ -34,271 +54,304 @@ public final class RowFit {
      * @param w a positive weight for each of its values, from index 0
      */
     public void fit(float[] x, int from, float[] w, CodedRow out) {
-        for (int block = 0; block < out.d().length; block++) {
-            int at = from + block * form.block();
-            int wAt = block * form.block();
-            if (form.hasMinima()) {
-                if (form.hasGroupScales()) {
-                    offsetGroups(x, at, w, wAt, out, block);
+        int length = out.codes().length;
+        for (int at = 0; at < length; at += GroupLanes.VALUES) {
+            int count = Math.min(length - at, GroupLanes.VALUES);
+            lanes.load(x, from + at, w, at, count);
+            if (form.hasGroupScales()) {
+                int block = at / form.block();
+                if (form.hasMinima()) {
+                    offsetGroups(out, block);
                 } else {
-                    offsetBlock(x, at, w, wAt, out, block);
+                    evenGroups(out, block);
                 }
-            } else if (form.hasGroupScales()) {
-                evenGroups(x, at, w, wAt, out, block);
+            } else if (form.hasMinima()) {
+                offsetBlocks(out, at / form.block(), count / form.block());
             } else {
-                evenBlock(x, at, w, wAt, out, block);
+                evenBlocks(out, at / form.block(), count / form.block());
             }
-            chooseCodes(x, at, out, block);
-        }
-    }
-
-    /** The nearest codes for the scales that a block has. */
-    private void chooseCodes(float[] x, int at, CodedRow out, int block) {
-        for (int group = 0; group < form.groups(); group++) {
-            int index = block * form.groups() + group;
-            float scale = form.hasGroupScales() ? out.d()[block] * out.scales()[index] : out.d()[block];
-            float minimum = !form.hasMinima()
-                    ? 0
-                    : form.hasGroupScales() ? out.dmin()[block] * out.minima()[index] : out.dmin()[block];
-            int first = group * form.group();
-            for (int i = first; i < first + form.group(); i++) {
-                out.codes()[block * form.block() + i] = (byte) code(x[at + i] + minimum, scale);
+            for (int group = at / form.group(); group < (at + count) / form.group(); group++) {
+                chooseCodes(x, from, out, group);
             }
         }
     }
 
-    private int code(float value, float scale) {
-        if (scale == 0) {
-            return form.isUneven() ? NonlinearCodes.nearest(0) : form.centre();
-        }
+    /** The nearest codes for the scale and the minimum that a group has. */
+    private void chooseCodes(float[] x, int from, CodedRow out, int group) {
+        int to = group * form.group();
+        int block = to / form.block();
+        float scale = out.d()[block] * out.scales()[group];
+        float minimum = out.dmin()[block] * out.minima()[group];
+        float inverse = scale == 0 ? 0 : 1 / scale;
         if (form.isUneven()) {
-            return NonlinearCodes.nearest(value / scale);
+            UnevenSums.codes(x, from + to, form.group(), inverse, out.codes(), to);
+        } else {
+            int low = form.lowestCode() - form.centre();
+            int high = form.highestCode() - form.centre();
+            OffsetSums.codes(
+                    x, from + to, form.group(), inverse, minimum, low, high, form.centre(), out.codes(), to);
         }
-        return Math.clamp((int) Math.rint(value / scale) + form.centre(), form.lowestCode(), form.highestCode());
     }
 
-    /** The best of a scale's neighbours in F16. */
-    private void evenBlock(float[] x, int at, float[] w, int wAt, CodedRow out, int block) {
-        out.scales()[block] = 1;
-        float scale = even.scale(x, at, w, wAt);
-        float best = -1;
-        for (int ulp = -1; ulp <= 1; ulp++) {
-            float near = half(scale, ulp);
-            float gain = even.gain(x, at, w, wAt, near);
-            if (gain > best) {
-                best = gain;
-                out.d()[block] = near;
+    private void evenBlocks(CodedRow out, int block, int count) {
+        even.search();
+        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        // With many levels the rounding of the scale tells: its neighbours choose other levels.
+        for (int trial = 0; trial < (form == CodeForm.Q8_0 ? 3 : 1); trial++) {
+            for (int i = 0; i < count; i++) {
+                triedScales[i] = trial < 2 ? beside(even.scales[i], trial == 0) : beyond(even.scales[i]);
             }
-        }
-    }
-
-    private void offsetBlock(float[] x, int at, float[] w, int wAt, CodedRow out, int block) {
-        out.scales()[block] = 1;
-        out.minima()[block] = 1;
-        offset.fit(x, at, w, wAt);
-        float best = Float.POSITIVE_INFINITY;
-        for (int scaleUlp = -1; scaleUlp <= 1; scaleUlp++) {
-            for (int minimumUlp = -1; minimumUlp <= 1; minimumUlp++) {
-                float scale = half(offset.scale(), scaleUlp);
-                float minimum = half(offset.minimum(), minimumUlp);
-                float error = offset.error(x, at, w, wAt, scale, minimum);
-                if (error < best) {
-                    best = error;
-                    out.d()[block] = scale;
-                    out.dmin()[block] = minimum;
+            even.errors(triedScales, errors);
+            for (int i = 0; i < count; i++) {
+                if (errors[i] < bestErrors[i]) {
+                    bestErrors[i] = errors[i];
+                    out.d()[block + i] = triedScales[i];
                 }
+                out.scales()[block + i] = 1;
             }
         }
     }
 
-    /** A value that F16 holds: the nearest, or so many steps from it. */
-    private static float half(float value, int ulps) {
-        short nearest = Float.floatToFloat16(value);
-        float moved = Float.float16ToFloat((short) (nearest + ulps));
-        return Float.isFinite(moved) && (value >= 0) == (moved >= 0) ? moved : Float.float16ToFloat(nearest);
+    /** Where F16 rounds a minimum, the scale is fitted to what became of it: up, down, the better of both. */
+    private void offsetBlocks(CodedRow out, int block, int count) {
+        offset.search();
+        offset.sums(0, offset.scales, offset.minima, sums);
+        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        for (int trial = 0; trial < 2; trial++) {
+            for (int i = 0; i < count; i++) {
+                float minimum = beside(offset.minima[i], trial == 0);
+                float fitted = (sums[2 * COUNT + i] + minimum * sums[i]) / sums[COUNT + i];
+                triedMinima[i] = minimum;
+                triedScales[i] = half(offset.scales[i] > 0 && fitted > 0 ? fitted : offset.scales[i]);
+            }
+            offset.errors(triedScales, triedMinima, errors);
+            for (int i = 0; i < count; i++) {
+                if (errors[i] < bestErrors[i]) {
+                    bestErrors[i] = errors[i];
+                    out.d()[block + i] = triedScales[i];
+                    out.dmin()[block + i] = triedMinima[i];
+                }
+                out.scales()[block + i] = 1;
+                out.minima()[block + i] = 1;
+            }
+        }
     }
 
-    private void evenGroups(float[] x, int at, float[] w, int wAt, CodedRow out, int block) {
+    private static float half(float value) {
+        return Float.float16ToFloat(Float.floatToFloat16(value));
+    }
+
+    /** The value of F16 nearest to this one, or the nearest on the other side of it. */
+    private static float beside(float value, boolean nearest) {
+        short rounded = Float.floatToFloat16(value);
+        float near = Float.float16ToFloat(rounded);
+        if (nearest || near == value) {
+            return near;
+        }
+        float other = Float.float16ToFloat((short) (rounded + (Math.abs(near) < Math.abs(value) ? 1 : -1)));
+        return Float.isFinite(other) && (near >= 0) == (other >= 0) ? other : near;
+    }
+
+    private static float beyond(float value) {
+        short rounded = Float.floatToFloat16(value);
+        float near = Float.float16ToFloat(rounded);
+        float other = Float.float16ToFloat((short) (rounded + (Math.abs(near) < Math.abs(value) ? -1 : 1)));
+        return Float.isFinite(other) && (near >= 0) == (other >= 0) ? other : near;
+    }
+
+    private void evenGroups(CodedRow out, int block) {
+        even.search();
         float top = 0;
         for (int group = 0; group < form.groups(); group++) {
-            wantedScales[group] = even.scale(x, at + group * form.group(), w, wAt + group * form.group());
-            top = Math.abs(wantedScales[group]) > Math.abs(top) ? wantedScales[group] : top;
+            top = Math.abs(even.scales[group]) > Math.abs(top) ? even.scales[group] : top;
         }
-        if (top == 0) {
+        float d = bestFactor(top);
+        int first = block * form.groups();
+        out.d()[block] = d;
+        if (d == 0) {
+            Arrays.fill(out.scales(), first, first + form.groups(), (byte) 0);
             return;
         }
-        float bestGain = -1;
-        int extreme = -form.lowestScale();
-        // The largest scale takes the end of the range, or a place near it where the others are met better.
-        for (int trial = 0; trial < 8; trial++) {
-            float by = extreme * (1 - 0.02f * (trial / 2)) - trial % 2;
-            float d = half(top / (trial % 2 == 0 ? -by : by), 0);
-            float gain = roundScales(x, at, w, wAt, d, out, block, 0);
-            if (gain > bestGain) {
-                bestGain = gain;
-                out.d()[block] = d;
-            }
-        }
-        float best = roundScales(x, at, w, wAt, out.d()[block], out, block, 1);
+        float best = roundScales(d);
+        System.arraycopy(bestScales, 0, out.scales(), first, form.groups());
         for (int round = 0; round < ROUNDS; round++) {
-            float d = half(leastSquaresFactor(x, at, w, wAt, out, block), 0);
-            System.arraycopy(out.scales(), block * form.groups(), bestScales, 0, form.groups());
-            float gain = d == 0 ? -1 : roundScales(x, at, w, wAt, d, out, block, 1);
-            if (gain <= best) {
-                System.arraycopy(bestScales, 0, out.scales(), block * form.groups(), form.groups());
+            for (int group = 0; group < form.groups(); group++) {
+                triedScales[group] = out.d()[block] * out.scales()[first + group];
+            }
+            d = half(even.factor(triedScales, out.scales(), first));
+            float error = d == 0 || d == out.d()[block] ? Float.POSITIVE_INFINITY : roundScales(d);
+            if (!(error < best)) {
                 break;
             }
-            best = gain;
+            best = error;
             out.d()[block] = d;
+            System.arraycopy(bestScales, 0, out.scales(), first, form.groups());
         }
     }
 
-    /** Gives each group the integer scale that does best within {@code around} of the nearest; returns what is gained. */
-    private float roundScales(float[] x, int at, float[] w, int wAt, float d, CodedRow out, int block, int around) {
-        float total = 0;
-        for (int group = 0; group < form.groups(); group++) {
-            int nearest = d == 0 ? 0 : (int) Math.rint(wantedScales[group] / d);
-            float best = Float.NEGATIVE_INFINITY;
-            for (int scale = nearest - around; scale <= nearest + around; scale++) {
-                int inside = Math.clamp(scale, form.lowestScale(), form.highestScale());
-                float gain = even.gain(x, at + group * form.group(), w, wAt + group * form.group(), d * inside);
-                if (gain > best) {
-                    best = gain;
-                    out.scales()[block * form.groups() + group] = (byte) inside;
+    /**
+     * The factor for which rounding the scales costs least. The largest scale takes the end of the range, or a place
+     * near it where the others are met better. Levels are taken to stay as they are, so that a scale costs the square of
+     * its distance from the best, times the squares of its levels.
+     */
+    private float bestFactor(float top) {
+        float best = Float.POSITIVE_INFINITY;
+        float found = 0;
+        for (int trial = 0; trial < 2 * FACTORS && top != 0; trial++) {
+            float end = trial % 2 == 0 ? form.lowestScale() : form.highestScale();
+            float d = half(top / (end * (1 - 0.015f * (trial / 2))));
+            float error = 0;
+            for (int group = 0; group < form.groups() && d != 0; group++) {
+                float wanted = even.scales[group];
+                if (wanted != 0) {
+                    float away = d * Math.clamp((float) Math.rint(wanted / d), form.lowestScale(), form.highestScale())
+                            - wanted;
+                    error += away * away * even.squares[group];
                 }
             }
-            total += best;
+            if (d != 0 && error < best) {
+                best = error;
+                found = d;
+            }
+        }
+        return found;
+    }
+
+    /** Finds each group's best integer scale, at most one from the nearest; returns their error. */
+    private float roundScales(float d) {
+        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        nearest(even.scales, d, nearScales);
+        for (int aside = -1; aside <= 1; aside++) {
+            for (int group = 0; group < form.groups(); group++) {
+                int scale = Math.clamp(nearScales[group] + aside, form.lowestScale(), form.highestScale());
+                triedScales[group] = d * scale;
+            }
+            even.errors(triedScales, errors);
+            for (int group = 0; group < form.groups(); group++) {
+                if (errors[group] < bestErrors[group]) {
+                    bestErrors[group] = errors[group];
+                    bestScales[group] =
+                            (byte) Math.clamp(nearScales[group] + aside, form.lowestScale(), form.highestScale());
+                }
+            }
+        }
+        return total();
+    }
+
+    private static void nearest(float[] wanted, float factor, int[] out) {
+        for (int group = 0; group < out.length; group++) {
+            out[group] = factor == 0 ? 0 : (int) Math.rint(wanted[group] / factor);
+        }
+    }
+
+    private float total() {
+        float total = 0;
+        for (int group = 0; group < form.groups(); group++) {
+            total += bestErrors[group];
         }
         return total;
     }
 
-    private float leastSquaresFactor(float[] x, int at, float[] w, int wAt, CodedRow out, int block) {
-        float products = 0;
-        float squares = 0;
-        for (int group = 0; group < form.groups(); group++) {
-            float scale = out.scales()[block * form.groups() + group];
-            if (scale != 0) {
-                even.gain(x, at + group * form.group(), w, wAt + group * form.group(), out.d()[block] * scale);
-                products += scale * even.products();
-                squares += scale * scale * even.squares();
-            }
-        }
-        return squares > 0 ? products / squares : 0;
-    }
-
-    private void offsetGroups(float[] x, int at, float[] w, int wAt, CodedRow out, int block) {
+    private void offsetGroups(CodedRow out, int block) {
+        offset.search();
         float topScale = 0;
         float topMinimum = 0;
         for (int group = 0; group < form.groups(); group++) {
-            offset.fit(x, at + group * form.group(), w, wAt + group * form.group());
-            wantedScales[group] = offset.scale();
-            wantedMinima[group] = offset.minimum();
-            topScale = Math.max(topScale, offset.scale());
-            topMinimum = Math.max(topMinimum, offset.minimum());
+            topScale = Math.max(topScale, offset.scales[group]);
+            topMinimum = Math.max(topMinimum, offset.minima[group]);
         }
+        int first = block * form.groups();
         float best = Float.POSITIVE_INFINITY;
-        float bestD = 0;
-        float bestDmin = 0;
+        // Where there are but 15 integers, it matters which of them the largest takes.
         int trials = form.highestScale() < 63 ? 3 : 1;
-        for (int scaleTrial = 0; scaleTrial < trials; scaleTrial++) {
-            for (int minimumTrial = 0; minimumTrial < trials; minimumTrial++) {
-                float d = half(topScale / (form.highestScale() - 0.75f * scaleTrial), 0);
-                float dmin = half(topMinimum / (form.highestMinimum() - 0.75f * minimumTrial), 0);
-                float error = roundPairs(x, at, w, wAt, d, dmin, out, block, 0, best);
-                if (error < best) {
-                    best = error;
-                    bestD = d;
-                    bestDmin = dmin;
-                }
+        for (int trial = 0; trial < trials * trials; trial++) {
+            float d = half(topScale / (form.highestScale() - 0.75f * (trial / trials)));
+            float dmin = half(topMinimum / (form.highestMinimum() - 0.75f * (trial % trials)));
+            float error = trials == 1 ? 0 : roundPairs(d, dmin, 0);
+            if (error < best) {
+                best = error;
+                out.d()[block] = d;
+                out.dmin()[block] = dmin;
             }
         }
-        out.d()[block] = bestD;
-        out.dmin()[block] = bestDmin;
-        best = roundPairs(x, at, w, wAt, bestD, bestDmin, out, block, 1, Float.POSITIVE_INFINITY);
+        best = roundPairs(out.d()[block], out.dmin()[block], 1);
+        takePairs(out, first);
         for (int round = 0; round < ROUNDS; round++) {
-            System.arraycopy(out.scales(), block * form.groups(), bestScales, 0, form.groups());
-            System.arraycopy(out.minima(), block * form.groups(), bestMinima, 0, form.groups());
-            float[] factors = leastSquaresFactors(x, at, w, wAt, out, block);
-            float d = half(factors[0], 0);
-            float dmin = half(factors[1], 0);
-            float error = d > 0 && dmin >= 0
-                    ? roundPairs(x, at, w, wAt, d, dmin, out, block, 1, Float.POSITIVE_INFINITY)
-                    : Float.POSITIVE_INFINITY;
-            if (error >= best) {
-                System.arraycopy(bestScales, 0, out.scales(), block * form.groups(), form.groups());
-                System.arraycopy(bestMinima, 0, out.minima(), block * form.groups(), form.groups());
+            fitFactors(out, block);
+            float d = half(factor);
+            float dmin = half(minimumFactor);
+            boolean same = d == out.d()[block] && dmin == out.dmin()[block];
+            float error = d > 0 && dmin >= 0 && !same ? roundPairs(d, dmin, 1) : Float.POSITIVE_INFINITY;
+            if (!(error < best)) {
                 break;
             }
             best = error;
             out.d()[block] = d;
             out.dmin()[block] = dmin;
+            takePairs(out, first);
         }
     }
 
-    /**
-     * Gives each group the integers that do best within {@code around} of the nearest.
-     *
-     * @param most an error beyond which nobody wants to know
-     * @return the block's error
-     */
-    private float roundPairs(
-            float[] x,
-            int at,
-            float[] w,
-            int wAt,
-            float d,
-            float dmin,
-            CodedRow out,
-            int block,
-            int around,
-            float most) {
-        float total = 0;
-        for (int group = 0; group < form.groups() && total < most; group++) {
-            int first = group * form.group();
-            int scaleNear = d == 0 ? 0 : (int) Math.rint(wantedScales[group] / d);
-            int minimumNear = dmin == 0 ? 0 : (int) Math.rint(wantedMinima[group] / dmin);
-            float best = Float.POSITIVE_INFINITY;
-            for (int i = -around; i <= around; i++) {
-                int scale = Math.clamp(scaleNear + i, 0, form.highestScale());
-                for (int k = -around; k <= around; k++) {
-                    int minimum = Math.clamp(minimumNear + k, 0, form.highestMinimum());
-                    float error = offset.error(x, at + first, w, wAt + first, d * scale, dmin * minimum);
-                    if (error < best) {
-                        best = error;
-                        out.scales()[block * form.groups() + group] = (byte) scale;
-                        out.minima()[block * form.groups() + group] = (byte) minimum;
+    private void takePairs(CodedRow out, int first) {
+        System.arraycopy(bestScales, 0, out.scales(), first, form.groups());
+        System.arraycopy(bestMinima, 0, out.minima(), first, form.groups());
+    }
+
+    /** Finds each group's best pair of integers, at most {@code around} from the nearest; returns their error. */
+    private float roundPairs(float d, float dmin, int around) {
+        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        nearest(offset.scales, d, nearScales);
+        nearest(offset.minima, dmin, nearMinima);
+        for (int i = -around; i <= around; i++) {
+            for (int k = -around; k <= around; k++) {
+                for (int group = 0; group < form.groups(); group++) {
+                    triedScales[group] = d * Math.clamp(nearScales[group] + i, 0, form.highestScale());
+                    triedMinima[group] = dmin * Math.clamp(nearMinima[group] + k, 0, form.highestMinimum());
+                }
+                offset.errors(triedScales, triedMinima, errors);
+                for (int group = 0; group < form.groups(); group++) {
+                    if (errors[group] < bestErrors[group]) {
+                        bestErrors[group] = errors[group];
+                        bestScales[group] = (byte) Math.clamp(nearScales[group] + i, 0, form.highestScale());
+                        bestMinima[group] = (byte) Math.clamp(nearMinima[group] + k, 0, form.highestMinimum());
                     }
                 }
             }
-            total += best;
         }
-        return total;
+        return total();
     }
 
-    /** The best d and dmin for the codes and integers that are. */
-    private float[] leastSquaresFactors(float[] x, int at, float[] w, int wAt, CodedRow out, int block) {
+    /** The best d and dmin for the levels and integers that are. */
+    private void fitFactors(CodedRow out, int block) {
+        int first = block * form.groups();
+        for (int group = 0; group < form.groups(); group++) {
+            triedScales[group] = out.d()[block] * out.scales()[first + group];
+            triedMinima[group] = out.dmin()[block] * out.minima()[first + group];
+        }
         double a = 0;
         double b = 0;
         double c = 0;
         double p = 0;
         double q = 0;
-        for (int group = 0; group < form.groups(); group++) {
-            int first = group * form.group();
-            double scale = out.scales()[block * form.groups() + group];
-            double minimum = out.minima()[block * form.groups() + group];
-            float[] sums = offset.sums(x, at + first, w, wAt + first, (float) (out.d()[block] * scale), (float)
-                    (out.dmin()[block] * minimum));
-            float[] moments = offset.moments(x, at + first, w, wAt + first);
-            a += scale * scale * sums[1];
-            b += scale * minimum * sums[0];
-            c += minimum * minimum * moments[0];
-            p += scale * sums[2];
-            q -= minimum * moments[1];
+        for (int set = 0; set < lanes.sets(); set++) {
+            offset.sums(set, triedScales, triedMinima, sums);
+            for (int lane = 0; lane < COUNT; lane++) {
+                double scale = out.scales()[first + set * COUNT + lane];
+                double minimum = out.minima()[first + set * COUNT + lane];
+                a += scale * scale * sums[COUNT + lane];
+                b += scale * minimum * sums[lane];
+                c += minimum * minimum * sums[3 * COUNT + lane];
+                p += scale * sums[2 * COUNT + lane];
+                q -= minimum * sums[4 * COUNT + lane];
+            }
         }
         double determinant = a * c - b * b;
         if (determinant <= 1e-12 * a * c || determinant <= 0) {
-            return new float[] {a > 0 ? (float) (p / a) : 0, 0};
+            factor = a > 0 ? (float) (p / a) : 0;
+            minimumFactor = 0;
+            return;
         }
-        return new float[] {(float) ((p * c + b * q) / determinant), (float) ((a * q + b * p) / determinant)};
+        factor = (float) ((p * c + b * q) / determinant);
+        minimumFactor = (float) ((a * q + b * p) / determinant);
     }
 }

@@ -1,0 +1,159 @@
+package dev.quern.quantization.codes;
+
+import static dev.quern.quantization.codes.GroupLanes.COUNT;
+import static dev.quern.quantization.codes.GroupLanes.FLOATS;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * What a search for scales asks of eight groups, one a lane: how well the levels that trial scales choose go with the
+ * values. Each lane adds up its group in order, so results are those of a plain loop over one group.
+ */
+final class EvenSums {
+    /**
+     * Adding it leaves a float of magnitude below 2^22 rounded to nearest even; its bits, as an integer, then are those
+     * of the sum of 0 plus what was rounded to, and larger or smaller (monotonically) beyond 2^22, so levels are
+     * clamped there: minima and maxima of integers are one instruction, those of floats many.
+     */
+    static final float MAGIC = 12582912f;
+
+    static final int MAGIC_BITS = 0x4b400000;
+
+    private EvenSums() {}
+
+    /** The largest magnitude of each lane. */
+    static void magnitudes(float[] x, int at, int end, float[] out, int to) {
+        FloatVector largest = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            largest = FloatVector.fromArray(FLOATS, x, i).abs().max(largest);
+        }
+        largest.intoArray(out, to);
+    }
+
+    /**
+     * Levels {@code round(x · inverse)} within {@code low .. high} for two inverses of each lane.
+     *
+     * @param inverses eight, and eight others
+     * @param sums receives eight {@code Σ w l x} and eight {@code Σ w l²}, and those for the others
+     */
+    static void two(
+            float[] x, float[] w, int at, int end, float[] inverses, int low, int high, float[] sums) {
+        FloatVector first = FloatVector.fromArray(FLOATS, inverses, 0);
+        FloatVector other = FloatVector.fromArray(FLOATS, inverses, COUNT);
+        FloatVector products = FloatVector.zero(FLOATS);
+        FloatVector squares = FloatVector.zero(FLOATS);
+        FloatVector otherProducts = FloatVector.zero(FLOATS);
+        FloatVector otherSquares = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
+            FloatVector level = value.mul(first).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS + low).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector weighed = level.mul(weight);
+            products = weighed.fma(value, products);
+            squares = weighed.fma(level, squares);
+            FloatVector otherLevel =
+                    value.mul(other).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS + low).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector otherWeighed = otherLevel.mul(weight);
+            otherProducts = otherWeighed.fma(value, otherProducts);
+            otherSquares = otherWeighed.fma(otherLevel, otherSquares);
+        }
+        products.intoArray(sums, 0);
+        squares.intoArray(sums, COUNT);
+        otherProducts.intoArray(sums, 2 * COUNT);
+        otherSquares.intoArray(sums, 3 * COUNT);
+    }
+
+    /** {@code Σ w (x - scale · l)²} with the levels nearest for a scale of each lane. */
+    static void error(
+            float[] x,
+            float[] w,
+            int at,
+            int end,
+            float[] scales,
+            int from,
+            int low,
+            int high,
+            float[] out,
+            int to) {
+        FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
+        FloatVector inverse = FloatVector.broadcast(FLOATS, 1)
+                .div(scale)
+                .blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector level = inverse.mul(value).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS + low).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector difference = value.sub(scale.mul(level));
+            sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
+        }
+        sum.intoArray(out, to);
+    }
+
+    /**
+     * As {@link #two} for one inverse a lane, but of what the scaled levels leave of the values, {@code r = x - l /
+     * inverse}: with many levels that is so little that the difference of large sums would not tell it.
+     *
+     * @param sums receives eight {@code Σ w l r}, eight {@code Σ w l²} and eight {@code Σ w r²}
+     */
+    static void rest(
+            float[] x, float[] w, int at, int end, float[] inverses, int from, int low, int high, float[] sums) {
+        FloatVector inverse = FloatVector.fromArray(FLOATS, inverses, from);
+        FloatVector scale = FloatVector.broadcast(FLOATS, -1)
+                .div(inverse)
+                .blend(0, inverse.compare(VectorOperators.EQ, 0));
+        FloatVector products = FloatVector.zero(FLOATS);
+        FloatVector squares = FloatVector.zero(FLOATS);
+        FloatVector errors = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
+            FloatVector level = value.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
+            FloatVector left = level.fma(scale, value);
+            FloatVector weighed = level.mul(weight);
+            products = weighed.fma(left, products);
+            squares = weighed.fma(level, squares);
+            errors = left.mul(weight).fma(left, errors);
+        }
+        products.intoArray(sums, 0);
+        squares.intoArray(sums, COUNT);
+        errors.intoArray(sums, 2 * COUNT);
+    }
+
+    /** As {@link #keepBetter} for the sums of {@link #rest}; what is gained is the error, negative. */
+    static void keepBetterRest(float[] sums, float[] inverses, int from, float[] scales, float[] gains, float[] squares, int at) {
+        FloatVector products = FloatVector.fromArray(FLOATS, sums, 0);
+        FloatVector square = FloatVector.fromArray(FLOATS, sums, COUNT);
+        FloatVector change = products.div(square);
+        FloatVector scale = FloatVector.broadcast(FLOATS, 1)
+                .div(FloatVector.fromArray(FLOATS, inverses, from))
+                .add(change);
+        FloatVector gain = change.mul(products).sub(FloatVector.fromArray(FLOATS, sums, 2 * COUNT));
+        FloatVector best = FloatVector.fromArray(FLOATS, gains, at);
+        VectorMask<Float> better = gain.compare(VectorOperators.GT, best);
+        best.blend(gain, better).intoArray(gains, at);
+        FloatVector.fromArray(FLOATS, scales, at).blend(scale, better).intoArray(scales, at);
+        FloatVector.fromArray(FLOATS, squares, at).blend(square, better).intoArray(squares, at);
+    }
+
+    /** Keeps a trial's least-squares scale where the weighted error falls by more with it than with the best so far. */
+    static void keepBetter(float[] sums, int from, float[] scales, float[] gains, float[] squares, int at) {
+        FloatVector products = FloatVector.fromArray(FLOATS, sums, from);
+        FloatVector square = FloatVector.fromArray(FLOATS, sums, from + COUNT);
+        FloatVector scale = products.div(square);
+        FloatVector gain = scale.mul(products);
+        FloatVector best = FloatVector.fromArray(FLOATS, gains, at);
+        // Without any level but zero the quotient is NaN, and not better.
+        VectorMask<Float> better = gain.compare(VectorOperators.GT, best);
+        best.blend(gain, better).intoArray(gains, at);
+        FloatVector.fromArray(FLOATS, scales, at).blend(scale, better).intoArray(scales, at);
+        FloatVector.fromArray(FLOATS, squares, at).blend(square, better).intoArray(squares, at);
+    }
+}

@@ -1,0 +1,153 @@
+package dev.quern.quantization.codes;
+
+import static dev.quern.quantization.codes.EvenSums.MAGIC;
+import static dev.quern.quantization.codes.EvenSums.MAGIC_BITS;
+import static dev.quern.quantization.codes.GroupLanes.COUNT;
+import static dev.quern.quantization.codes.GroupLanes.FLOATS;
+
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/** What a search for scales and minima asks of eight groups, one a lane; see {@link EvenSums}. */
+final class OffsetSums {
+    private OffsetSums() {}
+
+    /** The least and the largest value of each lane. */
+    static void range(float[] x, int at, int end, float[] least, float[] most, int to) {
+        FloatVector low = FloatVector.fromArray(FLOATS, x, at);
+        FloatVector high = low;
+        for (int i = at + COUNT; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            low = value.min(low);
+            high = value.max(high);
+        }
+        low.intoArray(least, to);
+        high.intoArray(most, to);
+    }
+
+    /** Eight {@code Σ w}, eight {@code Σ w x} and eight {@code Σ w x²}. */
+    static void moments(float[] x, float[] w, int at, int end, float[] out) {
+        FloatVector ofWeights = FloatVector.zero(FLOATS);
+        FloatVector ofValues = FloatVector.zero(FLOATS);
+        FloatVector ofSquares = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
+            FloatVector weighed = value.mul(weight);
+            ofWeights = weight.add(ofWeights);
+            ofValues = weighed.add(ofValues);
+            ofSquares = weighed.fma(value, ofSquares);
+        }
+        ofWeights.intoArray(out, 0);
+        ofValues.intoArray(out, COUNT);
+        ofSquares.intoArray(out, 2 * COUNT);
+    }
+
+    /**
+     * Levels {@code round((x + offset) · inverse)} within {@code 0 .. high}.
+     *
+     * @param sums receives eight {@code Σ w l}, eight {@code Σ w l²} and eight {@code Σ w l x}
+     */
+    static void levels(
+            float[] x, float[] w, int at, int end, float[] inverses, float[] offsets, int high, float[] sums) {
+        FloatVector inverse = FloatVector.fromArray(FLOATS, inverses, 0);
+        // Rounding (x + offset) · inverse is rounding x · inverse + shift: one instruction less.
+        FloatVector shift = FloatVector.fromArray(FLOATS, offsets, 0).mul(inverse);
+        FloatVector levels = FloatVector.zero(FLOATS);
+        FloatVector squares = FloatVector.zero(FLOATS);
+        FloatVector products = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector level =
+                    value.fma(inverse, shift).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector weighed = level.mul(FloatVector.fromArray(FLOATS, w, i));
+            levels = weighed.add(levels);
+            squares = weighed.fma(level, squares);
+            products = weighed.fma(value, products);
+        }
+        levels.intoArray(sums, 0);
+        squares.intoArray(sums, COUNT);
+        products.intoArray(sums, 2 * COUNT);
+    }
+
+    /** {@code Σ w (x - (scale · l - minimum))²} with the levels nearest for each lane's scale and minimum. */
+    static void error(
+            float[] x,
+            float[] w,
+            int at,
+            int end,
+            float[] scales,
+            float[] minima,
+            int from,
+            int high,
+            float[] out,
+            int to) {
+        FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
+        FloatVector minimum = FloatVector.fromArray(FLOATS, minima, from);
+        FloatVector inverse = FloatVector.broadcast(FLOATS, 1)
+                .div(scale)
+                .blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
+            FloatVector level = value.mul(inverse).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector difference = value.sub(level.mul(scale));
+            sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
+        }
+        sum.intoArray(out, to);
+    }
+
+    /** The codes of one group's values, which lie side by side: levels plus {@code centre}. */
+    static void codes(
+            float[] x, int at, int count, float inverse, float minimum, int low, int high, int centre, byte[] codes, int to) {
+        for (int i = 0; i < count; i += COUNT) {
+            ByteVector code = (ByteVector) FloatVector.fromArray(FLOATS, x, at + i)
+                    .add(minimum)
+                    .mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .sub(MAGIC_BITS - centre)
+                    .convertShape(VectorOperators.I2B, ByteVector.SPECIES_64, 0);
+            code.intoArray(codes, to + i);
+        }
+    }
+
+    /**
+     * Scale and minimum of least squares for the levels of a trial, and their error; kept where better.
+     *
+     * @param moments of the lanes: {@code Σ w}, {@code Σ w x}, {@code Σ w x²}, eight each
+     * @param belowZero whether the minimum (that is taken away) is not negative
+     * @param kept scales, minima and errors, eight each
+     */
+    static void keepBetter(float[] sums, float[] moments, boolean belowZero, float[] kept) {
+        FloatVector w = FloatVector.fromArray(FLOATS, moments, 0);
+        FloatVector wx = FloatVector.fromArray(FLOATS, moments, COUNT);
+        FloatVector l = FloatVector.fromArray(FLOATS, sums, 0);
+        FloatVector ll = FloatVector.fromArray(FLOATS, sums, COUNT);
+        FloatVector lx = FloatVector.fromArray(FLOATS, sums, 2 * COUNT);
+        FloatVector determinant = w.mul(ll).sub(l.mul(l));
+        FloatVector scale = w.mul(lx).sub(l.mul(wx)).div(determinant);
+        FloatVector minimum = scale.mul(l).sub(wx).div(w);
+        if (belowZero) {
+            VectorMask<Float> above = minimum.compare(VectorOperators.LT, 0);
+            scale = scale.blend(lx.div(ll), above);
+            minimum = minimum.blend(0, above);
+        }
+        FloatVector error = scale.mul(ll)
+                .sub(lx.add(lx))
+                .mul(scale)
+                .add(wx.sub(scale.mul(l)).add(wx.sub(scale.mul(l))).add(minimum.mul(w)).mul(minimum))
+                .add(FloatVector.fromArray(FLOATS, moments, 2 * COUNT));
+        FloatVector best = FloatVector.fromArray(FLOATS, kept, 2 * COUNT);
+        VectorMask<Float> better = error.compare(VectorOperators.LT, best)
+                .and(scale.compare(VectorOperators.GT, 0))
+                .and(determinant.compare(VectorOperators.GT, 0));
+        FloatVector.fromArray(FLOATS, kept, 0).blend(scale, better).intoArray(kept, 0);
+        FloatVector.fromArray(FLOATS, kept, COUNT).blend(minimum, better).intoArray(kept, COUNT);
+        best.blend(error, better).intoArray(kept, 2 * COUNT);
+    }
+}
