@@ -11,6 +11,7 @@ public sealed interface TensorSource
         permits Stored,
                 Strided,
                 Dequantized,
+                EncodedBlocks,
                 Unpacked,
                 Computed,
                 PermutedRows,
@@ -37,6 +38,7 @@ public sealed interface TensorSource
             case Stored stored -> stored.region().file().path().toString();
             case Strided view -> view.storage().file().path().toString();
             case Dequantized blocks -> blocks.region().file().path().toString();
+            case EncodedBlocks blocks -> blocks.info().name() + " (as " + blocks.encoding() + ")";
             case Computed computed -> computed.info().name() + " (computed)";
             case PermutedRows permuted -> permuted.source().origin();
             case Concatenated joined -> joined.parts().getFirst().origin();
@@ -60,6 +62,7 @@ public sealed interface TensorSource
             case Stored _,
                     Strided _,
                     Dequantized _,
+                    EncodedBlocks _,
                     Computed _,
                     LowRankSum _,
                     Scaled _,
