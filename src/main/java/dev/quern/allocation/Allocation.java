@@ -13,8 +13,7 @@ import java.util.List;
  * @param price what a byte more is worth at the margin, nats: the multiplier of the relaxed problem, 0 where every tensor
  *     has what is best for it
  */
-public record Allocation(
-        List<Candidate> chosen, long bytes, double divergence, double leastDivergence, double price) {
+public record Allocation(List<Candidate> chosen, long bytes, double divergence, double leastDivergence, double price) {
     public Allocation {
         chosen = List.copyOf(chosen);
     }

@@ -51,8 +51,7 @@ public final class Allocator {
     @SuppressWarnings("ArrayRecordComponent")
     private record Partial(int size, long[] bytes, double[] cost, int[] before, byte[] picked) {
         static Partial of(int capacity) {
-            return new Partial(
-                    0, new long[capacity], new double[capacity], new int[capacity], new byte[capacity]);
+            return new Partial(0, new long[capacity], new double[capacity], new int[capacity], new byte[capacity]);
         }
 
         Partial cut(int newSize) {

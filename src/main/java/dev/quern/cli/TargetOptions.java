@@ -21,7 +21,6 @@ import dev.quern.report.AllocationReport;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -84,15 +83,16 @@ final class TargetOptions {
     @Option(
             names = "--influence-chunks",
             paramLabel = "N",
-            description = "With a target: windows of it, spread over the text (default: up to 32, fewer for large"
+            description = "With a target: windows of it, spread over the text (default: up to 8, fewer for large"
                     + " models).")
     int chunks = -1;
 
     @Option(
             names = "--influence-types",
             paramLabel = "N",
-            description = "With a target: types of each tensor that are tried in the model; what the others cost follows"
-                    + " from their errors (default: all, fewer for large models).")
+            description =
+                    "With a target: types of each tensor that are tried in the model at most; what the others cost"
+                            + " follows from their errors (default: up to 12, fewer for large models).")
     int types = -1;
 
     boolean any() {
@@ -127,8 +127,9 @@ final class TargetOptions {
         if (text == null && typeOptions.importance.text == null) {
             throw Quern.usage(
                     spec,
-                    asked() + ": expected --calibrate TEXT, on which tensors are tried (or --influence-text TEXT, beside"
-                            + " an --imatrix that there is)");
+                    asked()
+                            + ": expected --calibrate TEXT, on which tensors are tried (or --influence-text TEXT,"
+                            + " beside an --imatrix that there is)");
         }
         if (chunks == 0 || chunks < -1 || types == 0 || types < -1) {
             throw Quern.usage(spec, "--influence-chunks and --influence-types: expected at least 1");
@@ -153,7 +154,12 @@ final class TargetOptions {
         if (!any()) {
             return;
         }
-        options.put(size != null ? "target_size" : "target_bpw", String.valueOf(size != null ? size : bitsPerWeight));
+        if (size != null) {
+            options.put("target_size", size.toString());
+        }
+        if (bitsPerWeight != null) {
+            options.put("target_bpw", bitsPerWeight.toString());
+        }
         if (!floors.isEmpty()) {
             List<String> texts = floors.stream()
                     .map(floor -> floor.pattern() + "=" + floor.type())
@@ -208,7 +214,8 @@ final class TargetOptions {
                 options,
                 Floors.of(floors),
                 target(),
-                given -> plans.apply(given).stream().map(Conversion.Output::plan).toList(),
+                given ->
+                        plans.apply(given).stream().map(Conversion.Output::plan).toList(),
                 asked());
         EvaluatedModel model = EvaluatedModel.of(source);
         Text read = EvaluationOptions.read(
@@ -222,41 +229,40 @@ final class TargetOptions {
         TypeInfluence.Effort affordable =
                 TypeInfluence.Effort.affordable(source, allocation.tensors(), all.count(), all.length());
         TypeInfluence.Effort effort = new TypeInfluence.Effort(
-                chunks > 0 ? Math.min(chunks, all.count()) : affordable.windows(), types > 0 ? types : affordable.types());
-        long measurements = effort.measurements(allocation.tensors());
-        String work = String.format(
+                chunks > 0 ? Math.min(chunks, all.count()) : affordable.windows(),
+                types > 0 ? types : affordable.types());
+        long most = effort.most(allocation.tensors());
+        String where = String.format(
                 Locale.ROOT,
-                "%d types of %d tensors on %d windows of %d tokens",
-                measurements,
+                "%d tensors on %d windows of %d tokens",
                 allocation.tensors().size(),
                 effort.windows(),
                 all.length());
         if (dryRun) {
-            talk.say("note: " + asked() + " decides after trying " + work
+            talk.say("note: " + asked() + " decides after trying up to " + most + " types of " + where
                     + ", which a dry run does not; the types below are not the final ones. Sizes from "
                     + allocation.leastFileBytes() + " to " + allocation.mostFileBytes() + " bytes are possible");
-            return new Decided(options, AllocationReport.map(allocation, measurements, effort.windows()));
+            return new Decided(options, AllocationReport.map(allocation, most, effort.windows()));
         }
-        Windows windows = all.spread(effort.windows(), Math.min(UNASKED, all.length() / 2));
-        long total = allocation.tensors().stream()
-                .mapToLong(tensor -> tensor.types().size() - 1)
-                .sum();
-        Progress progress = talk.progress("types");
+        Trials trials = new Trials(talk.progress("tensors"));
         long begun = System.nanoTime();
-        progress.begin("trying types", total);
-        var costs = TypeInfluence.measure(
+        TypeAllocation.Result result;
+        try (TypeInfluence influence = TypeInfluence.open(
                 source,
                 model.pass(),
-                windows,
-                allocation.tensors(),
-                effort,
-                allocation.bitsPerWeight(),
+                all.spread(effort.windows(), Math.min(UNASKED, all.length() / 2)),
                 TypeInfluence.reference(run.kernel),
-                Math.max(1, run.threads),
-                () -> progress.advance(1));
-        progress.end();
-        TypeAllocation.Result result = allocation.decide(costs);
-        talk.say(String.format(Locale.ROOT, "%s: tried %s, %.1f s", read.origin(), work, (System.nanoTime() - begun) / 1e9));
+                Math.max(1, run.threads))) {
+            result = allocation.decide(influence, effort.types(), trials);
+        }
+        trials.end();
+        talk.say(String.format(
+                Locale.ROOT,
+                "%s: tried %d types of %s, %.1f s",
+                read.origin(),
+                trials.tried,
+                where,
+                (System.nanoTime() - begun) / 1e9));
         if (!json && !run.quiet) {
             System.out.print(AllocationReport.text(result));
         }
@@ -264,9 +270,40 @@ final class TargetOptions {
             List<OutputPlan> decided = plans.apply(result.options()).stream()
                     .map(Conversion.Output::plan)
                     .toList();
-            OutputFile.write(kept, TensorTypeFile.text(kept, decided), source.model().paths(), run.force);
+            OutputFile.write(
+                    kept, TensorTypeFile.text(kept, decided), source.model().paths(), run.force);
         }
         return new Decided(result.options(), AllocationReport.map(result));
+    }
+
+    private static final class Trials implements TypeAllocation.Listener {
+        private final Progress progress;
+        private boolean begun;
+        private long tried;
+
+        Trials(Progress progress) {
+            this.progress = progress;
+        }
+
+        @Override
+        public void round(String what, long trials) {
+            end();
+            // What comes first computes errors, and tries nothing.
+            tried += begun ? trials : 0;
+            begun = true;
+            progress.begin(what, trials);
+        }
+
+        @Override
+        public void done() {
+            progress.advance(1);
+        }
+
+        void end() {
+            if (begun) {
+                progress.end();
+            }
+        }
     }
 
     /** The type among the usual ones whose own mix is nearest in size to the target. */
@@ -291,7 +328,8 @@ final class TargetOptions {
         @Override
         public Long convert(String given) {
             Matcher matcher = SIZE.matcher(given.strip().toUpperCase(Locale.ROOT));
-            if (!matcher.matches() || matcher.group(2).isEmpty() && !matcher.group(3).isEmpty()) {
+            if (!matcher.matches()
+                    || matcher.group(2).isEmpty() && !matcher.group(3).isEmpty()) {
                 throw new TypeConversionException("expected a size such as 4.2GB or 3900MiB, found '" + given + "'");
             }
             int power = "KMGT".indexOf(matcher.group(2)) + (matcher.group(2).isEmpty() ? 0 : 1);

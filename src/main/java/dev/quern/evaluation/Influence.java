@@ -25,6 +25,9 @@ public final class Influence implements AutoCloseable {
     /** Bytes that the logits of both models may take together, unless a tile of positions needs more. */
     private static final long LOGITS_MEMORY = 128L << 20;
 
+    /** Up to here all of the original's logits are kept; beyond it they are computed again for every question. */
+    private static final long KEPT_LOGITS_MEMORY = 256L << 20;
+
     private static final Pattern BLOCK = Pattern.compile("^blk\\.(\\d{1,9})\\.");
 
     private final Model model;
@@ -33,9 +36,8 @@ public final class Influence implements AutoCloseable {
     private final Variant original;
     private final List<Batch> batches = new ArrayList<>();
     private final int rowsAtOnce;
-    private final float[] baseLogits;
-    private final float[] baseShifts;
     private final float[] logits;
+    private final boolean keeps;
 
     /** The block before which the batches' states are. */
     private int depth;
@@ -48,6 +50,9 @@ public final class Influence implements AutoCloseable {
 
         /** The original's normalized states at the scored positions. */
         final Packed outputs;
+
+        /** The original's logits, {@link #rowsAtOnce} rows in each; one is used again and again where not all are kept. */
+        final List<Logits> base = new ArrayList<>();
 
         Batch(int from, int count) {
             this.from = from;
@@ -74,7 +79,27 @@ public final class Influence implements AutoCloseable {
         int rows() {
             return count * windows.scored();
         }
+
+        /** @param first a multiple of {@link #rowsAtOnce} */
+        Logits base(int first) {
+            int index = keeps ? first / rowsAtOnce : 0;
+            int rows = Math.min(rowsAtOnce, rows() - first);
+            if (index == base.size()) {
+                base.add(new Logits(
+                        new float[Math.multiplyExact(rowsAtOnce, forward.vocabulary())], new float[rowsAtOnce]));
+            } else if (keeps) {
+                return base.get(index);
+            }
+            Logits logits = base.get(index);
+            forward.logits(original, outputs, first, rows, logits.values);
+            shift(logits.values, logits.shifts, rows, from * windows.scored() + first);
+            return logits;
+        }
     }
+
+    /** @param shifts ln Σ e^logit of each row */
+    @SuppressWarnings("ArrayRecordComponent")
+    private record Logits(float[] values, float[] shifts) {}
 
     private Influence(Model model, ForwardPass pass, Windows windows, int threads, long memory) {
         this.model = model;
@@ -88,9 +113,9 @@ public final class Influence implements AutoCloseable {
         long tiles = LOGITS_MEMORY / (2L * Float.BYTES * forward.vocabulary() * Scratch.TOKENS);
         this.rowsAtOnce = Math.toIntExact(
                 Math.min(Math.max(1, tiles) * Scratch.TOKENS, batches.getFirst().rows()));
-        this.baseLogits = new float[Math.multiplyExact(rowsAtOnce, forward.vocabulary())];
-        this.logits = new float[baseLogits.length];
-        this.baseShifts = new float[rowsAtOnce];
+        this.logits = new float[Math.multiplyExact(rowsAtOnce, forward.vocabulary())];
+        this.keeps = (positions() + (long) batches.size() * rowsAtOnce) * forward.vocabulary() * Float.BYTES
+                <= KEPT_LOGITS_MEMORY;
         rewind();
     }
 
@@ -103,18 +128,13 @@ public final class Influence implements AutoCloseable {
         return new Influence(model, pass, windows, threads, memory);
     }
 
-    /** Before which block a tensor acts: 0 for what comes before them, {@link #blocks} for what comes behind. */
+    /** Before which block a tensor acts: 0 for what comes before them, the number of blocks for what comes behind. */
     public int depth(String tensor) {
         Matcher matcher = BLOCK.matcher(tensor);
         if (matcher.find()) {
             return Math.min(Integer.parseInt(matcher.group(1)), forward.blocks());
         }
         return tensor.startsWith("output") ? forward.blocks() : 0;
-    }
-
-    /** Blocks of the model. */
-    public int blocks() {
-        return forward.blocks();
     }
 
     /** Positions that are compared. */
@@ -151,13 +171,10 @@ public final class Influence implements AutoCloseable {
         goTo(names.stream().mapToInt(this::depth).min().orElse(forward.blocks()));
         double sum = 0;
         for (Batch batch : batches) {
-            Blocked x = fromTheStart
-                    ? forward.embedded(variant, windows.input(batch.from, batch.count))
-                    : batch.loaded();
+            Blocked x =
+                    fromTheStart ? forward.embedded(variant, windows.input(batch.from, batch.count)) : batch.loaded();
             sum += divergence(
-                    batch,
-                    variant,
-                    forward.outputs(variant, x, depth, windows.first(), windows.length() - 1));
+                    batch, variant, forward.outputs(variant, x, depth, windows.first(), windows.length() - 1));
         }
         return Math.max(0, sum / positions());
     }
@@ -187,19 +204,19 @@ public final class Influence implements AutoCloseable {
     private double divergence(Batch batch, Variant variant, Packed states) {
         double sum = 0;
         double[] divergences = new double[rowsAtOnce];
+        float[] shifts = new float[rowsAtOnce];
+        float[][] lanes = new float[workers().threads()][8];
+        int vocabulary = forward.vocabulary();
         for (int first = 0; first < batch.rows(); first += rowsAtOnce) {
             int rows = Math.min(rowsAtOnce, batch.rows() - first);
-            forward.logits(original, batch.outputs, first, rows, baseLogits);
+            // States and the original's outputs lie in arrays of their own.
+            Logits base = batch.base(first);
             forward.logits(variant, states, first, rows, logits);
-            float[][] lanes = new float[workers().threads()][8];
-            int position = batch.from * windows.scored() + first;
-            int vocabulary = forward.vocabulary();
+            shift(logits, shifts, rows, batch.from * windows.scored() + first);
             workers().each(rows, (row, worker) -> {
                 int at = row * vocabulary;
-                baseShifts[row] = shift(baseLogits, at, lanes[worker], position + row);
-                float shift = shift(logits, at, lanes[worker], position + row);
                 divergences[row] = LogProbabilities.divergence(
-                        baseLogits, at, baseShifts[row], logits, at, shift, vocabulary, lanes[worker]);
+                        base.values, at, base.shifts[row], logits, at, shifts[row], vocabulary, lanes[worker]);
             });
             for (int row = 0; row < rows; row++) {
                 sum += divergences[row];
@@ -208,15 +225,20 @@ public final class Influence implements AutoCloseable {
         return sum;
     }
 
-    /** ln Σ e^logit. */
-    private float shift(float[] values, int at, float[] lanes, int position) {
-        float max = Exponential.max(values, at, forward.vocabulary());
-        double sum = LogProbabilities.sumOfExponentials(values, at, forward.vocabulary(), max, lanes);
-        float shift = max + (float) Math.log(sum);
-        if (!Float.isFinite(shift)) {
-            throw Perplexity.notFinite(windows, position / windows.scored(), position % windows.scored());
-        }
-        return shift;
+    /** ln Σ e^logit of each row. */
+    private void shift(float[] values, float[] shifts, int rows, int position) {
+        float[][] lanes = new float[workers().threads()][8];
+        int vocabulary = forward.vocabulary();
+        workers().each(rows, (row, worker) -> {
+            int at = row * vocabulary;
+            float max = Exponential.max(values, at, vocabulary);
+            double sum = LogProbabilities.sumOfExponentials(values, at, vocabulary, max, lanes[worker]);
+            shifts[row] = max + (float) Math.log(sum);
+            if (!Float.isFinite(shifts[row])) {
+                int which = position + row;
+                throw Perplexity.notFinite(windows, which / windows.scored(), which % windows.scored());
+            }
+        });
     }
 
     @Override

@@ -10,10 +10,13 @@ import dev.quern.quantization.FileType;
 import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
+import dev.quern.tensor.Computed;
+import dev.quern.tensor.DType;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
+import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -94,6 +97,22 @@ public final class Quantization {
             float[][] all = importance;
             return all == null ? null : all[(int) (row * all.length / shape.rows())];
         }
+
+        /** Some of its rows, evenly spread, in memory; the tensor itself where it is small. */
+        Undecided sample(int values, int leastRows) {
+            int length = Math.toIntExact(shape.rowLength());
+            int rows = Math.max(leastRows, values / length);
+            if (rows >= shape.rows()) {
+                return this;
+            }
+            float[] sampledValues = new float[rows * length];
+            for (int row = 0; row < rows; row++) {
+                source.readRows(row * shape.rows() / rows, 1, sampledValues, row * length);
+            }
+            Shape sampled = Shape.of(rows, length);
+            TensorInfo info = new TensorInfo(source.info().name(), DType.F32, sampled);
+            return new Undecided(name, current, sampled, new Computed(info, sampledValues), importance, barred);
+        }
     }
 
     /** The tensors of which neither the user nor a rule of what is kept says what type they get, in the plan's order. */
@@ -116,8 +135,7 @@ public final class Quantization {
                                 .filter(type -> Codecs.needsImportance(type)
                                         || mix.needsImportance(layers.renumbered(name), type))
                                 .collect(Collectors.toSet());
-                undecided.add(
-                        new Undecided(layers.renumbered(name), current(name), shape, tensor, importance, barred));
+                undecided.add(new Undecided(layers.renumbered(name), current(name), shape, tensor, importance, barred));
             }
         }
         return undecided;

@@ -11,12 +11,13 @@ import dev.quern.quantization.MixOptions;
 import dev.quern.quantization.QuantType;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.SequencedMap;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Pattern;
@@ -177,11 +178,16 @@ public final class TypeAllocation {
     }
 
     /**
-     * One of the decided tensors.
+     * What one type of one tensor costs.
      *
-     * @param costs of its candidates
+     * @param bytes of its data
+     * @param divergence nats, of the model in which this tensor alone has this type
+     * @param tried whether that was measured in the model, and not taken from the squared error
      */
-    public record Decided(TypeCandidates tensor, Candidate chosen, SequencedMap<QuantType, TypeInfluence.Cost> costs) {}
+    public record Option(QuantType type, long bytes, double divergence, boolean tried) {}
+
+    /** One of the decided tensors, with all types that it could have got. */
+    public record Decided(String tensor, Candidate chosen, List<Option> options) {}
 
     /**
      * A size, and the least predicted divergence of that size.
@@ -202,20 +208,53 @@ public final class TypeAllocation {
      */
     public record Result(QuantizationOptions options, List<Decided> tensors, Point point, List<Point> frontier) {}
 
+    /** Hears how far the trials are. */
+    public interface Listener {
+        /** @param trials in this round; which types the next one tries depends on what this one finds */
+        void round(String what, long trials);
+
+        void done();
+    }
+
     /**
-     * @param costs for each tensor of {@link #tensors}, in order
+     * Tries types and decides.
+     *
+     * @param mostTypes of each tensor that are tried in the model
      * @throws RefusedException when the target cannot be reached after all
      */
-    public Result decide(List<SequencedMap<QuantType, TypeInfluence.Cost>> costs) {
-        List<Choice> choices = new ArrayList<>();
+    public Result decide(TypeInfluence influence, int mostTypes, Listener listener) {
+        TypeCosts costs = new TypeCosts(tensors);
+        listener.round("errors of types", tensors.size());
         for (int i = 0; i < tensors.size(); i++) {
             TypeCandidates tensor = tensors.get(i);
-            List<Candidate> candidates = new ArrayList<>();
-            costs.get(i)
-                    .forEach((type, cost) ->
-                            candidates.add(new Candidate(type, padded(tensor, type), cost.divergence())));
-            choices.add(new Choice(tensor.tensor().name(), candidates));
+            for (QuantType type : tensor.types()) {
+                if (type != tensor.largest()) {
+                    costs.setError(i, type, influence.error(tensor, type));
+                }
+            }
+            listener.done();
         }
+        List<TypeCosts.Trial> trials = costs.first(bitsPerWeight());
+        List<Choice> choices;
+        Found found;
+        do {
+            listener.round("trying types", trials.size());
+            trials.stream()
+                    .sorted(Comparator.comparingInt(trial -> influence.depth(tensors.get(trial.tensor()))))
+                    .forEachOrdered(trial -> {
+                        costs.setDivergence(trial, influence.divergence(tensors.get(trial.tensor()), trial.type()));
+                        listener.done();
+                    });
+            choices = costs.choices(this::padded);
+            found = find(choices, costs);
+            trials = costs.worthTrying(choices, found.allocation, mostTypes);
+        } while (!trials.isEmpty());
+        return result(found, choices, costs);
+    }
+
+    private record Found(Allocation allocation, QuantizationOptions options) {}
+
+    private Found find(List<Choice> choices, TypeCosts costs) {
         long most = target.most(base);
         long budget = most - overhead(target);
         while (true) {
@@ -224,23 +263,25 @@ public final class TypeAllocation {
             QuantizationOptions decided = options.with(options.mix().with(overrides(choices, costs, allocation)));
             long over = target.of(plans.apply(decided)) - most;
             if (over <= 0) {
-                return result(decided, choices, costs, allocation);
+                return new Found(allocation, decided);
             }
             // Another cut into parts has other headers.
             budget -= over;
         }
     }
 
-    private Result result(
-            QuantizationOptions decided,
-            List<Choice> choices,
-            List<SequencedMap<QuantType, TypeInfluence.Cost>> costs,
-            Allocation allocation) {
+    private Result result(Found found, List<Choice> choices, TypeCosts costs) {
         List<Decided> result = new ArrayList<>();
         for (int i = 0; i < tensors.size(); i++) {
-            result.add(new Decided(tensors.get(i), allocation.chosen().get(i), costs.get(i)));
+            TypeCandidates tensor = tensors.get(i);
+            List<Option> all = new ArrayList<>();
+            costs.of(i)
+                    .forEach((type, cost) ->
+                            all.add(new Option(type, tensor.bytes(type), cost.divergence(), cost.tried())));
+            result.add(new Decided(
+                    tensor.tensor().name(), found.allocation.chosen().get(i), List.copyOf(all)));
         }
-        Point wanted = point(allocation, true);
+        Point wanted = point(found.allocation, true);
         List<Point> frontier = new ArrayList<>();
         for (double share : AROUND) {
             if (share == 1) {
@@ -248,11 +289,12 @@ public final class TypeAllocation {
             } else {
                 Allocator.solve(choices, (long) (share * wanted.fileBytes()) - fileOverhead())
                         .map(other -> point(other, false))
-                        .filter(other -> frontier.isEmpty() || other.fileBytes() > frontier.getLast().fileBytes())
+                        .filter(other -> frontier.isEmpty()
+                                || other.fileBytes() > frontier.getLast().fileBytes())
                         .ifPresent(frontier::add);
             }
         }
-        return new Result(decided, List.copyOf(result), wanted, List.copyOf(frontier));
+        return new Result(found.options, List.copyOf(result), wanted, List.copyOf(frontier));
     }
 
     private Point point(Allocation allocation, boolean wanted) {
@@ -260,14 +302,12 @@ public final class TypeAllocation {
                 .flatMap(plan -> plan.tensors().stream())
                 .mapToLong(PlannedTensor::bytes)
                 .sum();
-        Map<String, PlannedTensor> planned = new java.util.HashMap<>();
+        Map<String, PlannedTensor> planned = new HashMap<>();
         base.forEach(plan -> plan.tensors().forEach(tensor -> planned.put(tensor.name(), tensor)));
         for (int i = 0; i < tensors.size(); i++) {
             TypeCandidates tensor = tensors.get(i);
             data += tensor.bytes(allocation.chosen().get(i).type());
-            data -= java.util.Objects.requireNonNull(
-                            planned.get(tensor.tensor().name()))
-                    .bytes();
+            data -= Objects.requireNonNull(planned.get(tensor.tensor().name())).bytes();
         }
         long parameters = base.stream().mapToLong(OutputPlan::parameters).sum();
         return new Point(
@@ -278,31 +318,23 @@ public final class TypeAllocation {
                 wanted);
     }
 
-    private List<MixOptions.TypeOverride> overrides(
-            List<Choice> choices,
-            List<SequencedMap<QuantType, TypeInfluence.Cost>> costs,
-            Allocation allocation) {
+    private List<MixOptions.TypeOverride> overrides(List<Choice> choices, TypeCosts costs, Allocation allocation) {
         List<MixOptions.TypeOverride> overrides = new ArrayList<>();
         for (int i = 0; i < choices.size(); i++) {
             Candidate chosen = allocation.chosen().get(i);
+            TypeCosts.Cost cost = Objects.requireNonNull(costs.of(i).get(chosen.type()));
             overrides.add(new MixOptions.TypeOverride(
                     Pattern.compile(TensorTypeFile.pattern(choices.get(i).tensor())),
                     chosen.type(),
-                    reason(choices.get(i), chosen, costs.get(i))));
+                    reason(choices.get(i), chosen, cost.tried())));
         }
         return overrides;
     }
 
     /** Why a tensor has its type: what it costs, and what the next larger one would spare. */
-    private static String reason(
-            Choice choice, Candidate chosen, SequencedMap<QuantType, TypeInfluence.Cost> costs) {
-        if (chosen.divergence() == 0) {
-            return "target: costs nothing";
-        }
-        boolean measured = Optional.ofNullable(costs.get(chosen.type()))
-                .map(TypeInfluence.Cost::measured)
-                .orElse(false);
-        String cost = String.format(Locale.ROOT, "target: %.2e nats%s", chosen.divergence(), measured ? "" : " (from its error)");
+    private static String reason(Choice choice, Candidate chosen, boolean tried) {
+        String cost =
+                String.format(Locale.ROOT, "target: %.2e nats%s", chosen.divergence(), tried ? "" : " by its error");
         return choice.efficient().stream()
                 .filter(other -> other.bytes() > chosen.bytes())
                 .findFirst()

@@ -48,6 +48,13 @@ public record TypeCandidates(Quantization.Undecided tensor, List<QuantType> type
             if (current == QuantType.F32) {
                 wanted.add(QuantType.F16);
             }
+            // Weights of a checkpoint that are packed as blocks of a type lose next to nothing as that type.
+            tensor.source()
+                    .blocks()
+                    .filter(blocks -> blocks.factors().isEmpty())
+                    .flatMap(blocks -> QuantType.fromName(blocks.encoding()))
+                    .filter(type -> !wanted.contains(type))
+                    .ifPresent(wanted::add);
             wanted.stream()
                     .filter(type -> type.bitsPerWeight() < current.bitsPerWeight())
                     .filter(type -> tensor.shape().rowLength() % type.blockLength() == 0)

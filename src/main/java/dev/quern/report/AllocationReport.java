@@ -3,7 +3,6 @@ package dev.quern.report;
 import dev.quern.allocation.Candidate;
 import dev.quern.pipeline.TypeAllocation;
 import dev.quern.pipeline.TypeCandidates;
-import dev.quern.pipeline.TypeInfluence;
 import dev.quern.quantization.QuantType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,14 +19,16 @@ public final class AllocationReport {
         for (TypeAllocation.Decided one : result.tensors()) {
             Candidate chosen = one.chosen();
             tensors.add(
-                    one.tensor().tensor().name(),
+                    one.tensor(),
                     chosen.type().name(),
                     Long.toString(chosen.bytes()),
                     nats(chosen.divergence()),
                     String.format(
                             Locale.ROOT,
                             "%.1f %%",
-                            100 * chosen.divergence() / Math.max(Double.MIN_NORMAL, result.point().divergence())));
+                            100
+                                    * chosen.divergence()
+                                    / Math.max(Double.MIN_NORMAL, result.point().divergence())));
         }
         Table frontier = new Table("", "bytes", "bits/weight", "predicted KLD", "gap at most");
         for (TypeAllocation.Point point : result.frontier()) {
@@ -51,30 +52,31 @@ public final class AllocationReport {
 
     public static Map<String, Object> map(TypeAllocation.Result result) {
         Map<String, Object> map = point(result.point());
-        map.put("frontier", result.frontier().stream().map(AllocationReport::point).toList());
+        map.put(
+                "frontier",
+                result.frontier().stream().map(AllocationReport::point).toList());
         List<Map<String, Object>> tensors = new ArrayList<>();
         for (TypeAllocation.Decided one : result.tensors()) {
             Map<String, Object> entry = new LinkedHashMap<>();
-            entry.put("name", one.tensor().tensor().name());
+            entry.put("name", one.tensor());
             entry.put("type", one.chosen().type().name());
             entry.put("bytes", one.chosen().bytes());
             entry.put("kld", one.chosen().divergence());
-            List<Map<String, Object>> candidates = new ArrayList<>();
-            one.costs().forEach((type, cost) -> candidates.add(candidate(one.tensor(), type, cost)));
-            entry.put("candidates", candidates);
+            entry.put(
+                    "candidates",
+                    one.options().stream().map(AllocationReport::option).toList());
             tensors.add(entry);
         }
         map.put("tensors", tensors);
         return map;
     }
 
-    private static Map<String, Object> candidate(TypeCandidates tensor, QuantType type, TypeInfluence.Cost cost) {
+    private static Map<String, Object> option(TypeAllocation.Option option) {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("type", type.name());
-        map.put("bytes", tensor.bytes(type));
-        map.put("kld", cost.divergence());
-        map.put("squared_error", cost.error());
-        map.put("measured", cost.measured());
+        map.put("type", option.type().name());
+        map.put("bytes", option.bytes());
+        map.put("kld", option.divergence());
+        map.put("tried", option.tried());
         return map;
     }
 
@@ -91,7 +93,7 @@ public final class AllocationReport {
     public static Map<String, Object> map(TypeAllocation allocation, long measurements, int windows) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("decided", false);
-        map.put("measurements", measurements);
+        map.put("most_trials", measurements);
         map.put("windows", windows);
         map.put("least_bytes", allocation.leastFileBytes());
         map.put("most_bytes", allocation.mostFileBytes());

@@ -10,8 +10,7 @@ import java.lang.foreign.MemorySegment;
  * @param encoding the blocks' type name, as GGUF has it
  * @param rowBytes bytes of one row
  */
-public record EncodedBlocks(
-        TensorInfo info, MemorySegment segment, String encoding, long rowBytes, RowDecoder decoder)
+public record EncodedBlocks(TensorInfo info, MemorySegment segment, String encoding, long rowBytes, RowDecoder decoder)
         implements TensorSource {
     public EncodedBlocks {
         if (segment.byteSize() != Math.multiplyExact(info.shape().rows(), rowBytes)) {
