@@ -149,6 +149,31 @@ final class EvenSums {
         FloatVector.fromArray(FLOATS, squares, at).blend(square, better).intoArray(squares, at);
     }
 
+    /**
+     * What rounding scales to multiples of {@code d} costs: squares of the distances, times {@code squares}.
+     *
+     * @param wanted a scale for each group, eight or sixteen
+     * @param out receives the groups' costs, that of group i + 8 added to that of group i
+     */
+    static void costs(float[] wanted, float[] squares, float d, int low, int high, float[] out) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        float inverse = 1 / d;
+        for (int i = 0; i < wanted.length; i += COUNT) {
+            FloatVector scale = FloatVector.fromArray(FLOATS, wanted, i);
+            FloatVector away = scale.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC)
+                    .mul(d)
+                    .sub(scale);
+            sum = away.mul(FloatVector.fromArray(FLOATS, squares, i)).fma(away, sum);
+        }
+        sum.intoArray(out, 0);
+    }
+
     /** Keeps a trial's least-squares scale where the weighted error falls by more with it than with the best so far. */
     static void keepBetter(float[] sums, int from, float[] scales, float[] gains, float[] squares, int at) {
         FloatVector products = FloatVector.fromArray(FLOATS, sums, from);

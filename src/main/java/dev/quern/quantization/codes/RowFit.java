@@ -203,16 +203,15 @@ public final class RowFit {
         for (int trial = 0; trial < 2 * FACTORS && top != 0; trial++) {
             float end = trial % 2 == 0 ? form.lowestScale() : form.highestScale();
             float d = half(top / (end * (1 - 0.015f * (trial / 2))));
-            float error = 0;
-            for (int group = 0; group < form.groups() && d != 0; group++) {
-                float wanted = even.scales[group];
-                if (wanted != 0) {
-                    float away = d * Math.clamp((float) Math.rint(wanted / d), form.lowestScale(), form.highestScale())
-                            - wanted;
-                    error += away * away * even.squares[group];
-                }
+            if (d == 0) {
+                continue;
             }
-            if (d != 0 && error < best) {
+            EvenSums.costs(even.scales, even.squares, d, form.lowestScale(), form.highestScale(), sums);
+            float error = 0;
+            for (int lane = 0; lane < COUNT; lane++) {
+                error += sums[lane];
+            }
+            if (error < best) {
                 best = error;
                 found = d;
             }
