@@ -13,12 +13,29 @@ profile_of() {
     esac
 }
 
+# Megabytes of heap that a command may take. Matrices of second moments are as large as the square of a layer's
+# width: one of 11,008 columns takes half a gigabyte, and choosing codes together holds four at a time.
+heap_of() {
+    case " $* " in
+        *" compensated "* | *"=compensated "*) echo 5g && return ;;
+    esac
+    if [ "${1:-}" = run ]; then
+        for word in "$@"; do
+            if [ -f "$word" ] && grep -q compensated "$word"; then
+                echo 5g && return
+            fi
+        done
+    fi
+    echo 1g
+}
+
+# options light|full HEAP
 options() {
     # Kernels are compiled in the foreground: one that is not compiled yet runs some hundred times slower than one
     # that is, so waiting for the compiler costs less than working beside it. Of everything else the opposite is true.
     [ "$1" = light ] || {
         echo "--add-modules=jdk.incubator.vector -XX:CompileCommand=quiet"
-        for package in dev.quern.quantization dev.quern.tensor dev.quern.evaluation jdk.incubator.vector; do
+        for package in dev.quern.quantization dev.quern.tensor dev.quern.evaluation dev.quern.compensation jdk.incubator.vector; do
             echo "-XX:CompileCommand=BackgroundCompilation,$package.*::*,false"
         done
         # Soon, too: compiled first, a kernel takes in what it calls of the vector module, which otherwise gets
@@ -30,7 +47,7 @@ options() {
         done
     }
     # Tensors live in file mappings and worker buffers, so the heap is small and the plainest collector enough.
-    echo "--enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xmx1g"
+    echo "--enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xmx$2"
 }
 
 # Records which classes commands load, and keeps them parsed and linked for the next start (JEP 514): a start that
@@ -41,7 +58,7 @@ train() {
     shift 4
     set -f # options hold asterisks
     # shellcheck disable=SC2046 # options are words: splitting them is the point
-    "$train_java" $(options "$train_profile") -XX:AOTCacheOutput="$train_record" \
+    "$train_java" $(options "$train_profile" 1g) -XX:AOTCacheOutput="$train_record" \
         -cp "$train_jar" dev.quern.cli.StartTraining "$@" >/dev/null 2>&1 </dev/null || true
     set +f
 }
@@ -78,7 +95,7 @@ launch() {
     [ ! -t 2 ] || terminal=-Dquern.terminal=true
     set -f # options hold asterisks
     # shellcheck disable=SC2046,SC2086
-    exec "$launch_java" $(options "$profile") $quick ${startup:+"$startup" "-Xlog:aot*=off" "-Xlog:cds*=off"} \
+    exec "$launch_java" $(options "$profile" "$(heap_of "$@")") $quick ${startup:+"$startup" "-Xlog:aot*=off" "-Xlog:cds*=off"} \
         "-Dquern.home=$launch_home" $terminal ${QUERN_JAVA_OPTS:-} \
         -jar "$launch_jar" "$@"
 }

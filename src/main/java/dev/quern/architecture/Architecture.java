@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param tensors every tensor, by its GGUF name; rules of the same name are alternatives. {@code {i}} is the layer,
  *     {@code {e}} in a checkpoint's name the expert: such tensors are stacked
  * @param ignored checkpoint tensors that carry nothing a GGUF needs; {@code {i}} is any number, {@code *} anything
+ * @param zeros checkpoint tensors, named likewise, that are left out because every value of theirs is zero
  * @param vocabulary what the tokenizer files are read as
  * @param forward how the family computes; null while the evaluator does not know it
  */
@@ -36,6 +37,7 @@ public record Architecture(
         List<ComputedTensor> computed,
         List<TensorRule> tensors,
         List<String> ignored,
+        List<String> zeros,
         VocabularyRules vocabulary,
         @Nullable ForwardPass forward) {
 
@@ -62,7 +64,9 @@ public record Architecture(
         REAL,
         BOOL,
         TEXT,
-        LIST
+        LIST,
+        /** No field of the configuration: the number of the way in which sentence-transformers pools, if it does. */
+        POOLING
     }
 
     /**
@@ -231,6 +235,10 @@ public record Architecture(
         GLM4,
         /** Byte-level BPE whose end-of-text and end-of-turn tokens are found by their texts, GLM's way. */
         GLM,
+        /** {@code tokenizer.model} without a tokenizer.json, ChatGLM3's way. */
+        CHATGLM3,
+        /** SentencePiece Unigram, XLM-RoBERTa's way. */
+        XLM_ROBERTA,
         /** {@code tekken.json}. */
         TEKKEN
     }

@@ -24,6 +24,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -163,8 +164,11 @@ public final class CheckpointModel {
         Set<String> names = new HashSet<>();
         for (Map.Entry<String, String> entry : stored.entrySet()) {
             List<Output> outputs = expected.of(entry.getKey());
-            if (outputs.isEmpty() && !isIgnored(entry.getKey())) {
-                throw unknown(entry.getValue());
+            if (outputs.isEmpty() && !isAmong(page.ignored(), entry.getKey())) {
+                if (!isAmong(page.zeros(), entry.getKey())) {
+                    throw unknown(entry.getValue());
+                }
+                requireZeros(entry.getValue());
             }
             for (Output output : outputs) {
                 if (!output.stacked()) {
@@ -219,8 +223,28 @@ public final class CheckpointModel {
         }
     }
 
-    private boolean isIgnored(String name) {
-        return page.ignored().stream().anyMatch(pattern -> {
+    private void requireZeros(String name) {
+        TensorInfo info = Objects.requireNonNull(checkpoint.tensors().get(name));
+        TensorSource source = checkpoint.open(name, info.shape());
+        float[] row = new float[Math.toIntExact(info.shape().rowLength())];
+        for (long i = 0; i < info.shape().rows(); i++) {
+            source.readRows(i, 1, row, 0);
+            for (int column = 0; column < row.length; column++) {
+                if (row[column] != 0) {
+                    throw InputException.of(
+                                    checkpoint.directory(),
+                                    "tensor " + Quoted.of(name) + ", element "
+                                            + info.shape().index(i * row.length + column),
+                                    "expected 0, found " + row[column])
+                            .withHint("a GGUF of " + page.title() + " has no place for this tensor, which is all zeros"
+                                    + " in its models");
+                }
+            }
+        }
+    }
+
+    private boolean isAmong(List<String> patterns, String name) {
+        return patterns.stream().anyMatch(pattern -> {
             Matcher matcher = ignored(pattern).matcher(name);
             return matcher.matches()
                     && (matcher.groupCount() == 0 || Long.parseLong(matcher.group(1)) >= sizes.get("layers"));

@@ -37,7 +37,20 @@ public final class Pages {
 
     /** Lists of rules, and what names a rule in each. */
     private static final Map<String, String> RULES = Map.of(
-            "metadata", "key", "tensors", "name", "computed", "name", "refused", "when", "renamed", "", "ignored", "");
+            "metadata",
+            "key",
+            "tensors",
+            "name",
+            "computed",
+            "name",
+            "refused",
+            "when",
+            "renamed",
+            "",
+            "ignored",
+            "",
+            "zeros",
+            "");
 
     // An unknown field is a slip of the pen and an error, not something to skip.
     private static final JsonMapper MAPPER = JsonMapper.builder()

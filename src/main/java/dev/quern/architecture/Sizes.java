@@ -2,6 +2,7 @@ package dev.quern.architecture;
 
 import dev.quern.architecture.Architecture.Size;
 import dev.quern.checkpoint.ModelConfig;
+import dev.quern.checkpoint.SentencePooling;
 import dev.quern.io.InputException;
 import dev.quern.tensor.Shape;
 import java.util.ArrayList;
@@ -68,6 +69,11 @@ public final class Sizes {
     }
 
     private static @Nullable Object given(Size size, ModelConfig config) {
+        if (size.type() == Architecture.SizeType.POOLING) {
+            return SentencePooling.of(config.directory())
+                    .map(pooling -> (double) pooling.id())
+                    .orElse(null);
+        }
         for (String field : size.config()) {
             if (config.has(field)) {
                 return switch (size.type()) {
@@ -75,7 +81,7 @@ public final class Sizes {
                     case REAL -> config.real(field).orElseThrow();
                     case BOOL -> config.bool(field).orElseThrow() ? 1.0 : 0.0;
                     case TEXT -> config.anyText(field).orElseThrow();
-                    case LIST -> list(config, field);
+                    case LIST, POOLING -> list(config, field);
                 };
             }
         }

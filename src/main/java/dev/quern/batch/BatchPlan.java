@@ -102,7 +102,8 @@ public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
                 StepDigests.source(record, source),
                 output,
                 matrix == null ? null : record.sha256(matrix),
-                recipe.statements().provenance());
+                recipe.statements().provenance(),
+                StepDigests.fitted(record, recipe, output));
         return record.output(target, digest).isPresent() ? null : "source, options, version or file changed";
     }
 

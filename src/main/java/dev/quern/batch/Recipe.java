@@ -1,5 +1,6 @@
 package dev.quern.batch;
 
+import dev.quern.pipeline.Method;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
@@ -57,6 +58,7 @@ public record Recipe(
     public record Output(
             String name,
             FileType type,
+            Method method,
             boolean calibrate,
             Optional<Path> importance,
             MixOptions mix,
@@ -65,12 +67,20 @@ public record Recipe(
 
         /** Whether conversion alone makes it, without llama-quantize's rules. */
         boolean plain() {
-            return mix.equals(MixOptions.NONE) && importance.isEmpty() && prunedLayers.isEmpty() && !allowRequantize;
+            return method == Method.REFERENCE
+                    && mix.equals(MixOptions.NONE)
+                    && importance.isEmpty()
+                    && prunedLayers.isEmpty()
+                    && !allowRequantize;
         }
 
         /** Everything that changes the output's bytes besides source and importance, for people and for digests. */
         SequencedMap<String, String> options() {
-            return QuantizationOptions.recorded(mix, allowRequantize, prunedLayers);
+            SequencedMap<String, String> options = QuantizationOptions.recorded(mix, allowRequantize, prunedLayers);
+            if (method != Method.REFERENCE) {
+                options.put("method", method.name().toLowerCase(Locale.ROOT));
+            }
+            return options;
         }
     }
 

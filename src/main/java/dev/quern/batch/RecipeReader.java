@@ -5,6 +5,7 @@ import dev.quern.evaluation.Quantity;
 import dev.quern.io.InputException;
 import dev.quern.io.JsonSchema;
 import dev.quern.io.Sha256;
+import dev.quern.pipeline.Method;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
@@ -60,6 +61,8 @@ public final class RecipeReader {
         List<Recipe.Input> sources = sources(root.get("sources"));
         List<Recipe.Output> outputs = outputs(root.get("outputs"));
         Optional<Recipe.Evaluation> evaluation = evaluation(root.get("evaluation"), outputs);
+        Optional<Recipe.Calibration> calibration = calibration(root.get("calibration"));
+        requireTextForCodes(outputs, calibration.isPresent());
         Optional<Path> baseline = optionalPath(root, "", "baseline");
         Path directory = optionalPath(root, "", "output").orElseGet(() -> paths.path("out"));
         return new Recipe(
@@ -69,7 +72,7 @@ public final class RecipeReader {
                 directory,
                 sources,
                 outputs,
-                calibration(root.get("calibration")),
+                calibration,
                 evaluation,
                 gates(root.get("gates"), sources, outputs, evaluation, baseline.isPresent()),
                 baseline,
@@ -81,6 +84,22 @@ public final class RecipeReader {
                 integer(root, "threads"),
                 integer(root, "concurrency").orElse(1),
                 root.path("continue_on_error").asBoolean(false));
+    }
+
+    private void requireTextForCodes(List<Recipe.Output> outputs, boolean calibrated) {
+        for (int i = 0; i < outputs.size(); i++) {
+            if (outputs.get(i).method() == Method.COMPENSATED && !calibrated) {
+                throw document.refuse(
+                        "/outputs/" + i + "/method",
+                        "expected a calibration with a text, which compensated codes are fitted to, found none");
+            }
+            if (outputs.get(i).method() == Method.COMPENSATED
+                    && !outputs.get(i).prunedLayers().isEmpty()) {
+                throw document.refuse(
+                        "/outputs/" + i + "/prune_layers",
+                        "expected none with method compensated, which computes the whole model");
+            }
+        }
     }
 
     private void checkSchema(JsonNode root) {
@@ -157,7 +176,14 @@ public final class RecipeReader {
         if (node.isString()) {
             FileType type = FileType.valueOf(node.asString());
             return new Recipe.Output(
-                    type.name(), type, true, Optional.empty(), MixOptions.NONE, false, new TreeSet<>());
+                    type.name(),
+                    type,
+                    Method.REFERENCE,
+                    true,
+                    Optional.empty(),
+                    MixOptions.NONE,
+                    false,
+                    new TreeSet<>());
         }
         FileType type = FileType.valueOf(node.get("type").asString());
         List<MixOptions.TypeOverride> overrides = new ArrayList<>();
@@ -177,6 +203,7 @@ public final class RecipeReader {
         return new Recipe.Output(
                 text(node, "name").orElse(type.name()),
                 type,
+                Method.valueOf(text(node, "method").orElse("reference").toUpperCase(Locale.ROOT)),
                 node.path("calibrate").asBoolean(true),
                 optionalPath(node, pointer, "imatrix"),
                 mix,

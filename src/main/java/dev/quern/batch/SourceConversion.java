@@ -1,13 +1,18 @@
 package dev.quern.batch;
 
+import dev.quern.evaluation.Text;
+import dev.quern.evaluation.Windows;
 import dev.quern.gguf.GgufValue;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.CheckpointTypes;
+import dev.quern.pipeline.CompensatedConversion;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.Inputs;
+import dev.quern.pipeline.Method;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
@@ -22,7 +27,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The step of a source that makes what is not there yet, all of it in one pass, and measures each tensor's error. */
@@ -100,7 +107,13 @@ final class SourceConversion {
         if (keys) {
             plan = provenance.of(output, matrixFile).into(plan);
         }
-        String digest = StepDigests.convert(work.options().version(), sourceDigest, output, matrixHash, keys);
+        String digest = StepDigests.convert(
+                work.options().version(),
+                sourceDigest,
+                output,
+                matrixHash,
+                keys,
+                StepDigests.fitted(work.record(), work.recipe(), output));
         return new Planned(output, plan, work.target(output), digest, matrixFile, matrixHash);
     }
 
@@ -111,7 +124,7 @@ final class SourceConversion {
         matrix.ifPresent(read ->
                 keys.putAll(ImportanceKeys.of(matrixFile.map(file -> String.valueOf(file.getFileName())), read)));
         return new QuantizationOptions(
-                output.mix(), output.allowRequantize(), matrix, keys, output.prunedLayers(), false);
+                output.mix(), output.allowRequantize(), matrix, keys, output.prunedLayers(), output.method(), false);
     }
 
     private void write(Source source, List<Planned> stale) {
@@ -125,12 +138,14 @@ final class SourceConversion {
             stale.forEach(planned -> planned.matrixFile().ifPresent(others::add));
             // The digests stand for all that decides values: a run goes on only with what the same ones began.
             String how = String.join(" ", stale.stream().map(Planned::digest).toList());
-            Conversion.run(
-                    conversions,
-                    Inputs.of(source.model(), others, how),
-                    new Conversion.Options(
-                                    work.threads(), work.options().kernel(), true, false, work.progress("values"))
-                            .with(Conversion.Resume.LARGE, work.options().version(), work.listener()::say));
+            Conversion.Options options = new Conversion.Options(
+                            work.threads(), work.options().kernel(), true, false, work.progress("values"))
+                    .with(Conversion.Resume.LARGE, work.options().version(), work.listener()::say);
+            if (stale.stream().anyMatch(SourceConversion::isTogether)) {
+                together(source, stale, conversions, Inputs.of(source.model(), others, how), options);
+            } else {
+                Conversion.run(conversions, Inputs.of(source.model(), others, how), options);
+            }
         } catch (InputException e) {
             stale.forEach(planned -> results.missing(planned.output(), Status.REFUSED));
             throw e;
@@ -168,6 +183,36 @@ final class SourceConversion {
                 "%s, %.1f s",
                 String.join(", ", stale.stream().map(p -> p.output().name()).toList()),
                 seconds));
+    }
+
+    private static boolean isTogether(Planned planned) {
+        return planned.output().method() == Method.COMPENSATED;
+    }
+
+    /** Codes are fitted to the calibration text before anything is written. */
+    private void together(
+            Source source,
+            List<Planned> stale,
+            List<Conversion.Output> conversions,
+            Inputs inputs,
+            Conversion.Options options) {
+        Recipe.Calibration calibration = work.recipe().calibration().orElseThrow();
+        EvaluatedModel model = EvaluatedModel.of(source);
+        Text text = Text.read(calibration.text());
+        Windows windows = Windows.halves(
+                text.origin(), model.tokens(text), model.beginning(), calibration.context(), calibration.chunks());
+        Set<Path> targets = stale.stream()
+                .filter(SourceConversion::isTogether)
+                .map(Planned::target)
+                .collect(Collectors.toSet());
+        CompensatedConversion.run(
+                model,
+                windows,
+                conversions,
+                output -> targets.contains(output.target()),
+                inputs,
+                options,
+                new ChosenCodes(work));
     }
 
     private static List<RunReport.TypeShare> mix(OutputPlan plan) {

@@ -1,12 +1,15 @@
 package dev.quern.batch;
 
+import dev.quern.pipeline.Method;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.pipeline.SourceFiles;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -26,9 +29,16 @@ final class StepDigests {
     /**
      * @param matrix SHA-256 of the importance matrix, or null
      * @param keys whether the output says what it was made of
+     * @param text what codes are fitted to
      */
-    static String convert(String version, String source, Recipe.Output output, @Nullable String matrix, boolean keys) {
-        return Digests.of(List.of(
+    static String convert(
+            String version,
+            String source,
+            Recipe.Output output,
+            @Nullable String matrix,
+            boolean keys,
+            Optional<String> text) {
+        List<String> parts = new ArrayList<>(List.of(
                 "convert",
                 version,
                 source,
@@ -36,6 +46,16 @@ final class StepDigests {
                 output.options().toString(),
                 String.valueOf(matrix),
                 "provenance " + keys));
+        text.ifPresent(parts::add);
+        return Digests.of(parts);
+    }
+
+    /** The text that codes are fitted to, where they are: it decides bytes like an importance matrix. */
+    static Optional<String> fitted(RunRecord record, Recipe recipe, Recipe.Output output) {
+        return output.method() != Method.COMPENSATED
+                ? Optional.empty()
+                : recipe.calibration()
+                        .map(text -> record.sha256(text.text()) + " " + text.context() + " " + text.chunks());
     }
 
     static String calibrate(String version, String source, String text, int context, int chunks) {
@@ -62,7 +82,7 @@ final class StepDigests {
                 new QuantizationOptions(
                         output.mix(),
                         output.allowRequantize(),
-                        java.util.Optional.empty(),
+                        Optional.empty(),
                         new java.util.LinkedHashMap<>(),
                         output.prunedLayers(),
                         true));

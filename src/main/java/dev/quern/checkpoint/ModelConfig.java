@@ -70,6 +70,12 @@ public final class ModelConfig {
         }
     }
 
+    /** The folder that the file lies in. */
+    public Path directory() {
+        Path parent = file.getParent();
+        return parent == null ? Path.of("") : parent;
+    }
+
     /** The file the values come from. */
     public Path file() {
         return file;

@@ -194,7 +194,7 @@ final class ConvertCommand implements Callable<Integer> {
                     provenance,
                     made(opened, options),
                     gates,
-                    typeOptions.compensating(),
+                    typeOptions.compensating(run),
                     run);
             Execution.Done done = dryRun ? execution.plan(json) : execution.carryOut(json);
             if (modelfile) {

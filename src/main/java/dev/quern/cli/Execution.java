@@ -87,8 +87,7 @@ record Execution(
                         source,
                         possible,
                         inputs,
-                        run.conversion(run.talk().progress("values")).with(judge),
-                        run);
+                        run.conversion(run.talk().progress("values")).with(judge));
         if (manifest != null && !written.isEmpty()) {
             Manifest.write(manifest, written, run.force);
         }
@@ -136,6 +135,7 @@ record Execution(
             if (sum != null) {
                 result.put("sha256", sum);
             }
+            compensating.choices(file.file()).ifPresent(choices -> result.put("codes_chosen_together", choices));
             if (!gates.gates().isEmpty()) {
                 result.put("gates", judge.gates(file.plan()));
             }

@@ -104,7 +104,14 @@ final class QuantizeCommand implements Callable<Integer> {
                     : List.of(new Conversion.Output(whole(source, type, options), target));
             Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
             Execution execution = new Execution(
-                    source, outputs, inputs, provenance, made(source, options), gates, typeOptions.compensating(), run);
+                    source,
+                    outputs,
+                    inputs,
+                    provenance,
+                    made(source, options),
+                    gates,
+                    typeOptions.compensating(run),
+                    run);
             return (dryRun ? execution.plan(json) : execution.carryOut(json)).code();
         }
     }

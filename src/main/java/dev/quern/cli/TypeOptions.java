@@ -142,8 +142,8 @@ final class TypeOptions {
     }
 
     /** How codes are chosen together, where they are. */
-    Compensating compensating() {
-        return new Compensating(method, importance, !prunedLayers.isEmpty());
+    Compensating compensating(RunOptions run) {
+        return new Compensating(method, importance, !prunedLayers.isEmpty(), run);
     }
 
     /** Files that decide bytes, besides an importance matrix. */

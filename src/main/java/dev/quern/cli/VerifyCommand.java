@@ -3,6 +3,8 @@ package dev.quern.cli;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.io.RefusedException;
+import dev.quern.pipeline.Method;
+import dev.quern.pipeline.Provenance;
 import dev.quern.pipeline.Source;
 import dev.quern.report.Json;
 import dev.quern.report.Table;
@@ -55,6 +57,16 @@ final class VerifyCommand implements Callable<Integer> {
             description = "With --against: the importance matrix that the file was quantized with.")
     @Nullable
     Path importance;
+
+    @Option(
+            names = "--method",
+            paramLabel = "METHOD",
+            converter = TypeOptions.Methods.class,
+            description = "With --against: how the file's codes were chosen. Compensated ones are fitted to what layers"
+                    + " compute, so that their weights are held to their direction only; hashes are sharper (default:"
+                    + " what the file's provenance says, or reference or search).")
+    @Nullable
+    Method method;
 
     @Option(
             names = "--manifest",
@@ -118,8 +130,17 @@ final class VerifyCommand implements Callable<Integer> {
         Optional<ImportanceMatrix> matrix = Optional.ofNullable(importance).map(ImportanceReader::read);
         try (Source opened = Source.open(source)) {
             return SourceComparison.of(
-                    file, opened, new SourceComparison.Options(Math.max(1, threads), matrix, talk.progress("values")));
+                    file,
+                    opened,
+                    new SourceComparison.Options(
+                            Math.max(1, threads), isFitted(file), matrix, talk.progress("values")));
         }
+    }
+
+    private boolean isFitted(Source file) {
+        return method == null
+                ? Provenance.options(file.model().metadata()).contains("method=compensated")
+                : method == Method.COMPENSATED;
     }
 
     private void print(Talk talk, List<String> differences, List<String> notes, List<TensorResult> results) {

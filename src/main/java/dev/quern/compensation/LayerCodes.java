@@ -28,6 +28,7 @@ public final class LayerCodes {
      *     model brings; of no use afterwards
      * @param damping part of the mean moment that is added to the diagonal, more where that is not enough
      * @param sweeps passes of coordinate descent
+     * @throws ArithmeticException when the inputs were not finite
      */
     public static LayerCodes of(
             ProductSums input,

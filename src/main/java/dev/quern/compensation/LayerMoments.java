@@ -30,11 +30,15 @@ record LayerMoments(
         Optional<float[]> owed,
         double damping) {
 
+    /** Beyond it a matrix that is still not positive is none of numbers. */
+    private static final double MOST_DAMPING = 1e6;
+
     /**
      * @param moments of the quantized model's input; its sums are of no use afterwards
      * @param products of the original's with the quantized model's; its sums are of no use afterwards
      * @param missing of what the outputs should have besides, a row each, with the quantized model's input
      * @param damping part of the mean moment that is added to the diagonal, raised tenfold until the matrix is sound
+     * @throws ArithmeticException for sums that are not finite
      */
     static LayerMoments of(
             ProductSums moments,
@@ -43,53 +47,59 @@ record LayerMoments(
             double damping,
             Workers workers) {
         int width = moments.width();
-        float[] sums = moments.finish();
+        float perToken = (float) (1.0 / Math.max(1, moments.tokens()));
+        float[] damped = moments.take();
+        scale(damped, perToken);
         double mean = 0;
         for (int i = 0; i < width; i++) {
-            mean += sums[i * width + i];
+            mean += damped[i * width + i];
         }
-        mean /= width;
-        float inverseTokens = (float) (1.0 / Math.max(1, moments.tokens()));
-        if (!(mean > 0)) {
-            mean = 1;
-        }
-        for (double part = damping; ; part *= 10) {
-            float added = (float) (part * mean);
-            float[] damped = sums.clone();
+        mean = mean > 0 ? mean / width : 1;
+        float added = 0;
+        Optional<Factor> factor = Optional.empty();
+        int[] order = new int[0];
+        double part = damping / 10;
+        while (factor.isEmpty()) {
+            if (!(mean < Float.MAX_VALUE) || part > MOST_DAMPING) {
+                throw new ArithmeticException("inputs are not finite");
+            }
+            part *= 10;
+            float more = (float) (part * mean) - added;
+            added += more;
             for (int i = 0; i < width; i++) {
-                damped[i * width + i] += added;
+                damped[i * width + i] += more;
             }
-            scale(damped, inverseTokens);
-            int[] order = order(damped, width);
-            Optional<Factor> factor = Factor.of(ordered(damped, width, order, workers), width, workers);
-            if (factor.isPresent()) {
-                float[] weights = new float[width];
-                float[] inverse = new float[width];
-                for (int i = 0; i < width; i++) {
-                    weights[i] = damped[i * width + i];
-                    inverse[i] = 1 / weights[i];
-                }
-                return new LayerMoments(
-                        width,
-                        weights,
-                        order,
-                        Panels.of(damped, width, workers),
-                        inverse,
-                        factor.get(),
-                        products.map(cross -> transfer(cross, added, inverseTokens, workers)),
-                        missing.map(sum -> scaled(sum.finish(), inverseTokens)),
-                        part);
-            }
+            order = order(damped, width);
+            factor = Factor.of(ordered(damped, width, order, workers), width, workers);
         }
+        float[] weights = new float[width];
+        float[] inverse = new float[width];
+        for (int i = 0; i < width; i++) {
+            weights[i] = damped[i * width + i];
+            inverse[i] = 1 / weights[i];
+        }
+        Panels panels = Panels.of(damped, width, workers);
+        damped = new float[0];
+        float all = added;
+        return new LayerMoments(
+                width,
+                weights,
+                order,
+                panels,
+                inverse,
+                factor.get(),
+                products.map(cross -> transfer(cross, all, perToken, workers)),
+                missing.map(sum -> scaled(sum.take(), perToken)),
+                part);
     }
 
-    private static Panels transfer(ProductSums products, float added, float inverseTokens, Workers workers) {
+    private static Panels transfer(ProductSums products, float added, float perToken, Workers workers) {
         int width = products.width();
-        float[] sums = products.finish();
+        float[] sums = products.take();
+        scale(sums, perToken);
         for (int i = 0; i < width; i++) {
             sums[i * width + i] += added;
         }
-        scale(sums, inverseTokens);
         return Panels.of(sums, width, workers);
     }
 

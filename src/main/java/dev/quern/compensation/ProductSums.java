@@ -3,7 +3,6 @@ package dev.quern.compensation;
 import dev.quern.concurrent.Workers;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
-import java.util.Arrays;
 
 /**
  * Sums over tokens of products of two inputs' columns, {@code Σ left_i · right_j}: of an input with itself its second
@@ -22,7 +21,7 @@ public final class ProductSums {
     private final int height;
     private final int width;
     private final boolean symmetric;
-    private final float[] sums;
+    private float[] sums;
     private float[] left = new float[0];
     private float[] right = new float[0];
     private long tokens;
@@ -106,8 +105,8 @@ public final class ProductSums {
         }
     }
 
-    /** All sums, row by row; of symmetric ones the lower half is filled from the upper. The array is this object's own. */
-    public float[] finish() {
+    /** All sums, row by row; of symmetric ones the lower half is filled from the upper. This object has none any more. */
+    float[] take() {
         if (symmetric) {
             for (int i = 0; i < width; i++) {
                 for (int j = 0; j < i; j++) {
@@ -117,7 +116,9 @@ public final class ProductSums {
         }
         left = new float[0];
         right = new float[0];
-        return sums;
+        float[] all = sums;
+        sums = new float[0];
+        return all;
     }
 
     /**
@@ -135,11 +136,5 @@ public final class ProductSums {
         }
         drawn.tokens = 1;
         return drawn;
-    }
-
-    /** Forgets what was added. */
-    public void clear() {
-        Arrays.fill(sums, 0);
-        tokens = 0;
     }
 }

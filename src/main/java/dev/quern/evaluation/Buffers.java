@@ -28,7 +28,14 @@ final class Buffers {
         LATENT_STATE,
         LATENT_PART,
         LATENT_PRODUCT,
-        LATENT_RESULT
+        LATENT_RESULT,
+        SCAN_GATE,
+        CONVOLVED,
+        /** What Δ, B and C come from. */
+        SCAN_PARTS,
+        /** Δ before its matrix widens it. */
+        NARROW_STEPS,
+        SCAN_STEPS
     }
 
     private final Map<Use, float[]> arrays = new EnumMap<>(Use.class);

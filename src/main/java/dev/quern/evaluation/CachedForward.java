@@ -7,8 +7,12 @@ import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Dot;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The forward pass over sequences that grow and that share beginnings: keys and values of every token stay in cells, and
@@ -45,6 +49,9 @@ public final class CachedForward implements AutoCloseable {
     private final int limit;
     private final float[][] keys;
     private final float[][] values;
+    /** Of families without attention: what the sequences that end before a cell hand on, by that cell. */
+    private final TreeMap<Integer, Ending> endings = new TreeMap<>();
+
     private int cells;
     private int capacity;
 
@@ -100,6 +107,7 @@ public final class CachedForward implements AutoCloseable {
             throw new IllegalArgumentException(count + " of " + cells + " cells");
         }
         cells = count;
+        endings.tailMap(count, false).clear();
     }
 
     /** Logits after the last of {@code tokens}, which follow everything in the cells. */
@@ -116,7 +124,8 @@ public final class CachedForward implements AutoCloseable {
     }
 
     /**
-     * Takes up runs, one after the other, and asks at some of their tokens for others.
+     * Takes up runs, one after the other, and asks at some of their tokens for others. Of a family without attention (a
+     * state space) a run that follows cells follows all of a run that began a sequence, or of the last run there was.
      *
      * @param runs may follow cells that an earlier run of the same call takes
      * @param rows tokens of this call, counted through all runs
@@ -150,19 +159,80 @@ public final class CachedForward implements AutoCloseable {
         }
         grow(cells + batch.size);
         Blocked x = layers.embed(batch.tokens, batch::position);
+        List<Handing> handings = sizes.scan().states() > 0 ? handings(runs) : List.of();
+        Layers.Meeting meeting = new Layers.Meeting(
+                (index, query, key, value, attended) -> {
+                    keep(index, batch, key, value);
+                    rows(batch.size, (row, worker) -> attendRow(batch, row, index, query, attended));
+                },
+                block -> List.of(
+                        handings.stream().map(handing -> handing.run(block)).toList()));
         for (int block = 0; block < sizes.blocks(); block++) {
-            layers.block(
-                    block,
-                    x,
-                    x,
-                    (index, query, key, value, attended) -> {
-                        keep(index, batch, key, value);
-                        rows(batch.size, (row, worker) -> attendRow(batch, row, index, query, attended));
-                    },
-                    InputObserver.NONE);
+            layers.block(block, x, x, meeting, InputObserver.NONE);
         }
         cells += batch.size;
         return x;
+    }
+
+    /**
+     * What a sequence hands on at its end.
+     *
+     * @param from the sequence's first cell
+     * @param begins whether one run holds the whole sequence
+     * @param states for each block
+     */
+    private record Ending(int from, boolean begins, List<StateSpaceLayer.State> states) {}
+
+    /** Rows of a call that follow each other, and what they take up and hand on. */
+    private record Handing(
+            int first,
+            int count,
+            @Nullable Ending before,
+            @Nullable Ending after) {
+        StateSpaceLayer.Run run(int block) {
+            return new StateSpaceLayer.Run(
+                    first,
+                    count,
+                    before == null ? null : before.states().get(block),
+                    after == null ? null : after.states().get(block),
+                    0,
+                    count,
+                    first);
+        }
+    }
+
+    /** What sequences hand on is large, so it is kept at the ends of beginnings, and of the last run only. */
+    private List<Handing> handings(List<Run> runs) {
+        List<Handing> handings = new ArrayList<>();
+        int row = 0;
+        for (int i = 0; i < runs.size(); i++) {
+            Run run = runs.get(i);
+            boolean begins = run.from() == run.to();
+            Ending before = begins ? null : endings.get(run.to());
+            if (!begins && (before == null || before.from() != run.from())) {
+                throw new IllegalArgumentException("no state was kept after cells " + run.from() + " to " + run.to());
+            }
+            int count = run.tokens().length;
+            Ending after = null;
+            if (begins || i == runs.size() - 1) {
+                int first = begins ? cells + row : run.from();
+                after = new Ending(
+                        first,
+                        begins,
+                        Stream.generate(() -> StateSpaceLayer.State.of(sizes.scan()))
+                                .limit(sizes.blocks())
+                                .toList());
+            }
+            handings.add(new Handing(row, count, before, after));
+            row += count;
+            if (after != null) {
+                endings.put(cells + row, after);
+            }
+        }
+        int last = cells + row;
+        endings.entrySet()
+                .removeIf(entry -> entry.getKey() != last && !entry.getValue().begins());
+        return handings;
     }
 
     /** A call's tokens, row by row. */
@@ -213,6 +283,9 @@ public final class CachedForward implements AutoCloseable {
             return;
         }
         int width = Math.max(rules.getFirst().keyWidth(), rules.getFirst().valueWidth());
+        if (width == 0) {
+            return;
+        }
         int most = Integer.MAX_VALUE / 2 / width;
         if (needed > most) {
             throw new IllegalStateException(needed + " cells of " + width + " floats");

@@ -7,10 +7,9 @@ import dev.quern.evaluation.Buffers.Use;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.io.InputException;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -95,7 +94,8 @@ public final class Forward implements AutoCloseable {
                 + sizes.valueWidth()
                 + (long) sizes.experts().used()
                         * (sizes.width() + sizes.experts().feedForward())
-                + (long) sizes.latent().rank() * 2 * sizes.heads();
+                + (long) sizes.latent().rank() * 2 * sizes.heads()
+                + 5L * sizes.scan().inner();
         long left = memory / Float.BYTES - threads * Scratch.floats(sizes, window);
         long fit = Math.min(left / (perToken * window), ENOUGH_TOKENS / window);
         return (int) Math.max(1, fit);
@@ -185,10 +185,11 @@ public final class Forward implements AutoCloseable {
             }
         }
         Blocked x = layers.embed(tokens, row -> row % window);
-        InputObserver inputs = observer == null ? InputObserver.NONE : new Squares(count, observer);
+        InputObserver inputs =
+                observer == null ? InputObserver.NONE : new WindowSquares(workers, scratch, window, count, observer);
         int whole = observer == null ? sizes.blocks() - 1 : sizes.blocks();
         for (int block = 0; block < whole; block++) {
-            layers.block(block, x, x, attending(count, 0, window), inputs);
+            layers.block(block, x, x, meeting(count, 0, window), inputs);
         }
         if (observer != null) {
             inputs.seen(layers.outputs(x), weights.output());
@@ -199,7 +200,7 @@ public final class Forward implements AutoCloseable {
             gather(x, i * window + from, to - from, last, i * (to - from));
         }
         if (observer == null) {
-            layers.block(whole, x, last, attending(count, from, to), inputs);
+            layers.block(whole, x, last, meeting(count, from, to), inputs);
         }
         return layers.outputs(last);
     }
@@ -216,7 +217,7 @@ public final class Forward implements AutoCloseable {
 
     /** One block at all positions, in place. */
     void block(int index, Blocked x, InputObserver observer) {
-        layers.block(index, x, x, attending(x.rows() / window, 0, window), observer);
+        layers.block(index, x, x, meeting(x.rows() / window, 0, window), observer);
     }
 
     /** What goes into the output matrix at all positions of whole windows; lasts until the next call. */
@@ -261,6 +262,15 @@ public final class Forward implements AutoCloseable {
         return sizes.width();
     }
 
+    /** Results are wanted of positions {@code from .. to - 1} of each window. */
+    private Layers.Meeting meeting(int count, int from, int to) {
+        List<List<StateSpaceLayer.Run>> chains = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            chains.add(List.of(new StateSpaceLayer.Run(i * window, window, null, null, from, to, i * (to - from))));
+        }
+        return new Layers.Meeting(attending(count, from, to), block -> chains);
+    }
+
     /** Positions {@code from .. to - 1} of each window attend to their own window. */
     private AttentionLayer.Attending attending(int count, int from, int to) {
         return (block, query, key, value, attended) -> {
@@ -282,86 +292,6 @@ public final class Forward implements AutoCloseable {
                                 scratch[worker]);
             });
         };
-    }
-
-    /**
-     * Sums each window's squares column by column, in the order of its tokens: float over a window, which the caller adds
-     * up in double, so that neither threads nor windows in flight matter.
-     */
-    private final class Squares implements InputObserver {
-        private final int count;
-        private final ActivationObserver observer;
-
-        Squares(int count, ActivationObserver observer) {
-            this.count = count;
-            this.observer = observer;
-        }
-
-        @Override
-        public void seen(Packed input, WeightMatrix... products) {
-            double[][] squares = new double[count][input.width()];
-            int blocks = input.blocks();
-            workers.each(count * blocks, (task, worker) -> {
-                int which = task / blocks;
-                int block = task % blocks;
-                float[] sums = scratch[worker].squares;
-                Arrays.fill(sums, 0);
-                for (int row = which * window; row < (which + 1) * window; row++) {
-                    input.addSquares(block, row, sums);
-                }
-                for (int i = 0; i < input.blockWidth(block); i++) {
-                    squares[which][block * Blocked.BLOCK + i] = sums[i];
-                }
-            });
-            for (String tensor : names(products)) {
-                for (int which = 0; which < count; which++) {
-                    observer.seen(tensor, which, new double[][] {squares[which]}, new long[] {window});
-                }
-            }
-        }
-
-        @Override
-        public void seenByExperts(Packed input, Routing routing, WeightMatrix... products) {
-            int experts = routing.experts();
-            double[][][] squares = new double[count][experts][input.width()];
-            long[][] counts = new long[count][experts];
-            workers.each(experts, (expert, worker) -> {
-                float[] sums = scratch[worker].squares;
-                int end = routing.first()[expert] + routing.counts()[expert];
-                int slot = routing.first()[expert];
-                while (slot < end) {
-                    int which = routing.tokens()[slot] / window;
-                    int begin = slot;
-                    while (slot < end && routing.tokens()[slot] / window == which) {
-                        slot++;
-                    }
-                    counts[which][expert] = (long) slot - begin;
-                    for (int block = 0; block < input.blocks(); block++) {
-                        Arrays.fill(sums, 0);
-                        for (int row = begin; row < slot; row++) {
-                            input.addSquares(block, row, sums);
-                        }
-                        for (int i = 0; i < input.blockWidth(block); i++) {
-                            squares[which][expert][block * Blocked.BLOCK + i] = sums[i];
-                        }
-                    }
-                }
-            });
-            for (String tensor : names(products)) {
-                for (int which = 0; which < count; which++) {
-                    observer.seen(tensor, which, squares[which], counts[which]);
-                }
-            }
-        }
-
-        /** Matrices that lie in one tensor are one product to those who quantize it. */
-        private static Set<String> names(WeightMatrix[] products) {
-            Set<String> names = new LinkedHashSet<>();
-            for (WeightMatrix product : products) {
-                names.add(product.name());
-            }
-            return names;
-        }
     }
 
     private void gather(Blocked x, int first, int count, Blocked out, int outRow) {

@@ -20,6 +20,7 @@ import dev.quern.io.InputException;
  * @param window tokens that a block with a sliding window sees; 0 for none
  * @param sliding for each block whether it has the sliding window
  * @param parallel whether attention and feed-forward network read the same state
+ * @param scan of families without attention; its sizes are 0 for others
  */
 @SuppressWarnings("ArrayRecordComponent")
 record Hyperparameters(
@@ -41,7 +42,8 @@ record Hyperparameters(
         boolean parallel,
         Scales scales,
         Experts experts,
-        Latent latent)
+        Latent latent,
+        Scan scan)
         implements Heads {
 
     /**
@@ -131,6 +133,19 @@ record Hyperparameters(
      */
     record Latent(int queryRank, int rank, int keyLength, int valueLength) {}
 
+    /**
+     * A selective state space.
+     *
+     * @param kernel tokens that the convolution spans
+     * @param inner channels
+     * @param states of each channel; 0 for attention
+     * @param rank width of what a token's steps come from
+     * @param normed whether steps, inputs and outputs are normalized
+     */
+    record Scan(int kernel, int inner, int states, int rank, boolean normed) {
+        static final Scan NONE = new Scan(0, 0, 0, 0, false);
+    }
+
     /** The widest row there is. */
     int widest() {
         int experts = experts().feedForward();
@@ -138,7 +153,9 @@ record Hyperparameters(
                 Math.max(latent.rank() + rope.dimensions(), Math.max(latent.queryRank(), latent.keyLength() * heads));
         return Math.max(
                 Math.max(Math.max(width, Math.max(feedForward, experts)), Math.max(queryWidth(), attendedWidth())),
-                Math.max(keyWidth(), latentWidth));
+                Math.max(
+                        Math.max(keyWidth(), latentWidth),
+                        Math.max(scan.inner(), Math.addExact(scan.rank(), 2 * scan.states()))));
     }
 
     /** @throws InputException naming the key that is missing, of the wrong type, unknown, or says what cannot be */

@@ -14,6 +14,9 @@ import java.util.Optional;
 record HyperparametersReader(Keys keys, ForwardPass pass) {
     Hyperparameters read(int blocks) {
         keys.required("block_count", Keys.MOST_BLOCKS);
+        if (pass.attention() == ForwardPass.Mixing.SELECTIVE_SCAN) {
+            return scanned(blocks);
+        }
         int width = keys.required("embedding_length", Keys.MOST);
         int heads = keys.required("attention.head_count", Keys.MOST);
         int keyValueHeads = keys.optional("attention.head_count_kv", heads, Keys.MOST);
@@ -71,7 +74,45 @@ record HyperparametersReader(Keys keys, ForwardPass pass) {
                 parallel,
                 scales,
                 experts,
-                latent);
+                latent,
+                Hyperparameters.Scan.NONE);
+    }
+
+    /** Without attention: what is said of heads is said because readers ask for it. */
+    private Hyperparameters scanned(int blocks) {
+        keys.has("attention.head_count");
+        keys.has("feed_forward_length");
+        Hyperparameters.Scan scan = new Hyperparameters.Scan(
+                keys.required("ssm.conv_kernel", Keys.MOST),
+                keys.required("ssm.inner_size", Keys.MOST),
+                keys.required("ssm.state_size", Keys.MOST),
+                keys.required("ssm.time_step_rank", Keys.MOST),
+                keys.flag("ssm.dt_b_c_rms"));
+        int context = keys.required("context_length", Integer.MAX_VALUE);
+        int width = keys.required("embedding_length", Keys.MOST);
+        float epsilon = (float) keys.positive("attention.layer_norm_rms_epsilon", Optional.empty());
+        keys.refuseUnread();
+        return new Hyperparameters(
+                pass,
+                context,
+                width,
+                blocks,
+                0,
+                0,
+                0,
+                0,
+                0,
+                epsilon,
+                Rope.none(context),
+                Rope.none(context),
+                0,
+                new boolean[blocks],
+                false,
+                false,
+                new Scales(1, 1, 1, 1, 0, 0, 0, 0),
+                new Experts(0, 0, 0, blocks, Gating.SOFTMAX, false, 1, 0, 0),
+                new Latent(0, 0, 0, 0),
+                scan);
     }
 
     private int headLength(String key, int width, int heads) {

@@ -11,20 +11,25 @@ import java.util.function.IntUnaryOperator;
 
 /**
  * What a model does between tokens and normalized states, written once for whole windows and for sequences with cells:
- * they differ in where a token finds the keys and values of others, which is the caller's ({@link AttentionLayer.Attending}).
+ * they differ in where a token finds what the others leave for it, which is the caller's ({@link Meeting}).
  */
 final class Layers {
     private final Hyperparameters sizes;
     private final Weights weights;
     private final Tasks tasks;
     private final AttentionLayer attention;
+    private final StateSpaceLayer stateSpace;
     private final FeedForwardLayer feedForward;
+
+    /** How the tokens of a call meet others: by attention, or by what a sequence hands on. */
+    record Meeting(AttentionLayer.Attending attending, StateSpaceLayer.Sequences sequences) {}
 
     Layers(Hyperparameters sizes, Weights weights, Tasks tasks) {
         this.sizes = sizes;
         this.weights = weights;
         this.tasks = tasks;
         this.attention = new AttentionLayer(sizes, tasks);
+        this.stateSpace = new StateSpaceLayer(sizes, tasks);
         this.feedForward = new FeedForwardLayer(sizes, tasks);
     }
 
@@ -60,20 +65,24 @@ final class Layers {
      * @param x states of all tokens
      * @param out states of the wanted ones, which the block changes; may be {@code x}
      */
-    void block(int index, Blocked x, Blocked out, AttentionLayer.Attending attending, InputObserver observer) {
+    void block(int index, Blocked x, Blocked out, Meeting meeting, InputObserver observer) {
         Weights.Block block = weights.blocks().get(index);
-        Packed attended =
-                attention.attended(index, block, norm(x, block.attentionNorm()), out.rows(), attending, observer);
+        Packed normed = norm(x, block.attentionNorm());
+        Weights.StateSpace space = block.stateSpace();
+        Packed attended = space == null
+                ? attention.attended(index, block, normed, out.rows(), meeting.attending(), observer)
+                : stateSpace.scanned(
+                        space, normed, out.rows(), meeting.sequences().of(index), observer);
         blockFrom(index, attended, out, observer);
     }
 
-    /** Where what attention gives is put that was computed before, for {@link #blockFrom}. */
+    /** Where what attention, or the state space, gave before is put, for {@link #blockFrom}. */
     Packed attendedOf(int index, int rows) {
         int width = weights.blocks().get(index).attentionOutput().columns();
         return tasks.buffers().packed(Use.NORMED, rows, width);
     }
 
-    /** The rest of a block, after attention. */
+    /** The rest of a block, from where tokens have met. */
     void blockFrom(int index, Packed attended, Blocked out, InputObserver observer) {
         Weights.Block block = weights.blocks().get(index);
         Blocked before = readsStateBefore(block) ? copy(out) : out;
@@ -81,6 +90,9 @@ final class Layers {
         Blocked sum = begin(out);
         tasks.multiply(attended, new Product(block.attentionOutput(), sum, true, added()));
         finish(sum, block.afterAttention(), out);
+        if (!block.hasNetwork()) {
+            return;
+        }
         Packed input = norm(before, block.feedForwardNorm());
         sum = begin(out);
         feedForward.add(block, input, sum, added(), observer);

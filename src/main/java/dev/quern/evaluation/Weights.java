@@ -30,12 +30,14 @@ record Weights(
      *
      * @param afterAttention of what attention adds
      * @param afterFeedForward of what the network adds
+     * @param attentionOutput after attention, or after the state space
      * @param sinks for each head a logit that takes part in the softmax and has no value; or empty
      */
     record Block(
             Norm attentionNorm,
             @Nullable Projections projections,
             @Nullable LatentProjections latent,
+            @Nullable StateSpace stateSpace,
             @Nullable HeadNorm queryNorm,
             @Nullable HeadNorm keyNorm,
             float[] sinks,
@@ -44,7 +46,12 @@ record Weights(
             Norm feedForwardNorm,
             @Nullable FeedForward feedForward,
             @Nullable Experts experts,
-            Norm afterFeedForward) {}
+            Norm afterFeedForward) {
+        /** Whether it has a feed-forward network of either kind. */
+        boolean hasNetwork() {
+            return feedForward != null || experts != null;
+        }
+    }
 
     /** @param length values over which the norm is: a head's, or a row's */
     record HeadNorm(Norm norm, int length) {}
@@ -68,6 +75,26 @@ record Weights(
             Norm norm,
             List<WeightMatrix> keys,
             List<WeightMatrix> values) {}
+
+    /**
+     * A selective state space over {@code inner} channels with {@code n} states each.
+     *
+     * @param input to the channels, and {@code gate} to what their results are multiplied by
+     * @param convolution {@code inner} weights for each token that the convolution spans, the oldest token's first
+     * @param parts from the channels to what steps come from, to the states' inputs and to their outputs
+     * @param step from the first of these to the channels' steps
+     * @param decay block of 256 channels by block, and in each row by row of states
+     * @param skip for each channel what its input is multiplied by on its way past the states
+     */
+    record StateSpace(
+            WeightMatrix input,
+            WeightMatrix gate,
+            float[] convolution,
+            float[] convolutionBias,
+            WeightMatrix parts,
+            WeightMatrix step,
+            float[] decay,
+            float[] skip) {}
 
     /** @param gate null where the activation has none */
     record FeedForward(@Nullable WeightMatrix gate, WeightMatrix up, WeightMatrix down) {}

@@ -12,6 +12,7 @@ import dev.quern.evaluation.Weights.HeadNorm;
 import dev.quern.evaluation.Weights.LatentProjections;
 import dev.quern.evaluation.Weights.Projections;
 import dev.quern.evaluation.Weights.RopeFactors;
+import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.tensor.Scaled;
@@ -94,6 +95,9 @@ final class WeightsReader {
 
     private Block block(int index, String prefix) {
         int width = sizes.width();
+        if (sizes.scan().states() > 0) {
+            return stateSpace(prefix);
+        }
         boolean before = pass.norms() == Norms.BEFORE || pass.norms() == Norms.AROUND;
         boolean after = pass.norms() == Norms.AROUND || pass.norms() == Norms.AFTER;
         boolean sum = pass.norms() == Norms.SUM;
@@ -113,6 +117,7 @@ final class WeightsReader {
                 second ? norm(prefix + "attn_norm_2", width) : own,
                 latent ? null : projections(prefix),
                 latent ? latent(prefix) : null,
+                null,
                 normed ? headNorm(q, sizes.keyLength(), sizes.heads()) : null,
                 normed ? headNorm(k, sizes.keyLength(), sizes.keyValueHeads()) : null,
                 has(prefix + "attn_sinks.weight") ? vector(prefix + "attn_sinks.weight", sizes.heads()) : NONE,
@@ -129,6 +134,52 @@ final class WeightsReader {
                 after
                         ? norm(prefix + "post_ffw_norm", width)
                         : sum ? norm(prefix + "layer_output_norm", width) : Norm.NONE);
+    }
+
+    /** A block that is a state space and nothing else. */
+    private Block stateSpace(String prefix) {
+        Hyperparameters.Scan scan = sizes.scan();
+        int inner = scan.inner();
+        WeightMatrix both = linear(prefix + "ssm_in", Math.multiplyExact(2, inner), sizes.width());
+        Weights.StateSpace stateSpace = new Weights.StateSpace(
+                both.rows(0, inner),
+                both.rows(inner, inner),
+                transposed(prefix + "ssm_conv1d.weight", inner, scan.kernel(), inner),
+                vector(prefix + "ssm_conv1d.bias", inner),
+                linear(prefix + "ssm_x", Math.addExact(scan.rank(), 2 * scan.states()), inner),
+                linear(prefix + "ssm_dt", inner, scan.rank()),
+                transposed(prefix + "ssm_a", inner, scan.states(), Blocked.BLOCK),
+                vector(prefix + "ssm_d", inner));
+        return new Block(
+                norm(prefix + "attn_norm", sizes.width()),
+                null,
+                null,
+                stateSpace,
+                null,
+                null,
+                NONE,
+                linear(prefix + "ssm_out", sizes.width(), inner),
+                Norm.NONE,
+                Norm.NONE,
+                null,
+                null,
+                Norm.NONE);
+    }
+
+    /** The values of a matrix, transposed in groups of so many rows. */
+    private float[] transposed(String name, int rows, int columns, int group) {
+        TensorSource source = shaped(name, Shape.of(rows, columns));
+        float[] values = new float[Math.multiplyExact(rows, columns)];
+        float[] row = new float[columns];
+        for (int i = 0; i < rows; i++) {
+            source.readRows(i, 1, row, 0);
+            int first = i / group * group;
+            int width = Math.min(group, rows - first);
+            for (int column = 0; column < columns; column++) {
+                values[first * columns + column * width + i - first] = row[column];
+            }
+        }
+        return values;
     }
 
     private Projections projections(String prefix) {

@@ -12,6 +12,8 @@ import dev.quern.evaluation.Windows;
 import dev.quern.evaluation.gemm.Blocked;
 import dev.quern.evaluation.gemm.Packed;
 import dev.quern.evaluation.gemm.Tile;
+import dev.quern.io.InputException;
+import dev.quern.io.Quoted;
 import dev.quern.quantization.codes.CodeForm;
 import dev.quern.tensor.Replaceable;
 import java.util.LinkedHashMap;
@@ -27,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * those that write to the states to bring the states themselves back to the original's.
  */
 final class CompensatedModel {
-    /** Every so many windows one is held back to judge by. */
+    /** Of so many windows at least one is held back to judge by: of fewer, the rest is short of windows to fit to. */
     private static final int JUDGED = 8;
 
     /**
@@ -72,9 +74,11 @@ final class CompensatedModel {
         return times;
     }
 
-    /** Windows of a text that are held back. */
-    static boolean isJudged(int window) {
-        return window % JUDGED == JUDGED / 2;
+    /** Whether a window is held back: evenly over the text, and no more than are looked at. */
+    static boolean isJudged(Windows text, int window) {
+        int most = Math.max(1, HeldBack.MOST_ROWS / text.length());
+        int every = Math.max(JUDGED, Math.ceilDiv(text.count(), most));
+        return window % every == every / 2;
     }
 
     void choose(Forward original) {
@@ -86,7 +90,7 @@ final class CompensatedModel {
                 if (!codes.has(tensor)) {
                     if (output.tensors().contains(name)
                             && CodeForm.of(tensor.type()).isPresent()) {
-                        tied(tensor, original);
+                        onFinite(name, () -> tied(tensor, original));
                     } else {
                         codes.put(tensor, encoding.searched(tensor, 0, rows(tensor)), "search");
                     }
@@ -118,6 +122,21 @@ final class CompensatedModel {
     }
 
     private void choose(Group group) {
+        onFinite(group.tensors().getFirst(), () -> chooseFinite(group));
+    }
+
+    private void onFinite(String tensor, Runnable work) {
+        try {
+            work.run();
+        } catch (ArithmeticException e) {
+            throw InputException.of(
+                            text.origin(), "what goes into " + Quoted.of(tensor) + " is not finite on this text")
+                    .withHint("the weights hold NaN or infinities, or overflow in float")
+                    .withCause(e);
+        }
+    }
+
+    private void chooseFinite(Group group) {
         List<PlannedTensor> tensors = group.tensors().stream()
                 .map(planned::get)
                 .filter(Objects::nonNull)
@@ -144,7 +163,7 @@ final class CompensatedModel {
     private int judgedWindows() {
         int judged = 0;
         for (int window = 0; window < text.count(); window++) {
-            judged += isJudged(window) ? 1 : 0;
+            judged += isJudged(text, window) ? 1 : 0;
         }
         return judged;
     }
@@ -168,7 +187,7 @@ final class CompensatedModel {
                         @Nullable
                         Packed more =
                                 outputs == 0 ? null : difference(before.states(), after.states(), row, count, added);
-                        if (!isJudged(first + i)) {
+                        if (!isJudged(text, first + i)) {
                             moments.add(after.input(), row, after.input(), row, count, workers);
                             products.add(before.input(), row, after.input(), row, count, workers);
                             if (more != null) {
@@ -245,7 +264,7 @@ final class CompensatedModel {
                 times.moments(() -> {
                     for (int i = 0; i < windows; i++) {
                         int row = i * text.length();
-                        if (!isJudged(from + i)) {
+                        if (!isJudged(text, from + i)) {
                             moments.add(states, row, states, row, text.length(), workers);
                         } else if (!held.isFull()) {
                             held.add(states, states, row, text.length(), null);

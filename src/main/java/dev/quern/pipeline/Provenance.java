@@ -5,7 +5,9 @@ import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.FileIdentity;
 import dev.quern.io.Sha256;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -109,6 +111,16 @@ public record Provenance(
         importance.ifPresent(file -> put(keys, "imatrix", file));
         calibration.ifPresent(file -> put(keys, "calibration", file));
         return keys;
+    }
+
+    /** The options that a file says it was made with, as {@code name=value}; none where it says nothing. */
+    public static List<String> options(GgufMetadata metadata) {
+        return metadata.get(PREFIX + "options")
+                .filter(GgufValue.Texts.class::isInstance)
+                .map(value -> Arrays.stream(((GgufValue.Texts) value).values())
+                        .map(text -> new String(text, StandardCharsets.UTF_8))
+                        .toList())
+                .orElse(List.of());
     }
 
     private static void put(SequencedMap<String, GgufValue> keys, String what, Digested file) {

@@ -1,5 +1,6 @@
 package dev.quern.pipeline;
 
+import dev.quern.checkpoint.SentencePooling;
 import dev.quern.io.InputException;
 import dev.quern.io.MappedFile;
 import dev.quern.tokenizer.TokenizerFile;
@@ -66,6 +67,7 @@ public final class SourceFiles {
                         .withCause(e);
             }
             files.addAll(TokenizerFile.all(directory));
+            files.addAll(SentencePooling.files(directory));
         }
         return List.copyOf(files);
     }

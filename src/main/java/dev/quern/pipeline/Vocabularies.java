@@ -21,6 +21,8 @@ final class Vocabularies {
                     case INTERNLM2 -> VocabularyKind.INTERNLM2;
                     case CHATGLM -> VocabularyKind.CHATGLM;
                     case GLM -> VocabularyKind.GLM;
+                    case CHATGLM3 -> VocabularyKind.CHATGLM3;
+                    case XLM_ROBERTA -> VocabularyKind.XLM_ROBERTA;
                     case GLM4 -> VocabularyKind.GLM4;
                     case TEKKEN -> VocabularyKind.TEKKEN;
                 })

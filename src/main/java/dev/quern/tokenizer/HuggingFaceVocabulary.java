@@ -117,6 +117,11 @@ public final class HuggingFaceVocabulary {
                                 .asString("")
                                 .equals("GPT2Tokenizer");
                     case LLAMA_HF -> isSentencePiece(json());
+                    // GLM-4's file of this name is another, and its tokenizer.json is read.
+                    case CHATGLM3 ->
+                        !has(TokenizerFile.TOKENIZER)
+                                && !has(TokenizerFile.VOCABULARY)
+                                && !MetaVocabulary.isRanks(TokenizerFile.TOKENIZER_MODEL.in(directory));
                     // Where both are there, the peer takes Hugging Face's.
                     case TEKKEN -> !has(TokenizerFile.TOKENIZER);
                     default -> true;
@@ -139,6 +144,8 @@ public final class HuggingFaceVocabulary {
             case WORDPIECE -> wordPiece();
             case UNIGRAM -> pieces().unigram();
             case INTERNLM2 -> pieces().internLm();
+            case XLM_ROBERTA -> XlmRobertaVocabulary.read(files, request.rows(), notices);
+            case CHATGLM3 -> pieces().chatGlm();
             case QWEN -> RankedVocabularies.qwen(files, request.rows(), notices);
             case TEKKEN -> RankedVocabularies.tekken(directory, notices);
         };
@@ -285,7 +292,7 @@ public final class HuggingFaceVocabulary {
                         .wordPiece());
         GgufMetadata keys = new GgufMetadata()
                 .put(
-                        "tokenizer.ggml.token_type_count",
+                        Vocabulary.TOKEN_TYPE_COUNT,
                         GgufValue.u32(files.config().path("type_vocab_size").asLong(1)));
         new Vocabulary(
                         TokenizerModel.WORD_PIECE,

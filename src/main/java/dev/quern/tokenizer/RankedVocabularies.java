@@ -96,7 +96,8 @@ final class RankedVocabularies {
         float[] scores = new float[tokens.size()];
         long[] typeIds = Arrays.stream(types).mapToLong(TokenType::id).toArray();
         keys.put(Vocabulary.TOKENS, new GgufValue.Texts(tokens.toArray(byte[][]::new)))
-                .put(Vocabulary.SCORES, new GgufValue.Floats(scores))
+                // Whole zeros, which gguf-py takes for INT32; nobody looks at the scores of byte pairs.
+                .put(Vocabulary.SCORES, new GgufValue.Ints(GgufType.INT32, new long[scores.length]))
                 .put(Vocabulary.TYPES, new GgufValue.Ints(GgufType.INT32, typeIds))
                 .put(Vocabulary.ADD_BOS, GgufValue.bool(true))
                 .put(Vocabulary.ADD_EOS, GgufValue.bool(false));

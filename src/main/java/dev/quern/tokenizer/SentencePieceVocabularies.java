@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
@@ -20,6 +21,10 @@ import tools.jackson.databind.JsonNode;
  * Hugging Face's files add to them.
  */
 final class SentencePieceVocabularies {
+    private static final List<String> CHATGLM_FIRST = List.of("<unk>", "<bos>", "<eos>");
+    private static final List<String> CHATGLM_SPECIAL = List.of(
+            "[MASK]", "[gMASK]", "[sMASK]", "sop", "eop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>");
+
     private final HuggingFaceFiles files;
     private final Path directory;
     private final OptionalLong rows;
@@ -116,6 +121,38 @@ final class SentencePieceVocabularies {
         chatEnd.ifPresent(id -> special.replace(SpecialToken.EOS.word(), id));
         special.writeTo(settings);
         return tokens.vocabulary(settings);
+    }
+
+    /**
+     * ChatGLM3's: the tokens of its roles and prompts have no piece, they follow the model's last. Its code does not say
+     * what the first three are called, so the peer does.
+     */
+    Vocabulary chatGlm() {
+        Path file = TokenizerFile.TOKENIZER_MODEL.in(directory);
+        SentencePieceModel model = SentencePieceModel.read(file);
+        TokenRows tokens = rows(file, model);
+        if (tokens.size() < model.size() + CHATGLM_SPECIAL.size()) {
+            throw InputException.of(
+                    file,
+                    "expected at most " + (tokens.size() - CHATGLM_SPECIAL.size()) + " pieces, the rows of the"
+                            + " embedding without the special tokens, found " + model.size());
+        }
+        for (int id = 0; id < CHATGLM_FIRST.size(); id++) {
+            tokens.rename(id, CHATGLM_FIRST.get(id));
+        }
+        for (int id = model.size(); id < tokens.size(); id++) {
+            int special = id - model.size();
+            if (special < CHATGLM_SPECIAL.size()) {
+                tokens.rename(id, CHATGLM_SPECIAL.get(special));
+                tokens.set(id, TokenType.CONTROL);
+            }
+            tokens.set(id, 0);
+        }
+        GgufMetadata settings = new GgufMetadata();
+        new SpecialVocabulary(files, SpecialVocabulary.ROLES, tokens.size(), notices).writeTo(settings);
+        Vocabulary plain = tokens.vocabulary(settings);
+        return new Vocabulary(
+                plain.model(), Optional.of("chatglm-spm"), plain.tokens(), plain.scores(), plain.types(), settings);
     }
 
     /** T5's, from either file. */

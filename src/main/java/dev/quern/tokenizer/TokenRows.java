@@ -63,6 +63,15 @@ final class TokenRows {
         types[id] = type;
     }
 
+    void set(int id, float score) {
+        scores[id] = score;
+    }
+
+    /** The same token by another name. */
+    void rename(int id, String token) {
+        tokens[id] = token.getBytes(StandardCharsets.UTF_8);
+    }
+
     TokenType type(int id) {
         return types[id];
     }

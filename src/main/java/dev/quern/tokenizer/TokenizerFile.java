@@ -23,6 +23,8 @@ public enum TokenizerFile {
     TOKENIZER_MODEL_3("tokenizer.model.v3"),
     /** SentencePiece's of T5 models. */
     SPIECE_MODEL("spiece.model"),
+    /** SentencePiece's of XLM-RoBERTa; a Unigram model for all its name. */
+    XLM_ROBERTA_MODEL("sentencepiece.bpe.model"),
     /** Texts and ids of before tokenizer.json; the merges stand in {@link #MERGES}. */
     VOCABULARY("vocab.json"),
     MERGES("merges.txt"),

@@ -37,6 +37,7 @@ public record Vocabulary(
     static final String ADD_SPACE_PREFIX = "tokenizer.ggml.add_space_prefix";
     static final String REMOVE_EXTRA_WHITESPACES = "tokenizer.ggml.remove_extra_whitespaces";
     static final String CHARACTER_MAP = "tokenizer.ggml.precompiled_charsmap";
+    static final String TOKEN_TYPE_COUNT = "tokenizer.ggml.token_type_count";
     static final String LOWERCASE = "tokenizer.ggml.normalizer.lowercase";
     static final String STRIP_ACCENTS = "tokenizer.ggml.normalizer.strip_accents";
 

@@ -30,6 +30,10 @@ public enum VocabularyKind {
     GLM4(TokenizerFile.TOKENIZER, TokenizerFile.VOCABULARY),
     /** Byte-level; the tokens that begin and end texts and turns are found by their names, GLM's way. */
     GLM(TokenizerFile.TOKENIZER, TokenizerFile.VOCABULARY),
+    /** {@code tokenizer.model} without a tokenizer.json, ChatGLM3's way. */
+    CHATGLM3(TokenizerFile.TOKENIZER_MODEL),
+    /** SentencePiece Unigram, XLM-RoBERTa's way: {@code sentencepiece.bpe.model} or {@code tokenizer.json}. */
+    XLM_ROBERTA(TokenizerFile.XLM_ROBERTA_MODEL, TokenizerFile.TOKENIZER),
     /** Mistral's {@code tekken.json}. */
     TEKKEN(TokenizerFile.TEKKEN);
 

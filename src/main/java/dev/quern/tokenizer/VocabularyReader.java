@@ -40,7 +40,7 @@ final class VocabularyReader {
                         .withHint("Quern has no tokenizer for this vocabulary; the file can still be quantized."));
         byte[][] tokens = tokens();
         boolean scored = model == TokenizerModel.SENTENCE_PIECE || model == TokenizerModel.UNIGRAM;
-        float[] scores = scored || metadata.get(Vocabulary.SCORES).isPresent() ? scores(tokens.length) : new float[0];
+        float[] scores = scored ? scores(tokens.length) : unusedScores(tokens.length);
         TokenType[] types = types(tokens);
         if (model == TokenizerModel.BYTE_PAIR) {
             checkMerges();
@@ -92,6 +92,23 @@ final class VocabularyReader {
             }
         }
         return texts.values();
+    }
+
+    /** Of byte pairs and words: there is no need of them, and where the peer writes them they may be INT32. */
+    private float[] unusedScores(int count) {
+        if (metadata.get(Vocabulary.SCORES).isEmpty()) {
+            return new float[0];
+        }
+        if (metadata.get(Vocabulary.SCORES).orElse(null) instanceof GgufValue.Ints ints
+                && ints.element() == GgufType.INT32) {
+            checkLength(Vocabulary.SCORES, count, ints.size());
+            float[] scores = new float[count];
+            for (int id = 0; id < count; id++) {
+                scores[id] = ints.values()[id];
+            }
+            return scores;
+        }
+        return scores(count);
     }
 
     private float[] scores(int count) {

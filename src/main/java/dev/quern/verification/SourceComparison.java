@@ -23,9 +23,10 @@ public final class SourceComparison {
 
     /**
      * @param threads workers; the result is the same for any number
+     * @param fitted whether codes may have been fitted to what layers compute: their error is then no measure
      * @param importance what the file was quantized with, if anything: without it such blocks are not recognised
      */
-    public record Options(int threads, Optional<ImportanceMatrix> importance, Progress progress) {}
+    public record Options(int threads, boolean fitted, Optional<ImportanceMatrix> importance, Progress progress) {}
 
     /**
      * @param tensors those that both have, in the file's order
@@ -69,7 +70,8 @@ public final class SourceComparison {
                             .flatMap(entry -> entry.weights(tensor.info().shape()))
                             .orElse(null);
             boolean referenced = copied || !Codecs.needsImportance(type) || importance != null;
-            pairs.add(new TensorComparison(name, type, tensor, source, importance, referenced, copied));
+            pairs.add(
+                    new TensorComparison(name, type, tensor, source, importance, referenced, options.fitted(), copied));
         }
         for (String name : wanted.keySet()) {
             if (file.model().tensors().get(name).isEmpty()) {

@@ -36,6 +36,16 @@ final class TensorComparison {
     /** Without a reference (a type that needs importance, and none is given): unrelated numbers have a cosine near 0. */
     private static final double LEAST_COSINE = 0.8;
 
+    /**
+     * Codes that were fitted to what a layer computes leave the weights behind: what earlier layers did is repaired in
+     * them, and inputs that never vary allow anything. Even two bits and much to repair leave a cosine of 0.8; other
+     * weights, or theirs in another order, have one near 0.
+     */
+    private static final double LEAST_FITTED_COSINE = 0.25;
+
+    /** No row is further from its source than so many times its own length. */
+    private static final double FITTED_ROW = 3;
+
     private final String name;
     private final QuantType type;
     private final Shape shape;
@@ -43,6 +53,7 @@ final class TensorComparison {
     private final TensorSource against;
     private final float @Nullable [][] importance;
     private final boolean referenced;
+    private final boolean fitted;
     private final @Nullable Region copied;
     private final Sums[] tiles;
 
@@ -50,6 +61,7 @@ final class TensorComparison {
      * @param against rows of the same shape
      * @param importance weights for the columns, one array for each matrix of the tensor, or null
      * @param referenced whether the reference can encode the type as things are
+     * @param fitted whether the codes may have been fitted to what the layer computes
      * @param copied whether the source has the type already, so that its bytes are the reference
      */
     TensorComparison(
@@ -59,6 +71,7 @@ final class TensorComparison {
             TensorSource against,
             float @Nullable [][] importance,
             boolean referenced,
+            boolean fitted,
             boolean copied) {
         this.name = name;
         this.type = type;
@@ -68,6 +81,7 @@ final class TensorComparison {
         this.against = against;
         this.importance = importance;
         this.referenced = referenced;
+        this.fitted = fitted;
         this.tiles = new Sums[RowTile.count(shape)];
     }
 
@@ -226,7 +240,9 @@ final class TensorComparison {
                 referenceError += difference * difference;
             }
             // What is lost in no case: a row of zeros, or one that the type holds exactly, has no error to multiply.
-            double allowed = ROW_SLACK * ROW_SLACK * referenceError + 1e-12 * row.sourceSquares();
+            double allowed = fitted
+                    ? FITTED_ROW * FITTED_ROW * row.sourceSquares() + referenceError
+                    : ROW_SLACK * ROW_SLACK * referenceError + 1e-12 * row.sourceSquares();
             double ratio = error / Math.max(allowed, Double.MIN_NORMAL);
             if (ratio > sums.worstRow) {
                 sums.worstRow = ratio;
@@ -300,6 +316,9 @@ final class TensorComparison {
                             all.errors.largest(),
                             shape.index(all.errors.largestAt()));
         }
+        if (fitted) {
+            return fittedProblem(all);
+        }
         double rms = Math.sqrt(all.errors.squaredError());
         double referenceRms = Math.sqrt(all.referenceError);
         if (!(rms <= TENSOR_SLACK * referenceRms + 1e-6 * Math.sqrt(all.errors.sourceSquares()))) {
@@ -320,6 +339,23 @@ final class TensorComparison {
                     type);
         }
         return null;
+    }
+
+    private @Nullable String fittedProblem(Sums all) {
+        if (all.errors.cosine() < LEAST_FITTED_COSINE) {
+            return String.format(
+                    Locale.ROOT,
+                    "the cosine to the source is %.4f, too little for codes that were fitted: other weights, another"
+                            + " order of rows or columns, or damage",
+                    all.errors.cosine());
+        }
+        return all.worstRow > 1
+                ? String.format(
+                        Locale.ROOT,
+                        "row %d: the error is %.1f times the row itself",
+                        all.worstRowAt,
+                        FITTED_ROW * Math.sqrt(all.worstRow))
+                : null;
     }
 
     private String blockIndex(long block) {

@@ -68,6 +68,45 @@ final class RandomModel {
         return model;
     }
 
+    /** A Mamba of one block or more; odd sizes, and more channels than fit one block of them. */
+    static RandomModel stateSpace(
+            long seed, int width, int blocks, int kernel, int inner, int states, int rank, boolean normed) {
+        RandomModel model = new RandomModel(seed);
+        model.metadata
+                .put("general.architecture", GgufValue.text("mamba"))
+                .put("mamba.context_length", GgufValue.u32(1 << 20))
+                .put("mamba.embedding_length", GgufValue.u32(width))
+                .put("mamba.feed_forward_length", GgufValue.u32(0))
+                .put("mamba.attention.head_count", GgufValue.u32(0))
+                .put("mamba.block_count", GgufValue.u32(blocks))
+                .put("mamba.ssm.conv_kernel", GgufValue.u32(kernel))
+                .put("mamba.ssm.inner_size", GgufValue.u32(inner))
+                .put("mamba.ssm.state_size", GgufValue.u32(states))
+                .put("mamba.ssm.time_step_rank", GgufValue.u32(rank))
+                .put("mamba.ssm.dt_b_c_rms", GgufValue.bool(normed))
+                .put("mamba.attention.layer_norm_rms_epsilon", GgufValue.f32(1e-5f));
+        model.matrix("token_embd.weight", 131, width);
+        for (int i = 0; i < blocks; i++) {
+            String block = "blk." + i + ".";
+            model.vector(block + "attn_norm.weight", width);
+            model.matrix(block + "ssm_in.weight", 2 * inner, width);
+            model.matrix(block + "ssm_conv1d.weight", inner, kernel);
+            model.vector(block + "ssm_conv1d.bias", inner);
+            model.matrix(block + "ssm_x.weight", rank + 2 * states, inner);
+            model.matrix(block + "ssm_dt.weight", inner, rank);
+            model.vector(block + "ssm_dt.bias", inner);
+            float[] decays = new float[inner * states];
+            for (int at = 0; at < decays.length; at++) {
+                decays[at] = (float) -Math.exp(model.random.nextGaussian());
+            }
+            model.tensor(block + "ssm_a", Shape.of(inner, states), decays);
+            model.vector(block + "ssm_d", inner);
+            model.matrix(block + "ssm_out.weight", width, inner);
+        }
+        model.vector("output_norm.weight", width);
+        return model;
+    }
+
     /** Rows that keep a state's size: standard deviation 1 / sqrt(columns), doubled so that attention is not flat. */
     RandomModel matrix(String name, int rows, int columns) {
         double deviation = 2 / Math.sqrt(columns);

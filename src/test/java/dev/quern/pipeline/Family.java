@@ -7,7 +7,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -38,6 +40,13 @@ public record Family(String name, JsonNode recorded) {
         return new Family(name, JSON.readTree(FOLDER.resolve(name + ".json").toFile()));
     }
 
+    /** Rows of its embedding. */
+    public int vocabularySize() {
+        JsonNode config = recorded.get("config");
+        JsonNode text = config.has("text_config") ? config.get("text_config") : config;
+        return (text.has("padded_vocab_size") ? text.get("padded_vocab_size") : text.get("vocab_size")).asInt();
+    }
+
     /** Which of test-data/families/tokenizers it has. */
     public String tokenizer() {
         return recorded.get("tokenizer").asString();
@@ -48,6 +57,11 @@ public record Family(String name, JsonNode recorded) {
         Path folder = Files.createDirectory(parent.resolve("tiny-" + name));
         Files.writeString(folder.resolve("config.json"), recorded.get("config").toString());
         Files.write(folder.resolve("model.safetensors"), safetensors());
+        for (Map.Entry<String, JsonNode> file : recorded.path("files").properties()) {
+            Path path = folder.resolve(file.getKey());
+            Files.createDirectories(path.getParent());
+            Files.writeString(path, file.getValue().toString());
+        }
         try (Stream<Path> files = Files.list(FOLDER.resolve("tokenizers").resolve(tokenizer()))) {
             for (Path file : files.toList()) {
                 Files.copy(file, folder.resolve(file.getFileName()));
@@ -69,6 +83,9 @@ public record Family(String name, JsonNode recorded) {
                 count *= dim.asInt();
             }
             byte[] bytes = bytes(tensorName, dtype, count, tensor.get(2).size() == 1);
+            if (tensor.size() > 3) {
+                Arrays.fill(bytes, (byte) 0);
+            }
             ObjectNode entry = header.putObject(tensorName);
             entry.put("dtype", dtype);
             entry.set("shape", tensor.get(2));

@@ -32,17 +32,22 @@ class FamilyMixTest {
     void quantizesAsTheLibraryAndLoads(Family family) throws Exception {
         LlamaCpp.require();
         Path in = FamiliesTest.convert(family.write(folder), FileType.F16, folder);
-        Identity.same(in, FileType.Q4_K_M, new Request());
+        // Experts that are MXFP4 already stay so: both refuse to quantize them again unless they are told to.
+        FileType type = FileType.Q4_K_M;
+        if (family.name().equals("gpt-oss-mxfp4")) {
+            Identity.refused(in, type, new Request(), "requantizing from type mxfp4 is disabled", "MXFP4");
+            type = FileType.MXFP4_MOE;
+        }
+        Identity.same(in, type, new Request());
         Path out = folder.resolve("mix.gguf");
         try (Source source = Source.open(in)) {
             Conversion.run(
-                    List.of(new Conversion.Output(
-                            Quantization.plan(source, FileType.Q4_K_M, QuantizationOptions.NONE), out)),
+                    List.of(new Conversion.Output(Quantization.plan(source, type, QuantizationOptions.NONE), out)),
                     source.model().paths(),
                     new Conversion.Options(1, Kernel.SIMD, false, false, Progress.SILENT));
         }
         try (LlamaModel model = LlamaCpp.load(out)) {
-            assertThat(model.vocabularySize()).isEqualTo(320);
+            assertThat(model.vocabularySize()).isEqualTo(family.vocabularySize());
         }
     }
 }

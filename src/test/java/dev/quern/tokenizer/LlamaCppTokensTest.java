@@ -23,6 +23,8 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Token ids against llama.cpp's own, on vocabularies written by Quern and loaded by both. */
 class LlamaCppTokensTest {
@@ -43,6 +45,23 @@ class LlamaCppTokensTest {
             all.add(texts.any());
         }
         all.add(new byte[0]);
+        assertSameIds(vocabulary, all);
+    }
+
+    /** XLM-RoBERTa's from both of its files, and ChatGLM3's, whose special tokens are behind its pieces. */
+    @ParameterizedTest
+    @CsvSource({"unigram, XLM_ROBERTA, 320", "unigram-model, XLM_ROBERTA, 320", "sentencepiece, CHATGLM3, 336"})
+    void vocabulariesOfFamilies(String files, VocabularyKind kind, int rows) {
+        Vocabulary vocabulary = HuggingFaceVocabulary.read(
+                Path.of("test-data/families/tokenizers", files),
+                new HuggingFaceVocabulary.Request(List.of(kind), OptionalLong.of(rows), Optional.empty()),
+                notice -> {});
+        assertThat(vocabulary.size()).isEqualTo(rows);
+        RandomText texts = new RandomText(4, vocabulary.tokens());
+        List<byte[]> all = new ArrayList<>();
+        for (int i = 0; i < 1000; i++) {
+            all.add(texts.valid());
+        }
         assertSameIds(vocabulary, all);
     }
 

@@ -91,8 +91,11 @@ class TokenizerFileTest {
         Path two = Files.createDirectory(folder.resolve("unigram"));
         Files.copy(pieces, one.resolve("tokenizer.model"));
         Files.copy(unigram, two.resolve("spiece.model"));
+        Path three = Files.createDirectory(folder.resolve("xlm-roberta"));
+        Files.copy(unigram, three.resolve("sentencepiece.bpe.model"));
         Set<String> read = check(VocabularyKind.SENTENCEPIECE, one);
         read.addAll(check(VocabularyKind.UNIGRAM, two));
+        read.addAll(check(VocabularyKind.XLM_ROBERTA, three));
         return read;
     }
 

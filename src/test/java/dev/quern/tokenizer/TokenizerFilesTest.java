@@ -242,6 +242,23 @@ class TokenizerFilesTest {
                 .hasMessage(directory.resolve("qwen.tiktoken") + ": " + message);
     }
 
+    @Test
+    void chatGlm3NeedsRoomForItsSpecialTokens() throws Exception {
+        Files.copy(
+                Path.of("test-data/families/tokenizers/sentencepiece/tokenizer.model"),
+                directory.resolve("tokenizer.model"));
+        InputException refused = catchThrowableOfType(
+                InputException.class,
+                () -> HuggingFaceVocabulary.read(
+                        directory,
+                        new HuggingFaceVocabulary.Request(
+                                List.of(VocabularyKind.CHATGLM3), OptionalLong.of(328), Optional.empty()),
+                        notices::add));
+        assertThat(refused)
+                .hasMessage(directory.resolve("tokenizer.model") + ": expected at most 319 pieces, the rows of the"
+                        + " embedding without the special tokens, found 320");
+    }
+
     // ---- tekken.json ----
 
     @Test

@@ -1,0 +1,92 @@
+package dev.quern.pipeline;
+
+import dev.quern.evaluation.Windows;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+
+/** A conversion of which some outputs have codes that are chosen together before anything is written. */
+public final class CompensatedConversion {
+    private CompensatedConversion() {}
+
+    /** Sees the choosing go on. */
+    public interface Observer {
+        /** @param target of the output whose codes are going to be chosen */
+        CompensatedPlan.Listener listener(Path target);
+
+        /** @param plan all is chosen; the plan does not outlive the conversion */
+        void chosen(Path target, CompensatedPlan plan);
+    }
+
+    /**
+     * @param model what outputs are made of
+     * @param text whose windows codes are fitted to
+     * @param outputs the parts of a split one together, in order
+     * @param together which of them have codes that are chosen together
+     * @return as {@link Conversion#run(List, Inputs, Conversion.Options)}, with the plans that were given
+     */
+    public static List<Conversion.Written> run(
+            EvaluatedModel model,
+            Windows text,
+            List<Conversion.Output> outputs,
+            Predicate<Conversion.Output> together,
+            Inputs inputs,
+            Conversion.Options options,
+            Observer observer) {
+        List<CompensatedPlan> made = new ArrayList<>();
+        try {
+            List<Conversion.Output> filled = new ArrayList<>();
+            Map<OutputPlan, OutputPlan> given = new IdentityHashMap<>();
+            for (List<Conversion.Output> parts : models(outputs)) {
+                if (!together.test(parts.getFirst())) {
+                    filled.addAll(parts);
+                    continue;
+                }
+                Path target = parts.getFirst().target();
+                CompensatedPlan plan = CompensatedPlan.of(
+                        model,
+                        parts.stream().map(Conversion.Output::plan).toList(),
+                        text,
+                        target,
+                        inputs,
+                        CompensatedPlan.Options.of(
+                                options.threads(),
+                                options.resume() != Conversion.Resume.NEVER,
+                                options.tool(),
+                                options.notices(),
+                                observer.listener(target)));
+                made.add(plan);
+                observer.chosen(target, plan);
+                for (int i = 0; i < parts.size(); i++) {
+                    given.put(plan.plans().get(i), parts.get(i).plan());
+                    filled.add(new Conversion.Output(
+                            plan.plans().get(i), parts.get(i).target()));
+                }
+            }
+            // Blocks that are there are soon copied; what took long is kept elsewhere.
+            Conversion.Options copying =
+                    made.isEmpty() ? options : options.with(Conversion.Resume.NEVER, options.tool(), options.notices());
+            return Conversion.run(filled, inputs, copying).stream()
+                    .map(file -> new Conversion.Written(
+                            given.getOrDefault(file.plan(), file.plan()), file.file(), file.bytes(), file.tensors()))
+                    .toList();
+        } finally {
+            made.forEach(CompensatedPlan::close);
+        }
+    }
+
+    /** Parts of a split output together. */
+    private static List<List<Conversion.Output>> models(List<Conversion.Output> outputs) {
+        List<List<Conversion.Output>> models = new ArrayList<>();
+        for (Conversion.Output output : outputs) {
+            if (output.plan().metadata().integer("split.no").orElse(0) == 0) {
+                models.add(new ArrayList<>());
+            }
+            models.getLast().add(output);
+        }
+        return models;
+    }
+}
