@@ -60,8 +60,13 @@ final class OffsetSums {
         FloatVector products = FloatVector.zero(FLOATS);
         for (int i = at; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            FloatVector level =
-                    value.fma(inverse, shift).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector level = value.fma(inverse, shift)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector weighed = level.mul(FloatVector.fromArray(FLOATS, w, i));
             levels = weighed.add(levels);
             squares = weighed.fma(level, squares);
@@ -86,13 +91,18 @@ final class OffsetSums {
             int to) {
         FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
         FloatVector minimum = FloatVector.fromArray(FLOATS, minima, from);
-        FloatVector inverse = FloatVector.broadcast(FLOATS, 1)
-                .div(scale)
-                .blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector inverse =
+                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
         FloatVector sum = FloatVector.zero(FLOATS);
         for (int i = at; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
-            FloatVector level = value.mul(inverse).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector level = value.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector difference = value.sub(level.mul(scale));
             sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
         }
@@ -101,7 +111,16 @@ final class OffsetSums {
 
     /** The codes of one group's values, which lie side by side: levels plus {@code centre}. */
     static void codes(
-            float[] x, int at, int count, float inverse, float minimum, int low, int high, int centre, byte[] codes, int to) {
+            float[] x,
+            int at,
+            int count,
+            float inverse,
+            float minimum,
+            int low,
+            int high,
+            int centre,
+            byte[] codes,
+            int to) {
         for (int i = 0; i < count; i += COUNT) {
             ByteVector code = (ByteVector) FloatVector.fromArray(FLOATS, x, at + i)
                     .add(minimum)
@@ -132,20 +151,26 @@ final class OffsetSums {
         FloatVector determinant = w.mul(ll).sub(l.mul(l));
         FloatVector scale = w.mul(lx).sub(l.mul(wx)).div(determinant);
         FloatVector minimum = scale.mul(l).sub(wx).div(w);
+        VectorMask<Float> sound = determinant.compare(VectorOperators.GT, 0);
         if (belowZero) {
-            VectorMask<Float> above = minimum.compare(VectorOperators.LT, 0);
-            scale = scale.blend(lx.div(ll), above);
-            minimum = minimum.blend(0, above);
+            // Without a minimum a scale alone: so too where all values have one level.
+            VectorMask<Float> alone = minimum.compare(VectorOperators.LT, 0).or(sound.not());
+            scale = scale.blend(lx.div(ll), alone);
+            minimum = minimum.blend(0, alone);
+            sound = ll.compare(VectorOperators.GT, 0);
         }
         FloatVector error = scale.mul(ll)
                 .sub(lx.add(lx))
                 .mul(scale)
-                .add(wx.sub(scale.mul(l)).add(wx.sub(scale.mul(l))).add(minimum.mul(w)).mul(minimum))
+                .add(wx.sub(scale.mul(l))
+                        .add(wx.sub(scale.mul(l)))
+                        .add(minimum.mul(w))
+                        .mul(minimum))
                 .add(FloatVector.fromArray(FLOATS, moments, 2 * COUNT));
         FloatVector best = FloatVector.fromArray(FLOATS, kept, 2 * COUNT);
         VectorMask<Float> better = error.compare(VectorOperators.LT, best)
                 .and(scale.compare(VectorOperators.GT, 0))
-                .and(determinant.compare(VectorOperators.GT, 0));
+                .and(sound);
         FloatVector.fromArray(FLOATS, kept, 0).blend(scale, better).intoArray(kept, 0);
         FloatVector.fromArray(FLOATS, kept, COUNT).blend(minimum, better).intoArray(kept, COUNT);
         best.blend(error, better).intoArray(kept, 2 * COUNT);
