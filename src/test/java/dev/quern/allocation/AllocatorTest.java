@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 /** The allocator against every combination there is. */
@@ -189,8 +190,8 @@ class AllocatorTest {
         assertThat(defaults.allows("blk.0.ffn_up_exps.weight", QuantType.IQ2_XXS))
                 .isFalse();
         Floors asked = Floors.of(List.of(
-                new Floors.Floor(java.util.regex.Pattern.compile("attn"), QuantType.Q4_K),
-                new Floors.Floor(java.util.regex.Pattern.compile(""), QuantType.Q2_K)));
+                new Floors.Floor(Pattern.compile("attn"), QuantType.Q4_K),
+                new Floors.Floor(Pattern.compile(""), QuantType.Q2_K)));
         assertThat(asked.allows("output.weight", QuantType.Q2_K)).isTrue();
         assertThat(asked.allows("blk.0.attn_output.weight", QuantType.IQ4_XS)).isFalse();
     }

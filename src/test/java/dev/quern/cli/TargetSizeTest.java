@@ -1,6 +1,7 @@
 package dev.quern.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.quern.gguf.GgufFile;
 import dev.quern.importance.ImportanceMatrix;
@@ -109,7 +110,7 @@ class TargetSizeTest {
             sum += tensor.get("kld").asDouble();
         }
         assertThat(allocation.get("tensors").size()).isEqualTo(30);
-        assertThat(allocation.get("kld").asDouble()).isEqualTo(sum, org.assertj.core.api.Assertions.within(1e-12));
+        assertThat(allocation.get("kld").asDouble()).isEqualTo(sum, within(1e-12));
         double last = Double.POSITIVE_INFINITY;
         long size = 0;
         for (JsonNode point : allocation.get("frontier")) {
@@ -365,7 +366,9 @@ class TargetSizeTest {
             })
     void optionsThatCannotBe(String options, String message) {
         List<Object> line = new ArrayList<>(List.of("quantize"));
-        line.addAll(List.of(options.split(" ")));
+        for (String word : options.split(" ")) {
+            line.add(word);
+        }
         line.addAll(List.of("in.gguf", "out.gguf", "Q4_K_M"));
         Cli.Run run = run(line.toArray());
         assertThat(run.code()).isEqualTo(2);
