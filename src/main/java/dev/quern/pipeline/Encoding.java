@@ -5,6 +5,7 @@ import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.tensor.Encoded;
+import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.util.function.Supplier;
@@ -32,6 +33,7 @@ record Encoding(Workers workers) {
         int length = Math.toIntExact(tensor.shape().rowLength());
         int rowBytes = Math.toIntExact(tensor.type().bytesFor(length));
         byte[] out = new byte[Math.multiplyExact(rows, rowBytes)];
+        StorableValues check = new StorableValues(tensor, tensor.source().origin(), false);
         BlockCodec[] codecs = new BlockCodec[workers.threads()];
         float[][] row = new float[workers.threads()][length];
         float @Nullable [][] importance = tensor.importance();
@@ -46,7 +48,15 @@ record Encoding(Workers workers) {
                             (int) ((firstRow + (long) index)
                                     * importance.length
                                     / tensor.shape().rows())];
-            codecs[worker].quantize(row[worker], 0, length, weights, out, index * rowBytes);
+            boolean large = check.values(firstRow + (long) index, row[worker], length);
+            try {
+                codecs[worker].quantize(row[worker], 0, length, weights, out, index * rowBytes);
+            } catch (ArithmeticException e) {
+                throw check.tooLarge(firstRow + (long) index, e);
+            }
+            if (large) {
+                check.blocks(firstRow + (long) index, row[worker], length, codecs[worker], out, index * rowBytes);
+            }
         });
         return out;
     }
@@ -56,7 +66,7 @@ record Encoding(Workers workers) {
         TensorInfo info = tensor.source().info();
         long length = tensor.shape().rowLength();
         return new Encoded(
-                info.withShape(dev.quern.tensor.Shape.of(rows, length)),
+                info.withShape(Shape.of(rows, length)),
                 blocks,
                 tensor.type().bytesFor(length),
                 Codecs.decoder(tensor.type(), Kernel.fastest()));

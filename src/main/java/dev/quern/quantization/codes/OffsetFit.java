@@ -93,7 +93,7 @@ final class OffsetFit {
 
     private void attempt(int set) {
         OffsetSums.levels(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, offsets, high, sums);
-        OffsetSums.keepBetter(sums, moments, belowZero, kept);
+        OffsetSums.keepBetter(sums, moments, offsets, belowZero, kept);
     }
 
     /** Each group's error with a scale and a minimum and the levels nearest for them. */
@@ -101,7 +101,16 @@ final class OffsetFit {
         for (int set = 0; set < lanes.sets(); set++) {
             int group = set * COUNT;
             OffsetSums.error(
-                    lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), triedScales, triedMinima, group, high, errors, group);
+                    lanes.x,
+                    lanes.w,
+                    lanes.at(set),
+                    lanes.at(set + 1),
+                    triedScales,
+                    triedMinima,
+                    group,
+                    high,
+                    errors,
+                    group);
         }
     }
 

@@ -12,6 +12,9 @@ import jdk.incubator.vector.VectorOperators;
 
 /** What a search for scales and minima asks of eight groups, one a lane; see {@link EvenSums}. */
 final class OffsetSums {
+    /** A determinant that is a smaller part of its first product is what rounding left of nothing. */
+    private static final float SINGULAR = 1e-6f;
+
     private OffsetSums() {}
 
     /** The least and the largest value of each lane. */
@@ -60,8 +63,13 @@ final class OffsetSums {
         FloatVector products = FloatVector.zero(FLOATS);
         for (int i = at; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            FloatVector level =
-                    value.fma(inverse, shift).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector level = value.fma(inverse, shift)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector weighed = level.mul(FloatVector.fromArray(FLOATS, w, i));
             levels = weighed.add(levels);
             squares = weighed.fma(level, squares);
@@ -86,13 +94,18 @@ final class OffsetSums {
             int to) {
         FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
         FloatVector minimum = FloatVector.fromArray(FLOATS, minima, from);
-        FloatVector inverse = FloatVector.broadcast(FLOATS, 1)
-                .div(scale)
-                .blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector inverse =
+                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
         FloatVector sum = FloatVector.zero(FLOATS);
         for (int i = at; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
-            FloatVector level = value.mul(inverse).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector level = value.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector difference = value.sub(level.mul(scale));
             sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
         }
@@ -101,7 +114,16 @@ final class OffsetSums {
 
     /** The codes of one group's values, which lie side by side: levels plus {@code centre}. */
     static void codes(
-            float[] x, int at, int count, float inverse, float minimum, int low, int high, int centre, byte[] codes, int to) {
+            float[] x,
+            int at,
+            int count,
+            float inverse,
+            float minimum,
+            int low,
+            int high,
+            int centre,
+            byte[] codes,
+            int to) {
         for (int i = 0; i < count; i += COUNT) {
             ByteVector code = (ByteVector) FloatVector.fromArray(FLOATS, x, at + i)
                     .add(minimum)
@@ -120,10 +142,11 @@ final class OffsetSums {
      * Scale and minimum of least squares for the levels of a trial, and their error; kept where better.
      *
      * @param moments of the lanes: {@code Σ w}, {@code Σ w x}, {@code Σ w x²}, eight each
+     * @param offsets what the trial took away
      * @param belowZero whether the minimum (that is taken away) is not negative
      * @param kept scales, minima and errors, eight each
      */
-    static void keepBetter(float[] sums, float[] moments, boolean belowZero, float[] kept) {
+    static void keepBetter(float[] sums, float[] moments, float[] offsets, boolean belowZero, float[] kept) {
         FloatVector w = FloatVector.fromArray(FLOATS, moments, 0);
         FloatVector wx = FloatVector.fromArray(FLOATS, moments, COUNT);
         FloatVector l = FloatVector.fromArray(FLOATS, sums, 0);
@@ -132,6 +155,12 @@ final class OffsetSums {
         FloatVector determinant = w.mul(ll).sub(l.mul(l));
         FloatVector scale = w.mul(lx).sub(l.mul(wx)).div(determinant);
         FloatVector minimum = scale.mul(l).sub(wx).div(w);
+        // All on one level, or one value that outweighs the others: only one of the two can be asked for.
+        VectorMask<Float> singular =
+                determinant.compare(VectorOperators.LE, w.mul(ll).mul(SINGULAR));
+        FloatVector offset = FloatVector.fromArray(FLOATS, offsets, 0);
+        scale = scale.blend(l.fma(offset, lx).div(ll), singular);
+        minimum = minimum.blend(offset, singular);
         if (belowZero) {
             VectorMask<Float> above = minimum.compare(VectorOperators.LT, 0);
             scale = scale.blend(lx.div(ll), above);
@@ -140,12 +169,13 @@ final class OffsetSums {
         FloatVector error = scale.mul(ll)
                 .sub(lx.add(lx))
                 .mul(scale)
-                .add(wx.sub(scale.mul(l)).add(wx.sub(scale.mul(l))).add(minimum.mul(w)).mul(minimum))
+                .add(wx.sub(scale.mul(l))
+                        .add(wx.sub(scale.mul(l)))
+                        .add(minimum.mul(w))
+                        .mul(minimum))
                 .add(FloatVector.fromArray(FLOATS, moments, 2 * COUNT));
         FloatVector best = FloatVector.fromArray(FLOATS, kept, 2 * COUNT);
-        VectorMask<Float> better = error.compare(VectorOperators.LT, best)
-                .and(scale.compare(VectorOperators.GT, 0))
-                .and(determinant.compare(VectorOperators.GT, 0));
+        VectorMask<Float> better = error.compare(VectorOperators.LT, best).and(scale.compare(VectorOperators.GT, 0));
         FloatVector.fromArray(FLOATS, kept, 0).blend(scale, better).intoArray(kept, 0);
         FloatVector.fromArray(FLOATS, kept, COUNT).blend(minimum, better).intoArray(kept, COUNT);
         best.blend(error, better).intoArray(kept, 2 * COUNT);
