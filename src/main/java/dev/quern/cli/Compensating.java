@@ -100,7 +100,8 @@ final class Compensating implements CompensatedConversion.Observer {
         double logarithms = 0;
         int better = 0;
         for (Choice choice : plan.choices().values()) {
-            logarithms += Math.log(Math.min(choice.compensated(), choice.reference()) / choice.reference());
+            double less = Math.min(choice.compensated(), choice.reference());
+            logarithms += less > 0 ? Math.log(less / choice.reference()) : 0;
             better += choice.kept() > 0 ? 1 : 0;
         }
         run.talk()

@@ -184,6 +184,7 @@ final class ConvertCommand implements Callable<Integer> {
             throw Quern.usage(spec, "--gate: only the size of what is no whole model can be judged");
         }
         try (Source opened = open()) {
+            typeOptions.compensating(run).check(opened);
             List<Conversion.Output> outputs = new ArrayList<>();
             // Once for all outputs: a calibration is long.
             QuantizationOptions options = vocabularyOnly || base != null

@@ -37,7 +37,6 @@ record Execution(
     record Done(int code, List<Conversion.Written> written) {}
 
     Done plan(boolean json) {
-        compensating.check(source);
         List<Conversion.Output> planned = provenance.provenance ? provenance.into(outputs, provenances(true)) : outputs;
         for (Conversion.Output output : planned) {
             if (json) {
@@ -72,7 +71,6 @@ record Execution(
     }
 
     Done carryOut(boolean json) {
-        compensating.check(source);
         Path manifest = run.manifest;
         if (manifest != null) {
             Manifest.check(manifest, outputs, inputs, run.force);

@@ -101,6 +101,7 @@ final class QuantizeCommand implements Callable<Integer> {
             run.threads = threads(rest.get(1));
         }
         try (Source source = Source.open(in)) {
+            typeOptions.compensating(run).check(source);
             String type = rest.getFirst();
             String label = TypeOptions.fileType(type).map(FileType::name).orElse("COPY");
             Path path = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");

@@ -116,6 +116,11 @@ public final class Forward implements AutoCloseable {
         return weights.vocabulary();
     }
 
+    /** Whether tokens are predicted from the states; an encoder's states are its result. */
+    public boolean predicts() {
+        return !sizes.pass().bidirectional();
+    }
+
     /** Positions that the model was trained with. */
     public int trainedContext() {
         return sizes.contextLength();

@@ -130,8 +130,13 @@ final class CodesFile implements AutoCloseable {
 
     /** All of a tensor's blocks. */
     void put(PlannedTensor tensor, byte[] blocks, String note) {
-        put(tensor, 0, blocks);
-        complete(tensor, note);
+        Place place = place(tensor);
+        if (blocks.length != tensor.bytes()) {
+            throw new IllegalArgumentException(blocks.length + " bytes of " + tensor.name());
+        }
+        String hash = Sha256.of(blocks);
+        // Said before the checkpoint that these bytes give rise to, or only the next tensor's would have it.
+        file.write(ByteBuffer.wrap(blocks), place.offset, () -> complete(place, hash, note));
     }
 
     /** Some of its blocks, from a byte on. */
@@ -146,9 +151,11 @@ final class CodesFile implements AutoCloseable {
     /** @param note one line, kept with the blocks */
     void complete(PlannedTensor tensor, String note) {
         Place place = place(tensor);
-        synchronized (this) {
-            lines.add("blocks " + place.index + " " + hash(place) + " " + note);
-        }
+        complete(place, hash(place), note);
+    }
+
+    private synchronized void complete(Place place, String hash, String note) {
+        lines.add("blocks " + place.index + " " + hash + " " + note);
         place.note = note;
     }
 

@@ -1,6 +1,7 @@
 package dev.quern.pipeline;
 
 import dev.quern.evaluation.Windows;
+import dev.quern.io.OutputFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -36,12 +37,13 @@ public final class CompensatedConversion {
             Inputs inputs,
             Conversion.Options options,
             Observer observer) {
+        outputs.forEach(output -> refuse(output, inputs, options));
         List<CompensatedPlan> made = new ArrayList<>();
         try {
             List<Conversion.Output> filled = new ArrayList<>();
             Map<OutputPlan, OutputPlan> given = new IdentityHashMap<>();
             for (List<Conversion.Output> parts : models(outputs)) {
-                if (!together.test(parts.getFirst())) {
+                if (!together.test(parts.getFirst()) || !isChosen(parts)) {
                     filled.addAll(parts);
                     continue;
                 }
@@ -69,13 +71,27 @@ public final class CompensatedConversion {
             // Blocks that are there are soon copied; what took long is kept elsewhere.
             Conversion.Options copying =
                     made.isEmpty() ? options : options.with(Conversion.Resume.NEVER, options.tool(), options.notices());
-            return Conversion.run(filled, inputs, copying).stream()
+            List<Conversion.Written> written = Conversion.run(filled, inputs, copying);
+            made.forEach(CompensatedPlan::written);
+            return written.stream()
                     .map(file -> new Conversion.Written(
                             given.getOrDefault(file.plan(), file.plan()), file.file(), file.bytes(), file.tensors()))
                     .toList();
         } finally {
             made.forEach(CompensatedPlan::close);
         }
+    }
+
+    /** Refuses at once what cannot be written when all is chosen. */
+    private static void refuse(Conversion.Output output, Inputs inputs, Conversion.Options options) {
+        long size = output.plan().layout().fileSize();
+        OutputFile.create(output.target(), size, inputs.paths(), options.overwrite(), options.operations())
+                .close();
+    }
+
+    /** Whether there are any codes to choose: a file of floats has none. */
+    private static boolean isChosen(List<Conversion.Output> parts) {
+        return parts.stream().flatMap(part -> part.plan().tensors().stream()).anyMatch(CompensatedPlan::isMade);
     }
 
     /** Parts of a split output together. */

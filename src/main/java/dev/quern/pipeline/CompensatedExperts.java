@@ -13,6 +13,7 @@ import dev.quern.quantization.codes.CodeForm;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Experts of one tensor, each with the moments of the tokens that are sent to it in the quantized model, drawn towards
@@ -73,8 +74,7 @@ record CompensatedExperts(
     }
 
     /** @param all receives what every expert saw, or null */
-    private List<Seen> gather(
-            Group group, int width, int from, int end, @org.jspecify.annotations.Nullable ProductSums all) {
+    private List<Seen> gather(Group group, int width, int from, int end, @Nullable ProductSums all) {
         List<Seen> seen = new ArrayList<>();
         for (int expert = from; expert < end; expert++) {
             seen.add(new Seen(ProductSums.moments(width), new ArrayList<>()));
@@ -106,8 +106,8 @@ record CompensatedExperts(
             int count,
             int[] tokens,
             int window,
-            @org.jspecify.annotations.Nullable Seen seen,
-            @org.jspecify.annotations.Nullable ProductSums all) {
+            @Nullable Seen seen,
+            @Nullable ProductSums all) {
         for (int row = first; row < first + count; ) {
             int which = tokens[row] / text.length();
             int end = row;

@@ -88,11 +88,12 @@ final class CompensatedModel {
             String name = tensor.source().info().name();
             if (!name.startsWith("blk.") && !name.equals("output.weight")) {
                 if (!codes.has(tensor)) {
-                    if (output.tensors().contains(name)
+                    if (original.predicts()
+                            && output.tensors().contains(name)
                             && CodeForm.of(tensor.type()).isPresent()) {
                         onFinite(name, () -> tied(tensor, original));
                     } else {
-                        codes.put(tensor, encoding.searched(tensor, 0, rows(tensor)), "search");
+                        search(tensor);
                     }
                 }
                 install(tensor);
@@ -102,14 +103,38 @@ final class CompensatedModel {
         for (int block = 0; block < inputs.blocks(); block++) {
             options.listener().block(block, inputs.blocks());
             int index = block;
-            for (Group group : inputs.groups(index)) {
-                choose(group);
-            }
+            List<Group> groups = inputs.groups(index);
+            searchUnseen("blk." + index + ".", groups);
+            groups.forEach(this::choose);
             times.forward(() -> inputs.advance(index));
         }
         if (output.tensors().equals(List.of("output.weight"))) {
             choose(output);
         }
+        for (PlannedTensor tensor : planned.values()) {
+            if (!codes.has(tensor)) {
+                // Nothing that is computed reads it.
+                search(tensor);
+            }
+        }
+    }
+
+    /** A block's tensors whose products are no group of their own: what they spoil, the groups repair. */
+    private void searchUnseen(String block, List<Group> groups) {
+        for (PlannedTensor tensor : planned.values()) {
+            String name = tensor.source().info().name();
+            if (name.startsWith(block)
+                    && groups.stream().noneMatch(group -> group.tensors().contains(name))) {
+                if (!codes.has(tensor)) {
+                    search(tensor);
+                }
+                install(tensor);
+            }
+        }
+    }
+
+    private void search(PlannedTensor tensor) {
+        codes.put(tensor, encoding.searched(tensor, 0, rows(tensor)), "search");
     }
 
     private static int rows(PlannedTensor tensor) {
@@ -145,7 +170,7 @@ final class CompensatedModel {
             if (!codes.has(tensor) && CodeForm.of(tensor.type()).isEmpty()) {
                 codes.put(tensor, encoding.reference(tensor, 0, rows(tensor)), "reference");
             } else if (!codes.has(tensor) && tensor.shape().rowLength() > ProductSums.WIDEST) {
-                codes.put(tensor, encoding.searched(tensor, 0, rows(tensor)), "search");
+                search(tensor);
             }
         }
         List<PlannedTensor> wanted =
@@ -225,7 +250,8 @@ final class CompensatedModel {
     /** The better blocks, and a line that says so. */
     private void keep(PlannedTensor tensor, byte[] reference, byte[] chosen, double[] errors, double damping) {
         boolean better = errors[1] < errors[0];
-        Choice choice = new Choice(errors[0] / errors[2], errors[1] / errors[2], better ? 1 : 0, damping);
+        double whole = errors[2] == 0 ? 1 : errors[2];
+        Choice choice = new Choice(errors[0] / whole, errors[1] / whole, better ? 1 : 0, damping);
         codes.put(tensor, better ? chosen : reference, choice.line());
         options.listener().chosen(tensor, choice);
     }

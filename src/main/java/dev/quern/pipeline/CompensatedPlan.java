@@ -6,6 +6,7 @@ import dev.quern.concurrent.Workers;
 import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.LayerInputs;
 import dev.quern.evaluation.Windows;
+import dev.quern.io.FileOperations;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.OutputFile;
@@ -42,6 +43,8 @@ public final class CompensatedPlan implements AutoCloseable {
     private final List<PlannedTensor> made;
     private final CodesFile codes;
     private final String times;
+    private final boolean resume;
+    private boolean written;
 
     /** Is told how it goes. */
     public interface Listener {
@@ -74,11 +77,13 @@ public final class CompensatedPlan implements AutoCloseable {
         }
     }
 
-    private CompensatedPlan(List<OutputPlan> plans, List<PlannedTensor> made, CodesFile codes, String times) {
+    private CompensatedPlan(
+            List<OutputPlan> plans, List<PlannedTensor> made, CodesFile codes, String times, boolean resume) {
         this.plans = plans;
         this.made = made;
         this.codes = codes;
         this.times = times;
+        this.resume = resume;
     }
 
     /** With blocks in place of promises, in the order in which the plans were given. */
@@ -101,7 +106,7 @@ public final class CompensatedPlan implements AutoCloseable {
     }
 
     /** Whether a tensor's blocks are made here: it is quantized, and not merely copied. */
-    private static boolean isMade(PlannedTensor tensor) {
+    static boolean isMade(PlannedTensor tensor) {
         return tensor.type().isQuantized()
                 && !tensor.copied()
                 && tensor.shape().rank() > 1
@@ -132,7 +137,7 @@ public final class CompensatedPlan implements AutoCloseable {
                 CodesFile.bytes(made),
                 inputs.paths(),
                 true,
-                dev.quern.io.FileOperations.REAL,
+                FileOperations.REAL,
                 Optional.of(new OutputFile.Journaling(identity(plans, text, inputs, options), options.resume(), 1, 0)));
         CodesFile codes = CodesFile.open(file, made);
         try {
@@ -143,7 +148,7 @@ public final class CompensatedPlan implements AutoCloseable {
             }
             String times = choose(model, made, text, target, inputs, codes, options);
             return new CompensatedPlan(
-                    plans.stream().map(plan -> filled(plan, codes)).toList(), made, codes, times);
+                    plans.stream().map(plan -> filled(plan, codes)).toList(), made, codes, times, options.resume());
         } catch (RuntimeException | Error e) {
             if (!options.resume() || e instanceof InputException) {
                 codes.discard();
@@ -228,9 +233,17 @@ public final class CompensatedPlan implements AutoCloseable {
         }
     }
 
+    /** The outputs have the blocks: nobody needs them here any more. */
+    public void written() {
+        written = true;
+    }
+
+    /** Before the outputs are {@link #written}, blocks are left for the next run if it may go on with them. */
     @Override
     public void close() {
-        codes.discard();
+        if (written || !resume) {
+            codes.discard();
+        }
         codes.close();
     }
 }

@@ -35,6 +35,7 @@ record Encoding(Workers workers) {
         int length = Math.toIntExact(tensor.shape().rowLength());
         int rowBytes = Math.toIntExact(tensor.type().bytesFor(length));
         byte[] out = new byte[Math.multiplyExact(rows, rowBytes)];
+        StorableValues check = new StorableValues(tensor, tensor.source().origin(), false);
         BlockCodec[] codecs = new BlockCodec[workers.threads()];
         float[][] row = new float[workers.threads()][length];
         float @Nullable [][] importance = tensor.importance();
@@ -49,7 +50,15 @@ record Encoding(Workers workers) {
                             (int) ((firstRow + (long) index)
                                     * importance.length
                                     / tensor.shape().rows())];
-            codecs[worker].quantize(row[worker], 0, length, weights, out, index * rowBytes);
+            boolean large = check.values(firstRow + (long) index, row[worker], length);
+            try {
+                codecs[worker].quantize(row[worker], 0, length, weights, out, index * rowBytes);
+            } catch (ArithmeticException e) {
+                throw check.tooLarge(firstRow + (long) index, e);
+            }
+            if (large) {
+                check.blocks(firstRow + (long) index, row[worker], length, codecs[worker], out, index * rowBytes);
+            }
         });
         return out;
     }

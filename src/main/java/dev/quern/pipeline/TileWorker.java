@@ -1,15 +1,11 @@
 package dev.quern.pipeline;
 
-import dev.quern.io.InputException;
-import dev.quern.io.Quoted;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Renamed;
-import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
 import dev.quern.tensor.TensorSource;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
 import java.util.Map;
@@ -63,7 +59,8 @@ final class TileWorker {
             encoded = new byte[bytes];
         }
         int count = tile.rows() * length;
-        boolean large = checkValues(tile, tensor, count);
+        StorableValues check = new StorableValues(tensor, tile.source().origin(), options.allowNonFinite());
+        boolean large = check.values(tile.firstRow(), values, count);
         BlockCodec codec = tensor.searched()
                 ? searchCodecs.computeIfAbsent(
                         tensor.type(), type -> SearchCodecs.create(type).orElseThrow())
@@ -79,60 +76,13 @@ final class TileWorker {
             try {
                 codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
             } catch (ArithmeticException e) {
-                // Squares of huge values overflow in the searches of some types; the reference aborts there.
-                throw InputException.of(
-                                tile.source().origin(),
-                                "tensor " + Quoted.of(tensor.name()) + ", row " + (tile.firstRow() + row)
-                                        + ": values too large for " + tensor.type())
-                        .withCause(e);
+                throw check.tooLarge(tile.firstRow() + row, e);
             }
         }
         if (large && tensor.type().isQuantized()) {
-            checkBlocks(tile, tensor, codec, count);
+            check.blocks(tile.firstRow(), values, count, codec, encoded, 0);
         }
         put(place, tile.firstRow() * rowBytes, bytes);
-    }
-
-    /** Refuses what the type cannot hold. @return whether some value is beyond F16, which may overflow a block's scale */
-    private boolean checkValues(Conversion.Tile tile, PlannedTensor tensor, int count) {
-        int suspect = FiniteCheck.firstNotBelow(FiniteCheck.F16_OVERFLOW, values, count);
-        if (suspect < 0) {
-            return false;
-        }
-        boolean keeps = options.allowNonFinite() && !tensor.type().isQuantized();
-        int at = tensor.type() == QuantType.F16
-                ? suspect
-                : FiniteCheck.firstNotBelow(Float.POSITIVE_INFINITY, values, count);
-        if (at >= 0 && !keeps) {
-            throw notStorable(tile, tensor, at, values[at]);
-        }
-        return true;
-    }
-
-    /** Huge finite values can give a block an infinite scale; llama-quantize's validation refuses that block too. */
-    private void checkBlocks(Conversion.Tile tile, PlannedTensor tensor, BlockCodec codec, int count) {
-        float[] decoded = new float[count];
-        codec.dequantize(MemorySegment.ofArray(encoded), 0, count, decoded, 0);
-        int at = FiniteCheck.firstNotBelow(Float.POSITIVE_INFINITY, decoded, count);
-        if (at >= 0) {
-            throw notStorable(tile, tensor, at, values[at]);
-        }
-    }
-
-    private InputException notStorable(Conversion.Tile tile, PlannedTensor tensor, int at, float value) {
-        Shape shape = tensor.shape();
-        long element = tile.firstRow() * shape.rowLength() + at;
-        String problem = Float.isFinite(value)
-                ? "value " + value + " is beyond what " + tensor.type() + " can hold"
-                : "value is " + value;
-        return InputException.of(
-                        tile.source().origin(),
-                        "tensor " + Quoted.of(tensor.name()) + ", element " + shape.index(element) + ": " + problem)
-                .withHint(
-                        Float.isFinite(value)
-                                ? "choose F32 or BF16, or --allow-non-finite to store it as infinity where the type can"
-                                : "the checkpoint is damaged; --allow-non-finite keeps such values in F32, F16 and"
-                                        + " BF16");
     }
 
     private void copy(Conversion.Tile tile, Target.Place place) {

@@ -125,6 +125,11 @@ public final class RowFit {
         offset.search();
         offset.sums(0, offset.scales, offset.minima, sums);
         Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        for (int i = 0; i < count; i++) {
+            // Where F16 ends before them no error is a number, and infinite ones say so.
+            out.d()[block + i] = half(offset.scales[i]);
+            out.dmin()[block + i] = half(offset.minima[i]);
+        }
         for (int trial = 0; trial < 2; trial++) {
             for (int i = 0; i < count; i++) {
                 float minimum = beside(offset.minima[i], trial == 0);
@@ -199,7 +204,8 @@ public final class RowFit {
      */
     private float bestFactor(float top) {
         float best = Float.POSITIVE_INFINITY;
-        float found = 0;
+        // Where F16 ends before it no error is a number, and the infinite factor says so.
+        float found = half(top / form.lowestScale());
         for (int trial = 0; trial < 2 * FACTORS && top != 0; trial++) {
             float end = trial % 2 == 0 ? form.lowestScale() : form.highestScale();
             float d = half(top / (end * (1 - 0.015f * (trial / 2))));
@@ -223,6 +229,7 @@ public final class RowFit {
     private float roundScales(float d) {
         Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
         nearest(even.scales, d, nearScales);
+        clamp(nearScales, form.lowestScale(), form.highestScale(), bestScales);
         for (int aside = -1; aside <= 1; aside++) {
             for (int group = 0; group < form.groups(); group++) {
                 int scale = Math.clamp(nearScales[group] + aside, form.lowestScale(), form.highestScale());
@@ -246,6 +253,13 @@ public final class RowFit {
         }
     }
 
+    /** What holds until something better is found. */
+    private static void clamp(int[] near, int low, int high, byte[] out) {
+        for (int group = 0; group < near.length; group++) {
+            out[group] = (byte) Math.clamp(near[group], low, high);
+        }
+    }
+
     private float total() {
         float total = 0;
         for (int group = 0; group < form.groups(); group++) {
@@ -264,6 +278,9 @@ public final class RowFit {
         }
         int first = block * form.groups();
         float best = Float.POSITIVE_INFINITY;
+        // Where F16 ends before them no error is a number, and infinite ones say so.
+        out.d()[block] = half(topScale / form.highestScale());
+        out.dmin()[block] = half(topMinimum / form.highestMinimum());
         // Where there are but 15 integers, it matters which of them the largest takes.
         int trials = form.highestScale() < 63 ? 3 : 1;
         for (int trial = 0; trial < trials * trials; trial++) {
@@ -304,6 +321,8 @@ public final class RowFit {
         Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
         nearest(offset.scales, d, nearScales);
         nearest(offset.minima, dmin, nearMinima);
+        clamp(nearScales, 0, form.highestScale(), bestScales);
+        clamp(nearMinima, 0, form.highestMinimum(), bestMinima);
         for (int i = -around; i <= around; i++) {
             for (int k = -around; k <= around; k++) {
                 for (int group = 0; group < form.groups(); group++) {
