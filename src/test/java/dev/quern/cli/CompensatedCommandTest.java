@@ -1,0 +1,168 @@
+package dev.quern.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.quern.gguf.GgufFile;
+import dev.quern.oracle.LlamaCpp;
+import dev.quern.oracle.LlamaModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code --method} on the bundled model, as a user gives it. */
+class CompensatedCommandTest {
+    private static final String MODEL = "test-data/models/tolstoy-4m";
+    private static final String TEXT = "test-data/text/calibration.txt";
+    private static final Pattern STOPPED =
+            Pattern.compile("goes on where an interrupted run stopped: ([1-9]\\d*) of ([1-9]\\d*) tensors are there");
+
+    @TempDir
+    Path folder;
+
+    private static Object[] convert(Path out, Object... more) {
+        List<Object> arguments = new ArrayList<>(List.of("convert", MODEL, "-t", "Q4_0", "-o", out));
+        arguments.addAll(List.of(more));
+        return arguments.toArray();
+    }
+
+    private static Object[] compensated(Path out, Object... more) {
+        List<Object> arguments =
+                new ArrayList<>(List.of("--calibrate", TEXT, "--calibrate-ctx", 64, "--calibrate-chunks", 32));
+        arguments.addAll(List.of(more));
+        if (!arguments.contains("--method")) {
+            arguments.addAll(List.of("--method", "compensated"));
+        }
+        return convert(out, arguments.toArray());
+    }
+
+    private static Cli.Run done(Object... arguments) {
+        Cli.Run run = Cli.run(arguments);
+        assertThat(run.code()).as(run.err()).isZero();
+        return run;
+    }
+
+    private static void refused(int code, String message, Object... arguments) {
+        Cli.Run run = Cli.run(arguments);
+        assertThat(run.err().lines()).anyMatch(line -> line.startsWith("error: " + message));
+        assertThat(run.code()).isEqualTo(code);
+    }
+
+    private static List<String> list(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    /** A process that is killed for good while it chooses; the same command then goes on, and gives the same bytes. */
+    @Test
+    void sameMapAndSizeAndAKilledRunIsGoneOnWith() throws Exception {
+        Path theirs = folder.resolve("reference.gguf");
+        done(compensated(theirs, "--method", "reference"));
+        Path ours = Files.createDirectory(folder.resolve("whole")).resolve("a.gguf");
+        Cli.Run whole = done(compensated(ours, "--threads", 1));
+        assertThat(whole.err()).contains("tensors have codes chosen together").doesNotContain("goes on");
+        assertThat(list(ours.getParent())).containsExactly("a.gguf");
+        assertThat(Files.size(ours)).isEqualTo(Files.size(theirs));
+        try (GgufFile found = GgufFile.open(ours);
+                GgufFile expected = GgufFile.open(theirs);
+                LlamaModel loaded = LlamaCpp.load(ours)) {
+            assertThat(found.tensors()).isEqualTo(expected.tensors());
+            assertThat(loaded.vocabularySize()).isPositive();
+            byte[] same = found.region("blk.0.attn_norm.weight").bytes(0, 64);
+            assertThat(same).isEqualTo(expected.region("blk.0.attn_norm.weight").bytes(0, 64));
+            int bytes = Math.toIntExact(Objects.requireNonNull(found.tensors().get("blk.1.ffn_down.weight"))
+                    .bytes());
+            assertThat(Arrays.equals(
+                            found.region("blk.1.ffn_down.weight").bytes(0, bytes),
+                            expected.region("blk.1.ffn_down.weight").bytes(0, bytes)))
+                    .isFalse();
+        }
+
+        Path directory = Files.createDirectory(folder.resolve("killed"));
+        Path out = directory.resolve("a.gguf");
+        Process process = Cli.process(compensated(out, "--threads", 2))
+                .redirectErrorStream(true)
+                .redirectOutput(folder.resolve("said").toFile())
+                .start();
+        while (process.isAlive() && !isBegun(directory)) {
+            TimeUnit.MILLISECONDS.sleep(2);
+        }
+        process.destroyForcibly();
+        assertThat(process.waitFor())
+                .as(Files.readString(folder.resolve("said")))
+                .isNotZero();
+        assertThat(out).doesNotExist();
+        assertThat(list(directory)).isNotEmpty();
+        Cli.Run again = done(compensated(out, "--threads", 2));
+        Matcher matcher = STOPPED.matcher(again.err());
+        assertThat(matcher.find()).as(again.err()).isTrue();
+        assertThat(Integer.parseInt(matcher.group(1))).isLessThan(Integer.parseInt(matcher.group(2)));
+        assertThat(list(directory)).containsExactly("a.gguf");
+        assertThat(out).hasSameBinaryContentAs(ours);
+    }
+
+    /** Whether some tensors' blocks are down in the journal. */
+    private static boolean isBegun(Path directory) throws IOException {
+        for (String name : list(directory)) {
+            if (name.endsWith(".journal")
+                    && Files.readString(directory.resolve(name))
+                                    .lines()
+                                    .filter(line -> line.contains("blocks "))
+                                    .count()
+                            > 4) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Test
+    void searchNeedsNoText() throws IOException {
+        Path theirs = folder.resolve("reference.gguf");
+        Path ours = folder.resolve("search.gguf");
+        done(convert(theirs));
+        done(convert(ours, "--method", "search", "--threads", 1));
+        assertThat(Files.size(ours)).isEqualTo(Files.size(theirs));
+        assertThat(Files.mismatch(ours, theirs)).isPositive();
+        Path wide = folder.resolve("wide.gguf");
+        Path quantized = folder.resolve("quantized.gguf");
+        done("convert", MODEL, "-t", "F32", "-o", wide);
+        done("quantize", "--method", "search", wide, quantized, "Q4_0");
+        assertThat(quantized).hasSameBinaryContentAs(ours);
+        Path named = folder.resolve("named.gguf");
+        done(convert(named, "--method", "reference"));
+        assertThat(named).hasSameBinaryContentAs(theirs);
+    }
+
+    @Test
+    void whatItRefuses() throws IOException {
+        Path out = folder.resolve("x.gguf");
+        refused(
+                2,
+                MODEL + ": --method compensated fits codes to a text, and none is given",
+                convert(out, "--method", "compensated"));
+        refused(
+                2,
+                MODEL + ": --method compensated computes the whole model, and --prune-layers leaves layers out",
+                compensated(out, "--prune-layers", "1"));
+        Path tiny = Files.writeString(folder.resolve("tiny.txt"), "Once upon a time there was a miller. ".repeat(60));
+        refused(
+                3,
+                tiny + ": is too short to fit codes to: expected at least 16 windows of 128 tokens, found ",
+                convert(out, "--method", "compensated", "--calibrate", tiny, "--calibrate-ctx", 128));
+        Cli.Run unknown = Cli.run(convert(out, "--method", "best"));
+        assertThat(unknown.code()).isEqualTo(2);
+        assertThat(unknown.err()).contains("expected reference, search or compensated, found 'best'");
+        assertThat(list(folder)).containsExactly("tiny.txt");
+    }
+}
