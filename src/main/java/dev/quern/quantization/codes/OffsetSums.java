@@ -158,13 +158,14 @@ final class OffsetSums {
         // All on one level, or one value that outweighs the others: only one of the two can be asked for.
         VectorMask<Float> singular =
                 determinant.compare(VectorOperators.LE, w.mul(ll).mul(SINGULAR));
-        FloatVector offset = FloatVector.fromArray(FLOATS, offsets, 0);
-        scale = scale.blend(l.fma(offset, lx).div(ll), singular);
-        minimum = minimum.blend(offset, singular);
         if (belowZero) {
-            VectorMask<Float> above = minimum.compare(VectorOperators.LT, 0);
-            scale = scale.blend(lx.div(ll), above);
-            minimum = minimum.blend(0, above);
+            VectorMask<Float> alone = minimum.compare(VectorOperators.LT, 0).or(singular);
+            scale = scale.blend(lx.div(ll), alone);
+            minimum = minimum.blend(0, alone);
+        } else {
+            FloatVector offset = FloatVector.fromArray(FLOATS, offsets, 0);
+            scale = scale.blend(l.fma(offset, lx).div(ll), singular);
+            minimum = minimum.blend(offset, singular);
         }
         FloatVector error = scale.mul(ll)
                 .sub(lx.add(lx))
