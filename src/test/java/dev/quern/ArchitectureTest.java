@@ -32,6 +32,8 @@ class ArchitectureTest {
         edges.put("io", List.of());
         edges.put("tensor", List.of("io"));
         edges.put("quantization", List.of("tensor", "io"));
+        // Which types a model gets for its size: candidates are quantization's types.
+        edges.put("allocation", List.of("quantization"));
         edges.put("gguf", List.of("io", "tensor", "quantization"));
         edges.put("tokenizer", List.of("io", "gguf"));
         // Files of llama.cpp before GGUF hold its block types.
@@ -68,6 +70,8 @@ class ArchitectureTest {
                         "checkpoint",
                         "architecture",
                         "importance",
+                        // Plans of a wanted size try types in the model and choose among them.
+                        "allocation",
                         // A model to be evaluated is a source, opened; the evaluator knows neither files nor sources.
                         "evaluation"));
         edges.put(

@@ -154,6 +154,10 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    TargetOptions target;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     SplitOptions split;
 
     @Mixin
@@ -172,6 +176,10 @@ final class ConvertCommand implements Callable<Integer> {
     public Integer call() {
         split.check(spec, vocabularyOnly);
         gates.check(spec);
+        target.check(spec, typeOptions);
+        if (target.any() && (vocabularyOnly || base != null || types.size() > 1)) {
+            throw Quern.usage(spec, "--target-size and --target-bpw: expected a whole model and one type");
+        }
         if (gates.measures() && (vocabularyOnly || base != null)) {
             throw Quern.usage(spec, "--gate: only the size of what is no whole model can be judged");
         }
@@ -182,8 +190,31 @@ final class ConvertCommand implements Callable<Integer> {
             QuantizationOptions options = vocabularyOnly || base != null
                     ? QuantizationOptions.NONE
                     : typeOptions.options(opened, run, dryRun);
-            for (FileType type : fileTypes(opened)) {
-                outputs.addAll(outputs(opened, type, options));
+            ProvenanceOptions.Made made = made(opened, options);
+            Map<String, Object> allocation = Map.of();
+            for (FileType type : fileTypes(opened, options)) {
+                QuantizationOptions decided = options;
+                if (target.any()) {
+                    TargetOptions.Decided found = target.decide(
+                            opened,
+                            type,
+                            typeOptions,
+                            options,
+                            given -> provenance.into(
+                                    outputs(opened, type, given), provenance.digested(made, 1, run.talk(), true)),
+                            run,
+                            dryRun,
+                            json);
+                    decided = found.options();
+                    allocation = found.report();
+                }
+                List<Conversion.Output> parts = outputs(opened, type, decided);
+                if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
+                    run.talk()
+                            .say("note: " + parts.getFirst().target()
+                                    + ": everything fits into one file; it is not split");
+                }
+                outputs.addAll(parts);
             }
             if (modelfile) {
                 checkModelfiles(outputs);
@@ -193,10 +224,11 @@ final class ConvertCommand implements Callable<Integer> {
                     outputs,
                     inputs(opened),
                     provenance,
-                    made(opened, options),
+                    made,
                     gates,
                     typeOptions.compensating(run),
-                    run);
+                    run,
+                    allocation);
             Execution.Done done = dryRun ? execution.plan(json) : execution.carryOut(json);
             if (modelfile) {
                 done.written().forEach(this::writeModelfile);
@@ -245,7 +277,10 @@ final class ConvertCommand implements Callable<Integer> {
         return Adapters.open(source, trainedOn, options);
     }
 
-    private List<FileType> fileTypes(Source opened) {
+    private List<FileType> fileTypes(Source opened, QuantizationOptions options) {
+        if (target.any() && types.stream().allMatch("auto"::equalsIgnoreCase)) {
+            return List.of(target.nearest(type -> List.of(Quantization.plan(opened, type, options))));
+        }
         List<FileType> chosen = new ArrayList<>();
         for (String text : types) {
             FileType type = text.equalsIgnoreCase("auto")
@@ -280,26 +315,23 @@ final class ConvertCommand implements Callable<Integer> {
                         "use --split-max-size or --split-max-tensors");
             }
             List<OutputPlan> kept = Quantization.planParts(opened, type, options);
-            return Split.numberedOutputs(kept, target(opened, type, kept.getFirst()));
+            return Split.numberedOutputs(kept, path(opened, type, kept.getFirst()));
         }
         OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
-        Path target = target(opened, type, plan);
-        List<OutputPlan> parts = split.split().parts(plan);
-        if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
-            run.talk().say("note: " + target + ": everything fits into one file; it is not split");
-        }
-        return Split.outputs(parts, target);
+        Path path = path(opened, type, plan);
+        return Split.outputs(split.split().parts(plan), path);
     }
 
     private OutputPlan plan(Source opened, FileType type, QuantizationOptions options) {
         if (base != null) {
             return Adapters.plan(opened, type);
         }
-        if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && !typeOptions.any()) {
+        boolean plain = !typeOptions.any() && !target.any();
+        if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && plain) {
             return Quantization.copy(opened, options);
         }
         boolean checkpoint = opened.general().isPresent();
-        return checkpoint && CheckpointTypes.isDirect(type) && !typeOptions.any()
+        return checkpoint && CheckpointTypes.isDirect(type) && plain
                 ? CheckpointTypes.plan(opened, type, dequantize)
                 : Quantization.plan(opened, type, options);
     }
@@ -308,7 +340,7 @@ final class ConvertCommand implements Callable<Integer> {
         return new OutputPlan(type.name(), CheckpointTypes.plan(opened, type).metadata(), List.of());
     }
 
-    private Path target(Source opened, FileType type, OutputPlan plan) {
+    private Path path(Source opened, FileType type, OutputPlan plan) {
         // A file of packed blocks is named for them; of several, each for what the user called it.
         String named = types.size() > 1 ? type.name() : plan.type();
         String name = opened.general()
@@ -358,6 +390,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     private Inputs inputs(Source opened) {
         List<Path> others = new ArrayList<>(typeOptions.files());
+        others.addAll(target.files());
         if (architecture != null) {
             others.add(architecture);
         }
@@ -379,6 +412,7 @@ final class ConvertCommand implements Callable<Integer> {
 
     private ProvenanceOptions.Made made(Source opened, QuantizationOptions options) {
         SequencedMap<String, String> recorded = typeOptions.recorded(options);
+        target.record(recorded);
         if (modelName != null) {
             recorded.put("model_name", modelName);
         }
@@ -412,6 +446,7 @@ final class ConvertCommand implements Callable<Integer> {
         }
         List<Path> sources = new ArrayList<>(SourceFiles.of(opened));
         sources.addAll(typeOptions.parameterFiles());
+        sources.addAll(target.files());
         Stream.of(Optional.ofNullable(metadata), Optional.ofNullable(base).map(folder -> folder.resolve("config.json")))
                 .flatMap(Optional::stream)
                 .filter(Files::isRegularFile)

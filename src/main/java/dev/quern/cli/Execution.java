@@ -20,6 +20,7 @@ import java.util.Map;
  *
  * @param outputs as they are planned, without keys of their provenance
  * @param made what is read and asked for
+ * @param allocation what JSON says of types that were chosen for a size; empty where none were
  */
 record Execution(
         Source source,
@@ -29,7 +30,8 @@ record Execution(
         ProvenanceOptions.Made made,
         GateOptions gates,
         Compensating compensating,
-        RunOptions run) {
+        RunOptions run,
+        Map<String, Object> allocation) {
 
     /** @param written the outputs that are in place now */
     record Done(int code, List<Conversion.Written> written) {}
@@ -38,7 +40,11 @@ record Execution(
         List<Conversion.Output> planned = provenance.provenance ? provenance.into(outputs, provenances(true)) : outputs;
         for (Conversion.Output output : planned) {
             if (json) {
-                System.out.println(Json.pretty(PlanReport.map(output)));
+                Map<String, Object> map = PlanReport.map(output);
+                if (!allocation.isEmpty()) {
+                    map.put("allocation", allocation);
+                }
+                System.out.println(Json.pretty(map));
             } else {
                 System.out.print(PlanReport.text(output, run.threads));
             }
@@ -136,6 +142,9 @@ record Execution(
             compensating.choices(file.file()).ifPresent(choices -> result.put("codes_chosen_together", choices));
             if (!gates.gates().isEmpty()) {
                 result.put("gates", judge.gates(file.plan()));
+            }
+            if (!allocation.isEmpty()) {
+                result.put("allocation", allocation);
             }
             result.put("seconds", seconds);
             System.out.println(Json.line(result));

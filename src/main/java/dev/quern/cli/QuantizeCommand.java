@@ -12,6 +12,7 @@ import dev.quern.quantization.FileType;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -65,6 +66,10 @@ final class QuantizeCommand implements Callable<Integer> {
 
     @Mixin
     @SuppressWarnings("NullAway.Init")
+    TargetOptions target;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
     RunOptions run;
 
     @Mixin
@@ -78,6 +83,7 @@ final class QuantizeCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         gates.check(spec);
+        target.check(spec, typeOptions);
         Path in = Path.of(arguments.getFirst());
         // The second argument is the type when it reads as one; then there is no output name.
         boolean named = !isType(arguments.get(1));
@@ -98,27 +104,45 @@ final class QuantizeCommand implements Callable<Integer> {
             typeOptions.compensating(run).check(source);
             String type = rest.getFirst();
             String label = TypeOptions.fileType(type).map(FileType::name).orElse("COPY");
-            Path target = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");
+            Path path = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");
             QuantizationOptions options = typeOptions.options(source, run, dryRun);
-            List<Conversion.Output> outputs = keepSplit
-                    ? Split.numberedOutputs(parts(source, type, options), target)
-                    : List.of(new Conversion.Output(whole(source, type, options), target));
-            Inputs inputs = Inputs.of(source.model(), typeOptions.files(), "");
+            ProvenanceOptions.Made made = made(source, options);
+            Map<String, Object> allocation = Map.of();
+            if (target.any()) {
+                FileType file = TypeOptions.fileType(type)
+                        .orElseThrow(() -> Quern.usage(spec, "COPY quantizes nothing; a target needs a type"));
+                TargetOptions.Decided decided = target.decide(
+                        source,
+                        file,
+                        typeOptions,
+                        options,
+                        given -> provenance.into(
+                                outputs(source, type, given, path), provenance.digested(made, 1, run.talk(), true)),
+                        run,
+                        dryRun,
+                        json);
+                options = decided.options();
+                allocation = decided.report();
+            }
+            List<Conversion.Output> outputs = outputs(source, type, options, path);
+            List<Path> others = new ArrayList<>(typeOptions.files());
+            others.addAll(target.files());
+            Inputs inputs = Inputs.of(source.model(), others, "");
             Execution execution = new Execution(
-                    source,
-                    outputs,
-                    inputs,
-                    provenance,
-                    made(source, options),
-                    gates,
-                    typeOptions.compensating(run),
-                    run);
+                    source, outputs, inputs, provenance, made, gates, typeOptions.compensating(run), run, allocation);
             return (dryRun ? execution.plan(json) : execution.carryOut(json)).code();
         }
     }
 
+    private List<Conversion.Output> outputs(Source source, String type, QuantizationOptions options, Path path) {
+        return keepSplit
+                ? Split.numberedOutputs(parts(source, type, options), path)
+                : List.of(new Conversion.Output(whole(source, type, options), path));
+    }
+
     private ProvenanceOptions.Made made(Source source, QuantizationOptions options) {
         SequencedMap<String, String> recorded = typeOptions.recorded(options);
+        target.record(recorded);
         if (keepSplit) {
             recorded.put("keep_split", "true");
         }
@@ -127,6 +151,7 @@ final class QuantizeCommand implements Callable<Integer> {
         }
         List<Path> sources = new ArrayList<>(SourceFiles.of(source));
         sources.addAll(typeOptions.parameterFiles());
+        sources.addAll(target.files());
         return new ProvenanceOptions.Made(
                 "quantize",
                 sources,

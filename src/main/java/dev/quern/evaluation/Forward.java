@@ -146,6 +146,11 @@ public final class Forward implements AutoCloseable {
         head.logits(states, first, count, out, workers, scratch);
     }
 
+    /** As {@link #logits(Packed, int, int, float[])}, with another output matrix. */
+    void logits(Variant variant, Packed states, int first, int count, float[] out) {
+        variant.head().logits(states, first, count, out, workers, scratch);
+    }
+
     /** The threads, for work on what comes out. */
     Workers workers() {
         return workers;
@@ -192,32 +197,91 @@ public final class Forward implements AutoCloseable {
         Blocked x = layers.embed(tokens, row -> row % window);
         InputObserver inputs =
                 observer == null ? InputObserver.NONE : new WindowSquares(workers, scratch, window, count, observer);
-        int whole = observer == null ? sizes.blocks() - 1 : sizes.blocks();
-        for (int block = 0; block < whole; block++) {
-            layers.block(block, x, x, meeting(count, 0, window), inputs);
-        }
         if (observer != null) {
+            for (int block = 0; block < sizes.blocks(); block++) {
+                layers.block(block, x, x, meeting(count, 0, window), inputs);
+            }
             inputs.seen(layers.outputs(x), weights.output());
+            return layers.outputs(wanted(x, count, from, to));
         }
+        return outputs(layers, x, 0, from, to);
+    }
+
+    /** The same weights but for those of {@code variant}, a model of the same shape: what {@link #outputs} can take. */
+    Variant variant(Model variant) {
+        Weights other = WeightsReader.read(variant, sizes);
+        return new Variant(
+                new Layers(sizes, other, new Tasks(workers, scratch, buffers, false)), OutputHead.of(other, sizes));
+    }
+
+    /** Layers and output matrix of a model with some other weights. */
+    record Variant(Layers layers, OutputHead head) {}
+
+    /** The model itself. */
+    Variant itself() {
+        return new Variant(layers, head);
+    }
+
+    /** Blocks of the model. */
+    int blocks() {
+        return sizes.blocks();
+    }
+
+    /** Floats of a token's state. */
+    int width() {
+        return sizes.width();
+    }
+
+    /** States of whole windows before the first block, in an array that the next call takes. */
+    Blocked embedded(Variant variant, int[] tokens) {
+        return variant.layers().embed(tokens, row -> row % window);
+    }
+
+    /** Takes states of whole windows through one block. */
+    void block(Variant variant, int block, Blocked x) {
+        variant.layers().block(block, x, x, meeting(x.rows() / window, 0, window), InputObserver.NONE);
+    }
+
+    /** An array for states of whole windows, which the next call takes. */
+    Blocked statesOf(int count) {
+        return buffers.blocked(Use.STATES, count * window, sizes.width());
+    }
+
+    /**
+     * Takes states of whole windows through the blocks from one on.
+     *
+     * @param first {@link #blocks} for the end
+     * @return normalized states of positions {@code from .. to - 1} of each window, in an array that the next call takes
+     */
+    Packed outputs(Variant variant, Blocked x, int first, int from, int to) {
+        return outputs(variant.layers(), x, first, from, to);
+    }
+
+    private Packed outputs(Layers through, Blocked x, int first, int from, int to) {
+        int count = x.rows() / window;
+        int whole = sizes.blocks() - 1;
+        for (int block = first; block < whole; block++) {
+            through.block(block, x, x, meeting(count, 0, window), InputObserver.NONE);
+        }
+        Blocked last = wanted(x, count, from, to);
         // The last block's results are of use only where they are asked for.
-        Blocked last = buffers.blocked(Use.WANTED, count * (to - from), sizes.width());
+        if (first <= whole) {
+            through.block(whole, x, last, meeting(count, from, to), InputObserver.NONE);
+        }
+        return through.outputs(last);
+    }
+
+    private Blocked wanted(Blocked x, int count, int from, int to) {
+        Blocked wanted = buffers.blocked(Use.WANTED, count * (to - from), sizes.width());
         for (int i = 0; i < count; i++) {
-            gather(x, i * window + from, to - from, last, i * (to - from));
+            gather(x, i * window + from, to - from, wanted, i * (to - from));
         }
-        if (observer == null) {
-            layers.block(whole, x, last, meeting(count, from, to), inputs);
-        }
-        return layers.outputs(last);
+        return wanted;
     }
 
     /** The states of whole windows of tokens before the first block, in an array that lasts until the next call. */
     Blocked embedded(int[] tokens) {
         return layers.embed(tokens, row -> row % window);
-    }
-
-    /** The array that states are in, for so many windows. */
-    Blocked statesOf(int count) {
-        return buffers.blocked(Use.STATES, count * window, sizes.width());
     }
 
     /** One block at all positions, in place. */
@@ -257,14 +321,6 @@ public final class Forward implements AutoCloseable {
 
     WeightMatrix outputMatrix() {
         return weights.output();
-    }
-
-    int blocks() {
-        return sizes.blocks();
-    }
-
-    int width() {
-        return sizes.width();
     }
 
     /** Results are wanted of positions {@code from .. to - 1} of each window. */

@@ -99,10 +99,10 @@ record StateSpaceLayer(Hyperparameters sizes, Tasks tasks) {
     /** Takes Δ's part out of each row, normalizing all three parts where the model does (FalconMamba). */
     private void narrowSteps(Blocked parts, Packed narrow, int first, int count, float[] row) {
         Hyperparameters.Scan scan = sizes.scan();
+        Norm norm = new Norm(sizes.pass().norm(), new float[0], new float[0], sizes.normEpsilon());
         for (int i = first; i < first + count; i++) {
             parts.read(i, 0, parts.width(), row, 0);
             if (scan.normed()) {
-                Norm norm = new Norm(sizes.pass().norm(), new float[0], new float[0], sizes.normEpsilon());
                 norm.apply(row, 0, scan.rank());
                 norm.apply(row, scan.rank(), scan.states());
                 norm.apply(row, scan.rank() + scan.states(), scan.states());

@@ -85,6 +85,25 @@ public record Windows(String origin, int[] tokens, OptionalInt beginning, int le
         }
     }
 
+    /**
+     * Some of these windows, evenly spread over the text, and asked from another position on.
+     *
+     * @param most windows at most
+     * @param newFirst position in a window that is asked first
+     */
+    public Windows spread(int most, int newFirst) {
+        int kept = Math.min(most, count);
+        if (kept < 1 || newFirst < 0 || newFirst > length - 2) {
+            throw new IllegalArgumentException(most + " windows, asked from position " + newFirst + " on");
+        }
+        int[] chosen = new int[Math.multiplyExact(kept, length)];
+        for (int i = 0; i < kept; i++) {
+            int window = (int) ((long) i * count / kept);
+            System.arraycopy(tokens, window * step, chosen, i * length, length);
+        }
+        return new Windows(origin, chosen, beginning, length, length, newFirst, kept);
+    }
+
     /** Tokens of a window that are scored. */
     public int scored() {
         return length - 1 - first;

@@ -122,6 +122,11 @@ public final class GgufLayout {
         return fileSize;
     }
 
+    /** Bytes of a tensor with the zeros that align the next one. */
+    public long padded(long bytes) {
+        return GgufLimits.pad(bytes, alignment);
+    }
+
     public int alignment() {
         return alignment;
     }

@@ -41,7 +41,7 @@ record CompensatedExperts(
         PlannedTensor any = tensors.getFirst();
         int experts = Math.toIntExact(any.shape().dim(0));
         int width = Math.toIntExact(any.shape().rowLength());
-        int atOnce = (int) Math.clamp(MOST_BYTES / ((long) width * width * Float.BYTES), 1, experts);
+        int atOnce = Math.clamp(MOST_BYTES / ((long) width * width * Float.BYTES), 1, experts);
         ProductSums all = ProductSums.moments(width);
         double[][] errors = new double[tensors.size()][3];
         int[] kept = new int[tensors.size()];

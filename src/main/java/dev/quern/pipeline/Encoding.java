@@ -4,10 +4,12 @@ import dev.quern.concurrent.Workers;
 import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
-import dev.quern.tensor.Encoded;
+import dev.quern.tensor.DType;
+import dev.quern.tensor.EncodedBlocks;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
+import java.lang.foreign.MemorySegment;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -65,9 +67,10 @@ record Encoding(Workers workers) {
     static TensorSource decoded(PlannedTensor tensor, int rows, byte[] blocks) {
         TensorInfo info = tensor.source().info();
         long length = tensor.shape().rowLength();
-        return new Encoded(
-                info.withShape(Shape.of(rows, length)),
-                blocks,
+        return new EncodedBlocks(
+                new TensorInfo(info.name(), DType.F32, Shape.of(rows, length)),
+                MemorySegment.ofArray(blocks),
+                tensor.type().name(),
                 tensor.type().bytesFor(length),
                 Codecs.decoder(tensor.type(), Kernel.fastest()));
     }

@@ -5,23 +5,30 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
+import dev.quern.quantization.Codecs;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
 import dev.quern.quantization.codes.SearchCodec;
+import dev.quern.tensor.Computed;
+import dev.quern.tensor.DType;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Renamed;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.Stored;
+import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,6 +76,72 @@ public final class Quantization {
         return new Quantization(source, options).parts(copyOf(source));
     }
 
+    /**
+     * A tensor whose type is the mix's to choose.
+     *
+     * @param name GGUF's
+     * @param current what the source has it as
+     * @param shape outermost first, as the output's header will have it
+     * @param importance weights for the columns, one array for each matrix of the tensor, or null
+     * @param barred types that it cannot get without importance, which it has not
+     */
+    @SuppressWarnings("ArrayRecordComponent")
+    public record Undecided(
+            String name,
+            QuantType current,
+            Shape shape,
+            TensorSource source,
+            float @Nullable [][] importance,
+            Set<QuantType> barred) {
+        /** The weights of a row's columns, or null. */
+        public float @Nullable [] importanceOf(long row) {
+            float[][] all = importance;
+            return all == null ? null : all[(int) (row * all.length / shape.rows())];
+        }
+
+        /** Some of its rows, evenly spread, in memory; the tensor itself where it is small. */
+        Undecided sample(int values, int leastRows) {
+            int length = Math.toIntExact(shape.rowLength());
+            int rows = Math.max(leastRows, values / length);
+            if (rows >= shape.rows()) {
+                return this;
+            }
+            float[] sampledValues = new float[rows * length];
+            for (int row = 0; row < rows; row++) {
+                source.readRows(row * shape.rows() / rows, 1, sampledValues, row * length);
+            }
+            Shape sampled = Shape.of(rows, length);
+            TensorInfo info = new TensorInfo(source.info().name(), DType.F32, sampled);
+            return new Undecided(name, current, sampled, new Computed(info, sampledValues), importance, barred);
+        }
+    }
+
+    /** The tensors of which neither the user nor a rule of what is kept says what type they get, in the plan's order. */
+    public static List<Undecided> undecided(Source source, FileType file, QuantizationOptions options) {
+        return new Quantization(source, options).undecided(file);
+    }
+
+    private List<Undecided> undecided(FileType file) {
+        List<TensorSource> kept = kept();
+        Mix mix = mix(kept, file);
+        List<Undecided> undecided = new ArrayList<>();
+        for (TensorSource tensor : kept) {
+            String name = tensor.info().name();
+            Shape shape = tensor.info().shape().withoutOuterOnes();
+            if (mix.decides(layers.renumbered(name), shape)) {
+                float @Nullable [][] importance = importance(name, shape);
+                Set<QuantType> barred = importance != null
+                        ? Set.of()
+                        : Arrays.stream(QuantType.values())
+                                .filter(type -> Codecs.needsImportance(type)
+                                        || mix.needsImportance(layers.renumbered(name), type))
+                                .collect(Collectors.toSet());
+                undecided.add(new Undecided(layers.renumbered(name), current(name), shape, tensor, importance, barred));
+            }
+        }
+        return undecided;
+    }
+
     /** @param file empty for a copy */
     private record Job(String label, long fileType, Optional<FileType> file) {}
 
@@ -84,6 +157,10 @@ public final class Quantization {
     }
 
     private OutputPlan whole(Job job) {
+        return new OutputPlan(job.label, metadata(job.fileType), tensors(kept(), job));
+    }
+
+    private List<TensorSource> kept() {
         List<TensorSource> kept = new ArrayList<>();
         for (TensorSource tensor : source.model().tensors().sources()) {
             if (layers.keeps(tensor.info().name())) {
@@ -91,7 +168,7 @@ public final class Quantization {
             }
         }
         kept.sort(Comparator.comparing(tensor -> tensor.info().name(), ORDER));
-        return new OutputPlan(job.label, metadata(job.fileType), tensors(kept, job));
+        return kept;
     }
 
     private List<OutputPlan> parts(Job job) {
@@ -121,13 +198,16 @@ public final class Quantization {
     }
 
     private List<PlannedTensor> tensors(List<TensorSource> kept, Job job) {
-        Optional<Mix> mix = job.file.map(type ->
-                new Mix(type, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix()));
+        Optional<Mix> mix = job.file.map(type -> mix(kept, type));
         List<PlannedTensor> tensors = new ArrayList<>();
         for (TensorSource tensor : kept) {
             tensors.add(plan(tensor, mix));
         }
         return tensors;
+    }
+
+    private Mix mix(List<TensorSource> kept, FileType file) {
+        return new Mix(file, traits(kept), options.importance().isPresent() || options.sizesOnly(), options.mix());
     }
 
     /** Set again, a key goes to the end: gguf_set_val_u32 removes it first. */

@@ -110,7 +110,7 @@ public final class Mix {
      */
     public Choice choose(String name, Shape shape, QuantType current) {
         if (!isQuantizable(name, shape)) {
-            return new Choice(current, "kept: " + kept(name, shape));
+            return new Choice(current, "kept: " + kept(name, shape, options.leaveOutputTensor()));
         }
         TensorRole role = TensorRole.of(name);
         Optional<QuantType> explicit = switch (role) {
@@ -128,11 +128,30 @@ public final class Mix {
         return fallback(byRules(name, role, shape), shape);
     }
 
+    /** Whether tensors of this name and shape are quantized unless the user leaves them out. */
+    public static boolean quantizes(String name, Shape shape) {
+        return kept(name, shape, false).isEmpty();
+    }
+
+    /** Whether a tensor's type is the mix's to choose: it is quantized at all, and the user has not said as what. */
+    public boolean decides(String name, Shape shape) {
+        if (!isQuantizable(name, shape) || !file.base().isQuantized() || options.pure()) {
+            return false;
+        }
+        TensorRole role = TensorRole.of(name);
+        boolean asOutput = role == TensorRole.OUTPUT || traits.tied() && role == TensorRole.TOKEN_EMBEDDING;
+        boolean said = asOutput && options.outputTensorType().isPresent()
+                || role == TensorRole.TOKEN_EMBEDDING
+                        && options.tokenEmbeddingType().isPresent()
+                || options.overrides().stream()
+                        .anyMatch(override -> override.pattern().matcher(name).find());
+        return !said;
+    }
+
     private Choice byRules(String name, TensorRole role, Shape shape) {
         for (MixOptions.TypeOverride override : options.overrides()) {
             if (override.pattern().matcher(name).find()) {
-                return new Choice(
-                        override.type(), "--tensor-type " + override.pattern().pattern());
+                return new Choice(override.type(), override.rule());
             }
         }
         if (options.pure()) {
@@ -234,11 +253,11 @@ public final class Mix {
     }
 
     private boolean isQuantizable(String name, Shape shape) {
-        return kept(name, shape).isEmpty();
+        return kept(name, shape, options.leaveOutputTensor()).isEmpty();
     }
 
     /** Why a tensor keeps its type; empty when it need not. */
-    private String kept(String name, Shape shape) {
+    private static String kept(String name, Shape shape, boolean leaveOutputTensor) {
         if (shape.withoutOuterOnes().rank() < 2) {
             return "a vector";
         }
@@ -246,7 +265,7 @@ public final class Mix {
         if (!name.endsWith("weight") && name.length() != 5) {
             return "no weight";
         }
-        if (options.leaveOutputTensor() && name.equals("output.weight")) {
+        if (leaveOutputTensor && name.equals("output.weight")) {
             return "--leave-output-tensor";
         }
         if (name.equals("position_embd.weight") || name.equals("token_types.weight")) {

@@ -1,5 +1,6 @@
 package dev.quern.quantization;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -25,6 +26,22 @@ public record MixOptions(
         overrides = List.copyOf(overrides);
     }
 
-    /** {@code --tensor-type PATTERN=TYPE}. */
-    public record TypeOverride(Pattern pattern, QuantType type) {}
+    /**
+     * {@code --tensor-type PATTERN=TYPE}.
+     *
+     * @param rule what is said of a tensor that gets its type from here
+     */
+    public record TypeOverride(Pattern pattern, QuantType type, String rule) {
+        /** One that the user wrote. */
+        public TypeOverride(Pattern pattern, QuantType type) {
+            this(pattern, type, "--tensor-type " + pattern.pattern());
+        }
+    }
+
+    /** With more overrides behind those that are there. */
+    public MixOptions with(List<TypeOverride> more) {
+        List<TypeOverride> all = new ArrayList<>(overrides);
+        all.addAll(more);
+        return new MixOptions(pure, leaveOutputTensor, outputTensorType, tokenEmbeddingType, all);
+    }
 }

@@ -11,7 +11,7 @@ public sealed interface TensorSource
         permits Stored,
                 Strided,
                 Dequantized,
-                Encoded,
+                EncodedBlocks,
                 Unpacked,
                 Computed,
                 PermutedRows,
@@ -39,8 +39,8 @@ public sealed interface TensorSource
             case Stored stored -> stored.region().file().path().toString();
             case Strided view -> view.storage().file().path().toString();
             case Dequantized blocks -> blocks.region().file().path().toString();
+            case EncodedBlocks blocks -> blocks.info().name() + " (as " + blocks.encoding() + ")";
             case Computed computed -> computed.info().name() + " (computed)";
-            case Encoded encoded -> encoded.info().name() + " (encoded)";
             case PermutedRows permuted -> permuted.source().origin();
             case Concatenated joined -> joined.parts().getFirst().origin();
             case Renamed renamed -> renamed.source().origin();
@@ -64,7 +64,7 @@ public sealed interface TensorSource
             case Stored _,
                     Strided _,
                     Dequantized _,
-                    Encoded _,
+                    EncodedBlocks _,
                     Computed _,
                     LowRankSum _,
                     Replaceable _,

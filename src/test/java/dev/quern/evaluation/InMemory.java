@@ -3,10 +3,11 @@ package dev.quern.evaluation;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.DType;
-import dev.quern.tensor.Encoded;
+import dev.quern.tensor.EncodedBlocks;
 import dev.quern.tensor.Shape;
 import dev.quern.tensor.TensorInfo;
 import dev.quern.tensor.TensorSource;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -25,6 +26,11 @@ public final class InMemory {
     public static TensorSource tensor(TensorInfo info, float[] values) {
         ByteBuffer bytes = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(values);
-        return new Encoded(info, bytes.array(), info.shape().rowLength() * Float.BYTES, Codecs.decoder(QuantType.F32));
+        return new EncodedBlocks(
+                info,
+                MemorySegment.ofArray(bytes.array()),
+                "F32",
+                info.shape().rowLength() * Float.BYTES,
+                Codecs.decoder(QuantType.F32));
     }
 }

@@ -1,10 +1,14 @@
 package dev.quern.quantization;
 
 import com.sun.management.ThreadMXBean;
+import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.CodedRow;
+import dev.quern.quantization.codes.RowFit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** What each kernel of the types named allocates for a million values once it is compiled: a line each, on stdout. */
@@ -29,6 +33,7 @@ final class KernelAllocation {
                 report(what + " with importance", encoding(codec, Weighting.RANDOM.row(LENGTH, 1)), allowed);
                 report(what + " decoding", decoding(codec), allowed);
             }
+            CodeForm.of(type).ifPresent(form -> report(type + " search", searching(form), allowed));
         }
     }
 
@@ -38,6 +43,19 @@ final class KernelAllocation {
         return () -> {
             for (int i = 0; i < ROWS; i++) {
                 codec.quantize(row, 0, LENGTH, importance, out, 0);
+            }
+        };
+    }
+
+    private static Runnable searching(CodeForm form) {
+        float[] row = Distribution.NORMAL.row(LENGTH, 1);
+        float[] weights = new float[LENGTH];
+        Arrays.fill(weights, 1);
+        RowFit fit = new RowFit(form);
+        CodedRow out = CodedRow.of(form, LENGTH);
+        return () -> {
+            for (int i = 0; i < ROWS; i++) {
+                fit.fit(row, 0, weights, out);
             }
         };
     }

@@ -14,7 +14,7 @@ final class EvenFit {
     private static final float ZERO = 1e-15f;
 
     /** Rounds of trials beside the best scale, each time half as far from it. */
-    private final int closer;
+    private static final int CLOSER = 2;
 
     private final CodeForm form;
     private final GroupLanes lanes;
@@ -52,8 +52,7 @@ final class EvenFit {
         // The more levels, the less it pays to clip the largest value.
         float span =
                 form.isUneven() ? 0.5f : extreme <= 8 ? 0.5f : extreme <= 16 ? 0.3f : extreme <= 32 ? 0.15f : 0.04f;
-        this.steps = Integer.getInteger("steps", form.isUneven() ? 16 : extreme <= 16 ? 18 : 10);
-        this.closer = Integer.getInteger("closer", 2);
+        this.steps = many ? 20 : 12;
         this.first = extreme * 1.1f;
         this.step = extreme * (span + 0.1f) / steps;
         this.units = new float[lanes.groups];
@@ -87,7 +86,7 @@ final class EvenFit {
             attempt(set, low == -high ? 1 : 2);
         }
         float aside = step / 2;
-        for (int round = 0; round < closer; round++) {
+        for (int round = 0; round < CLOSER; round++) {
             for (int lane = 0; lane < COUNT; lane++) {
                 float inverse = scales[group + lane] == 0 ? 0 : 1 / scales[group + lane];
                 inverses[lane] = inverse + aside * units[group + lane];

@@ -38,8 +38,7 @@ final class EvenSums {
      * @param inverses eight, and eight others
      * @param sums receives eight {@code Σ w l x} and eight {@code Σ w l²}, and those for the others
      */
-    static void two(
-            float[] x, float[] w, int at, int end, float[] inverses, int low, int high, float[] sums) {
+    static void two(float[] x, float[] w, int at, int end, float[] inverses, int low, int high, float[] sums) {
         FloatVector first = FloatVector.fromArray(FLOATS, inverses, 0);
         FloatVector other = FloatVector.fromArray(FLOATS, inverses, COUNT);
         FloatVector products = FloatVector.zero(FLOATS);
@@ -49,12 +48,23 @@ final class EvenSums {
         for (int i = at; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
-            FloatVector level = value.mul(first).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS + low).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector level = value.mul(first)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector weighed = level.mul(weight);
             products = weighed.fma(value, products);
             squares = weighed.fma(level, squares);
-            FloatVector otherLevel =
-                    value.mul(other).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS + low).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector otherLevel = value.mul(other)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector otherWeighed = otherLevel.mul(weight);
             otherProducts = otherWeighed.fma(value, otherProducts);
             otherSquares = otherWeighed.fma(otherLevel, otherSquares);
@@ -67,24 +77,20 @@ final class EvenSums {
 
     /** {@code Σ w (x - scale · l)²} with the levels nearest for a scale of each lane. */
     static void error(
-            float[] x,
-            float[] w,
-            int at,
-            int end,
-            float[] scales,
-            int from,
-            int low,
-            int high,
-            float[] out,
-            int to) {
+            float[] x, float[] w, int at, int end, float[] scales, int from, int low, int high, float[] out, int to) {
         FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
-        FloatVector inverse = FloatVector.broadcast(FLOATS, 1)
-                .div(scale)
-                .blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector inverse =
+                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
         FloatVector sum = FloatVector.zero(FLOATS);
         for (int i = at; i < end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            FloatVector level = inverse.mul(value).add(MAGIC).reinterpretAsInts().max(MAGIC_BITS + low).min(MAGIC_BITS + high).reinterpretAsFloats().sub(MAGIC);
+            FloatVector level = inverse.mul(value)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
             FloatVector difference = value.sub(scale.mul(level));
             sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
         }
@@ -100,9 +106,8 @@ final class EvenSums {
     static void rest(
             float[] x, float[] w, int at, int end, float[] inverses, int from, int low, int high, float[] sums) {
         FloatVector inverse = FloatVector.fromArray(FLOATS, inverses, from);
-        FloatVector scale = FloatVector.broadcast(FLOATS, -1)
-                .div(inverse)
-                .blend(0, inverse.compare(VectorOperators.EQ, 0));
+        FloatVector scale =
+                FloatVector.broadcast(FLOATS, -1).div(inverse).blend(0, inverse.compare(VectorOperators.EQ, 0));
         FloatVector products = FloatVector.zero(FLOATS);
         FloatVector squares = FloatVector.zero(FLOATS);
         FloatVector errors = FloatVector.zero(FLOATS);
@@ -128,7 +133,8 @@ final class EvenSums {
     }
 
     /** As {@link #keepBetter} for the sums of {@link #rest}; what is gained is the error, negative. */
-    static void keepBetterRest(float[] sums, float[] inverses, int from, float[] scales, float[] gains, float[] squares, int at) {
+    static void keepBetterRest(
+            float[] sums, float[] inverses, int from, float[] scales, float[] gains, float[] squares, int at) {
         FloatVector products = FloatVector.fromArray(FLOATS, sums, 0);
         FloatVector square = FloatVector.fromArray(FLOATS, sums, COUNT);
         FloatVector change = products.div(square);
@@ -141,6 +147,31 @@ final class EvenSums {
         best.blend(gain, better).intoArray(gains, at);
         FloatVector.fromArray(FLOATS, scales, at).blend(scale, better).intoArray(scales, at);
         FloatVector.fromArray(FLOATS, squares, at).blend(square, better).intoArray(squares, at);
+    }
+
+    /**
+     * What rounding scales to multiples of {@code d} costs: squares of the distances, times {@code squares}.
+     *
+     * @param wanted a scale for each group, eight or sixteen
+     * @param out receives the groups' costs, that of group i + 8 added to that of group i
+     */
+    static void costs(float[] wanted, float[] squares, float d, int low, int high, float[] out) {
+        FloatVector sum = FloatVector.zero(FLOATS);
+        float inverse = 1 / d;
+        for (int i = 0; i < wanted.length; i += COUNT) {
+            FloatVector scale = FloatVector.fromArray(FLOATS, wanted, i);
+            FloatVector away = scale.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS + low)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC)
+                    .mul(d)
+                    .sub(scale);
+            sum = away.mul(FloatVector.fromArray(FLOATS, squares, i)).fma(away, sum);
+        }
+        sum.intoArray(out, 0);
     }
 
     /** Keeps a trial's least-squares scale where the weighted error falls by more with it than with the best so far. */

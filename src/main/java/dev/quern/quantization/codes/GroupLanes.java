@@ -1,5 +1,6 @@
 package dev.quern.quantization.codes;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -49,7 +50,7 @@ final class GroupLanes {
 
     private void gather(float[] values, int from, int count, float[] lanes) {
         if (count < VALUES) {
-            java.util.Arrays.fill(lanes, 0);
+            Arrays.fill(lanes, 0);
         }
         for (int start = 0; start < count; start += length * COUNT) {
             if (count - start >= length * COUNT) {

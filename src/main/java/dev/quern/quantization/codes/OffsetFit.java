@@ -7,9 +7,14 @@ import static dev.quern.quantization.codes.GroupLanes.COUNT;
  * scale and minimum, and then trials more closely around the best.
  */
 final class OffsetFit {
-    private static final int STEPS = Integer.getInteger("osteps", 10);
-    private static final int CLOSER = Integer.getInteger("ocloser", 3);
-    private static final int CLIPS = Integer.getInteger("oclips", 3);
+    private static final int STEPS = 12;
+
+    /** Rounds of trials beside the best scale, each time half as far from it. */
+    private static final int CLOSER = 3;
+
+    /** How far, in levels, the least values may be clipped, up to. */
+    private static final float CLIPPED = 0.75f;
+
     private static final float ZERO = 1e-15f;
 
     /** Trials give the range from this many levels less than there are to some more. */
@@ -21,6 +26,9 @@ final class OffsetFit {
     private final int high;
     /** Whether a minimum lies below zero or is nothing: K types store its absolute value. */
     private final boolean belowZero;
+
+    /** How many clippings of the least values are tried. */
+    private final int clips;
 
     private final float[] least;
     private final float[] most;
@@ -40,6 +48,7 @@ final class OffsetFit {
         this.lanes = lanes;
         this.high = form.highestCode();
         this.belowZero = form.hasGroupScales();
+        this.clips = form.hasGroupScales() ? 4 : 3;
         this.least = new float[lanes.groups];
         this.most = new float[lanes.groups];
         this.scales = new float[lanes.groups];
@@ -64,13 +73,12 @@ final class OffsetFit {
             kept[COUNT + lane] = -least[group + lane];
             kept[2 * COUNT + lane] = Float.POSITIVE_INFINITY;
         }
-        // The least value may be clipped too, in quarters of a level.
-        for (int clip = 0; clip < CLIPS; clip++) {
+        for (int clip = 0; clip < clips; clip++) {
             for (int i = 0; i < STEPS; i++) {
                 float levels = high - FEWER + i * (SPAN / STEPS);
                 for (int lane = 0; lane < COUNT; lane++) {
                     float range = most[group + lane] - least[group + lane];
-                    float from = least[group + lane] + clip * (0.75f / CLIPS) * range / high;
+                    float from = least[group + lane] + clip * (CLIPPED / clips) * range / high;
                     inverses[lane] = range < ZERO ? 0 : levels / (most[group + lane] - from);
                     offsets[lane] = -from;
                 }
@@ -93,7 +101,7 @@ final class OffsetFit {
 
     private void attempt(int set) {
         OffsetSums.levels(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, offsets, high, sums);
-        OffsetSums.keepBetter(sums, moments, offsets, belowZero, kept);
+        OffsetSums.keepBetter(sums, moments, belowZero, kept);
     }
 
     /** Each group's error with a scale and a minimum and the levels nearest for them. */

@@ -9,7 +9,7 @@ import java.util.Arrays;
  * scratch: one thread, one instance.
  */
 public final class RowFit {
-    private static final int ROUNDS = Integer.getInteger("rounds", 2);
+    private static final int ROUNDS = 2;
 
     /** How many factors are looked at for a block's scales. */
     private static final int FACTORS = 16;
@@ -94,15 +94,21 @@ public final class RowFit {
 
     private void evenBlocks(CodedRow out, int block, int count) {
         even.search();
-        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
         for (int i = 0; i < count; i++) {
-            // Where F16 ends before a scale no error is a number, and the infinite scale says so.
+            out.scales()[block + i] = 1;
             out.d()[block + i] = half(even.scales[i]);
         }
-        // With many levels the rounding of the scale tells: its neighbours choose other levels.
-        for (int trial = 0; trial < (form == CodeForm.Q8_0 ? 3 : 1); trial++) {
+        if (form == CodeForm.Q8_0) {
+            tryNeighbours(out, block, count);
+        }
+    }
+
+    /** With as many levels as Q8_0 has the rounding of a scale tells: its neighbours in F16 choose other levels. */
+    private void tryNeighbours(CodedRow out, int block, int count) {
+        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        for (int ulp = -1; ulp <= 1; ulp++) {
             for (int i = 0; i < count; i++) {
-                triedScales[i] = trial < 2 ? beside(even.scales[i], trial == 0) : beyond(even.scales[i]);
+                triedScales[i] = near(even.scales[i], ulp);
             }
             even.errors(triedScales, errors);
             for (int i = 0; i < count; i++) {
@@ -110,7 +116,6 @@ public final class RowFit {
                     bestErrors[i] = errors[i];
                     out.d()[block + i] = triedScales[i];
                 }
-                out.scales()[block + i] = 1;
             }
         }
     }
@@ -149,22 +154,17 @@ public final class RowFit {
         return Float.float16ToFloat(Float.floatToFloat16(value));
     }
 
-    /** The value of F16 nearest to this one, or the nearest on the other side of it. */
-    private static float beside(float value, boolean nearest) {
-        short rounded = Float.floatToFloat16(value);
-        float near = Float.float16ToFloat(rounded);
-        if (nearest || near == value) {
-            return near;
-        }
-        float other = Float.float16ToFloat((short) (rounded + (Math.abs(near) < Math.abs(value) ? 1 : -1)));
-        return Float.isFinite(other) && (near >= 0) == (other >= 0) ? other : near;
+    /** A value that F16 holds: the nearest, or so many steps from it. */
+    private static float near(float value, int ulps) {
+        short nearest = Float.floatToFloat16(value);
+        float moved = Float.float16ToFloat((short) (nearest + ulps));
+        return Float.isFinite(moved) && (value >= 0) == (moved >= 0) ? moved : Float.float16ToFloat(nearest);
     }
 
-    private static float beyond(float value) {
-        short rounded = Float.floatToFloat16(value);
-        float near = Float.float16ToFloat(rounded);
-        float other = Float.float16ToFloat((short) (rounded + (Math.abs(near) < Math.abs(value) ? -1 : 1)));
-        return Float.isFinite(other) && (near >= 0) == (other >= 0) ? other : near;
+    /** The value of F16 nearest to this one, or the nearest on the other side of it. */
+    private static float beside(float value, boolean nearest) {
+        float near = half(value);
+        return nearest || near == value ? near : near(value, Math.abs(near) < Math.abs(value) ? 1 : -1);
     }
 
     private void evenGroups(CodedRow out, int block) {
@@ -209,16 +209,15 @@ public final class RowFit {
         for (int trial = 0; trial < 2 * FACTORS && top != 0; trial++) {
             float end = trial % 2 == 0 ? form.lowestScale() : form.highestScale();
             float d = half(top / (end * (1 - 0.015f * (trial / 2))));
-            float error = 0;
-            for (int group = 0; group < form.groups() && d != 0; group++) {
-                float wanted = even.scales[group];
-                if (wanted != 0) {
-                    float away = d * Math.clamp((float) Math.rint(wanted / d), form.lowestScale(), form.highestScale())
-                            - wanted;
-                    error += away * away * even.squares[group];
-                }
+            if (d == 0) {
+                continue;
             }
-            if (d != 0 && error < best) {
+            EvenSums.costs(even.scales, even.squares, d, form.lowestScale(), form.highestScale(), sums);
+            float error = 0;
+            for (int lane = 0; lane < COUNT; lane++) {
+                error += sums[lane];
+            }
+            if (error < best) {
                 best = error;
                 found = d;
             }
