@@ -16,7 +16,8 @@ import java.util.stream.IntStream;
  * @param transfer {@code C + λI}, with {@code C} the products of the original's columns with the quantized model's;
  *     empty where targets are the weights themselves
  * @param owed for each row of weights what else its product is to give, summed with the input; or empty
- * @param damping the part of the mean moment that was added to the diagonal
+ * @param added to the diagonal
+ * @param damping the same as a part of the mean moment
  */
 @SuppressWarnings("ArrayRecordComponent")
 record LayerMoments(
@@ -28,6 +29,7 @@ record LayerMoments(
         Factor factor,
         Optional<Panels> transfer,
         Optional<float[]> owed,
+        float added,
         double damping) {
 
     /** Beyond it a matrix that is still not positive is none of numbers. */
@@ -46,8 +48,24 @@ record LayerMoments(
             Optional<ProductSums> missing,
             double damping,
             Workers workers) {
-        int width = moments.width();
         float perToken = (float) (1.0 / Math.max(1, moments.tokens()));
+        // The square of the moments is given up before that of the products is packed.
+        LayerMoments alone = of(moments, perToken, damping, workers);
+        return new LayerMoments(
+                alone.width,
+                alone.weights,
+                alone.order,
+                alone.panels,
+                alone.inverseDiagonal,
+                alone.factor,
+                products.map(cross -> transfer(cross, alone.added, perToken, workers)),
+                missing.map(sum -> scaled(sum.take(), perToken)),
+                alone.added,
+                alone.damping);
+    }
+
+    private static LayerMoments of(ProductSums moments, float perToken, double damping, Workers workers) {
+        int width = moments.width();
         float[] damped = moments.take();
         scale(damped, perToken);
         double mean = 0;
@@ -78,18 +96,16 @@ record LayerMoments(
             weights[i] = damped[i * width + i];
             inverse[i] = 1 / weights[i];
         }
-        Panels panels = Panels.of(damped, width, workers);
-        damped = new float[0];
-        float all = added;
         return new LayerMoments(
                 width,
                 weights,
                 order,
-                panels,
+                Panels.of(damped, width, workers),
                 inverse,
                 factor.get(),
-                products.map(cross -> transfer(cross, all, perToken, workers)),
-                missing.map(sum -> scaled(sum.take(), perToken)),
+                Optional.empty(),
+                Optional.empty(),
+                added,
                 part);
     }
 

@@ -124,7 +124,8 @@ final class Layers {
     float added(int index, WeightMatrix product) {
         Weights.Block block = weights.blocks().get(index);
         Weights.FeedForward network = block.feedForward();
-        boolean last = product == block.attentionOutput() || network != null && product == network.down();
+        boolean last = product.name().equals(block.attentionOutput().name())
+                || network != null && product.name().equals(network.down().name());
         return last && !branched() ? added() : 0;
     }
 

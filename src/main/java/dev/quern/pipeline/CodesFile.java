@@ -170,6 +170,11 @@ final class CodesFile implements AutoCloseable {
                 Codecs.decoder(tensor.type(), Kernel.fastest()));
     }
 
+    /** All tensors are there: makes sure that the next run would know it. */
+    void settle() {
+        file.prepare();
+    }
+
     /** Nobody needs it any more. */
     void discard() {
         file.discard();

@@ -147,6 +147,7 @@ public final class CompensatedPlan implements AutoCloseable {
                                 + " of " + made.size() + " tensors are there");
             }
             String times = choose(model, made, text, target, inputs, codes, options);
+            codes.settle();
             return new CompensatedPlan(
                     plans.stream().map(plan -> filled(plan, codes)).toList(), made, codes, times, options.resume());
         } catch (RuntimeException | Error e) {

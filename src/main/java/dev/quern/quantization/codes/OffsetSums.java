@@ -12,9 +12,6 @@ import jdk.incubator.vector.VectorOperators;
 
 /** What a search for scales and minima asks of eight groups, one a lane; see {@link EvenSums}. */
 final class OffsetSums {
-    /** A determinant that is a smaller part of its first product is what rounding left of nothing. */
-    private static final float SINGULAR = 1e-6f;
-
     private OffsetSums() {}
 
     /** The least and the largest value of each lane. */
@@ -142,11 +139,10 @@ final class OffsetSums {
      * Scale and minimum of least squares for the levels of a trial, and their error; kept where better.
      *
      * @param moments of the lanes: {@code Σ w}, {@code Σ w x}, {@code Σ w x²}, eight each
-     * @param offsets what the trial took away
      * @param belowZero whether the minimum (that is taken away) is not negative
      * @param kept scales, minima and errors, eight each
      */
-    static void keepBetter(float[] sums, float[] moments, float[] offsets, boolean belowZero, float[] kept) {
+    static void keepBetter(float[] sums, float[] moments, boolean belowZero, float[] kept) {
         FloatVector w = FloatVector.fromArray(FLOATS, moments, 0);
         FloatVector wx = FloatVector.fromArray(FLOATS, moments, COUNT);
         FloatVector l = FloatVector.fromArray(FLOATS, sums, 0);

@@ -205,7 +205,7 @@ public final class RowFit {
     private float bestFactor(float top) {
         float best = Float.POSITIVE_INFINITY;
         // Where F16 ends before it no error is a number, and the infinite factor says so.
-        float found = half(top / form.lowestScale());
+        float found = top == 0 ? 0 : half(top / form.lowestScale());
         for (int trial = 0; trial < 2 * FACTORS && top != 0; trial++) {
             float end = trial % 2 == 0 ? form.lowestScale() : form.highestScale();
             float d = half(top / (end * (1 - 0.015f * (trial / 2))));
