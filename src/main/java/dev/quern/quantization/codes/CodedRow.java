@@ -107,7 +107,7 @@ public record CodedRow(CodeForm form, float[] d, float[] dmin, byte[] scales, by
             }
             case Q3_K -> {
                 for (int group = 0; group < groups; group++) {
-                    ownScales[group] += 32;
+                    ownScales[group] = (byte) (ownScales[group] + 32);
                 }
                 ThreeBitSuperBlocks.putScales(ownScales, out, to + ThreeBitSuperBlocks.SCALES);
                 ThreeBitSuperBlocks.putThirdBits(own, out, to);

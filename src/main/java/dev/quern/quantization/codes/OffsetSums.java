@@ -151,17 +151,13 @@ final class OffsetSums {
         FloatVector determinant = w.mul(ll).sub(l.mul(l));
         FloatVector scale = w.mul(lx).sub(l.mul(wx)).div(determinant);
         FloatVector minimum = scale.mul(l).sub(wx).div(w);
-        // All on one level, or one value that outweighs the others: only one of the two can be asked for.
-        VectorMask<Float> singular =
-                determinant.compare(VectorOperators.LE, w.mul(ll).mul(SINGULAR));
+        VectorMask<Float> sound = determinant.compare(VectorOperators.GT, 0);
         if (belowZero) {
-            VectorMask<Float> alone = minimum.compare(VectorOperators.LT, 0).or(singular);
+            // Without a minimum a scale alone: so too where all values have one level.
+            VectorMask<Float> alone = minimum.compare(VectorOperators.LT, 0).or(sound.not());
             scale = scale.blend(lx.div(ll), alone);
             minimum = minimum.blend(0, alone);
-        } else {
-            FloatVector offset = FloatVector.fromArray(FLOATS, offsets, 0);
-            scale = scale.blend(l.fma(offset, lx).div(ll), singular);
-            minimum = minimum.blend(offset, singular);
+            sound = ll.compare(VectorOperators.GT, 0);
         }
         FloatVector error = scale.mul(ll)
                 .sub(lx.add(lx))
@@ -172,7 +168,9 @@ final class OffsetSums {
                         .mul(minimum))
                 .add(FloatVector.fromArray(FLOATS, moments, 2 * COUNT));
         FloatVector best = FloatVector.fromArray(FLOATS, kept, 2 * COUNT);
-        VectorMask<Float> better = error.compare(VectorOperators.LT, best).and(scale.compare(VectorOperators.GT, 0));
+        VectorMask<Float> better = error.compare(VectorOperators.LT, best)
+                .and(scale.compare(VectorOperators.GT, 0))
+                .and(sound);
         FloatVector.fromArray(FLOATS, kept, 0).blend(scale, better).intoArray(kept, 0);
         FloatVector.fromArray(FLOATS, kept, COUNT).blend(minimum, better).intoArray(kept, COUNT);
         best.blend(error, better).intoArray(kept, 2 * COUNT);
