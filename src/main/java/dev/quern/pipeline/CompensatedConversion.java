@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Predicate;
 
 /** A conversion of which some outputs have codes that are chosen together before anything is written. */
@@ -41,7 +40,7 @@ public final class CompensatedConversion {
         List<CompensatedPlan> made = new ArrayList<>();
         try {
             List<Conversion.Output> filled = new ArrayList<>();
-            Map<OutputPlan, OutputPlan> given = new IdentityHashMap<>();
+            IdentityHashMap<OutputPlan, OutputPlan> given = new IdentityHashMap<>();
             for (List<Conversion.Output> parts : models(outputs)) {
                 if (!together.test(parts.getFirst()) || !isChosen(parts)) {
                     filled.addAll(parts);

@@ -98,7 +98,7 @@ class AllocatorTest {
         int inexact = 0;
         for (int round = 0; round < 1500; round++) {
             List<Choice> choices = random(random, 6, 5);
-            long budget = 500 + random.nextInt(1500);
+            long budget = 500L + random.nextInt(1500);
             double expected = exhaustive(choices, 0, budget);
             Optional<Allocation> found = Allocator.solve(choices, budget, 1 + random.nextInt(3));
             if (found.isPresent()) {

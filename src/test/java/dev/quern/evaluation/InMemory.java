@@ -29,7 +29,7 @@ public final class InMemory {
         return new EncodedBlocks(
                 info,
                 MemorySegment.ofArray(bytes.array()),
-                "F32",
+                QuantType.F32.name(),
                 info.shape().rowLength() * Float.BYTES,
                 Codecs.decoder(QuantType.F32));
     }

@@ -151,8 +151,10 @@ class SearchCodecTest {
     void zerosAfterOtherValuesAreZeros(CodeForm form) {
         BlockCodec codec = codec(form);
         encoded(codec, Distribution.NORMAL.row(LENGTH, 1), null);
-        assertThat(decoded(codec, encoded(codec, new float[LENGTH], null), LENGTH))
-                .containsOnly(0f);
+        // Of either sign: what is taken away from nothing may be.
+        for (float value : decoded(codec, encoded(codec, new float[LENGTH], null), LENGTH)) {
+            assertThat(value == 0).as("%s", value).isTrue();
+        }
     }
 
     /** Whatever is within F16's range comes back as something finite, and no worse than zeros would be. */
@@ -183,7 +185,7 @@ class SearchCodecTest {
     @Test
     void aConstantFarFromZeroKeepsItsValue() {
         for (CodeForm form : CodeForm.values()) {
-            for (float constant : new float[] {3, -3, 0.01f, -0.01f, 1000, -1000}) {
+            for (float constant : new float[] {3, -3, 1.5f, -1.5f, 1000, -1000}) {
                 float[] row = new float[LENGTH];
                 Arrays.fill(row, constant);
                 BlockCodec codec = codec(form);
