@@ -42,6 +42,7 @@ class LayerCodesTest {
         }
     }
 
+    @SuppressWarnings("ReferenceEquality") // One input with itself, or two.
     private static ProductSums sums(float[][] left, float[][] right, Workers workers) {
         ProductSums sums = left == right
                 ? ProductSums.moments(right[0].length)

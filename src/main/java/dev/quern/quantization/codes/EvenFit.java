@@ -52,7 +52,7 @@ final class EvenFit {
         // The more levels, the less it pays to clip the largest value.
         float span =
                 form.isUneven() ? 0.5f : extreme <= 8 ? 0.5f : extreme <= 16 ? 0.3f : extreme <= 32 ? 0.15f : 0.04f;
-        this.steps = many ? 20 : 12;
+        this.steps = many ? 20 : extreme > 8 && !form.isUneven() ? 16 : 12;
         this.first = extreme * 1.1f;
         this.step = extreme * (span + 0.1f) / steps;
         this.units = new float[lanes.groups];

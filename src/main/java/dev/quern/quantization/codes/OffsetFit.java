@@ -101,7 +101,7 @@ final class OffsetFit {
 
     private void attempt(int set) {
         OffsetSums.levels(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, offsets, high, sums);
-        OffsetSums.keepBetter(sums, moments, belowZero, kept);
+        OffsetSums.keepBetter(sums, moments, offsets, belowZero, kept);
     }
 
     /** Each group's error with a scale and a minimum and the levels nearest for them. */

@@ -12,6 +12,9 @@ import jdk.incubator.vector.VectorOperators;
 
 /** What a search for scales and minima asks of eight groups, one a lane; see {@link EvenSums}. */
 final class OffsetSums {
+    /** A determinant that is a smaller part of its first product is what rounding left of nothing. */
+    private static final float SINGULAR = 1e-6f;
+
     private OffsetSums() {}
 
     /** The least and the largest value of each lane. */
@@ -139,10 +142,11 @@ final class OffsetSums {
      * Scale and minimum of least squares for the levels of a trial, and their error; kept where better.
      *
      * @param moments of the lanes: {@code Σ w}, {@code Σ w x}, {@code Σ w x²}, eight each
+     * @param offsets what the trial took away
      * @param belowZero whether the minimum (that is taken away) is not negative
      * @param kept scales, minima and errors, eight each
      */
-    static void keepBetter(float[] sums, float[] moments, boolean belowZero, float[] kept) {
+    static void keepBetter(float[] sums, float[] moments, float[] offsets, boolean belowZero, float[] kept) {
         FloatVector w = FloatVector.fromArray(FLOATS, moments, 0);
         FloatVector wx = FloatVector.fromArray(FLOATS, moments, COUNT);
         FloatVector l = FloatVector.fromArray(FLOATS, sums, 0);
@@ -151,13 +155,17 @@ final class OffsetSums {
         FloatVector determinant = w.mul(ll).sub(l.mul(l));
         FloatVector scale = w.mul(lx).sub(l.mul(wx)).div(determinant);
         FloatVector minimum = scale.mul(l).sub(wx).div(w);
-        VectorMask<Float> sound = determinant.compare(VectorOperators.GT, 0);
+        // All on one level, or one value that outweighs the others: only one of the two can be asked for.
+        VectorMask<Float> singular =
+                determinant.compare(VectorOperators.LE, w.mul(ll).mul(SINGULAR));
         if (belowZero) {
-            // Without a minimum a scale alone: so too where all values have one level.
-            VectorMask<Float> alone = minimum.compare(VectorOperators.LT, 0).or(sound.not());
+            VectorMask<Float> alone = minimum.compare(VectorOperators.LT, 0).or(singular);
             scale = scale.blend(lx.div(ll), alone);
             minimum = minimum.blend(0, alone);
-            sound = ll.compare(VectorOperators.GT, 0);
+        } else {
+            FloatVector offset = FloatVector.fromArray(FLOATS, offsets, 0);
+            scale = scale.blend(l.fma(offset, lx).div(ll), singular);
+            minimum = minimum.blend(offset, singular);
         }
         FloatVector error = scale.mul(ll)
                 .sub(lx.add(lx))
@@ -168,9 +176,7 @@ final class OffsetSums {
                         .mul(minimum))
                 .add(FloatVector.fromArray(FLOATS, moments, 2 * COUNT));
         FloatVector best = FloatVector.fromArray(FLOATS, kept, 2 * COUNT);
-        VectorMask<Float> better = error.compare(VectorOperators.LT, best)
-                .and(scale.compare(VectorOperators.GT, 0))
-                .and(sound);
+        VectorMask<Float> better = error.compare(VectorOperators.LT, best).and(scale.compare(VectorOperators.GT, 0));
         FloatVector.fromArray(FLOATS, kept, 0).blend(scale, better).intoArray(kept, 0);
         FloatVector.fromArray(FLOATS, kept, COUNT).blend(minimum, better).intoArray(kept, COUNT);
         best.blend(error, better).intoArray(kept, 2 * COUNT);

@@ -37,6 +37,7 @@ public final class SearchCodec extends RowCodec {
     }
 
     @Override
+    @SuppressWarnings("ReferenceEquality") // The rows of a matrix come with one array of weights.
     protected void encode(float[] row, int from, int length, float @Nullable [] importance, byte[] out, int to) {
         if (coded.codes().length != length) {
             coded = CodedRow.of(form, length);
