@@ -180,10 +180,11 @@ class SearchCodecTest {
         }
     }
 
+    /** Not of a hundredth: the factor of 63 scales of 15 levels is subnormal in F16 there. */
     @Test
     void aConstantFarFromZeroKeepsItsValue() {
         for (CodeForm form : CodeForm.values()) {
-            for (float constant : new float[] {3, -3, 0.01f, -0.01f, 1000, -1000}) {
+            for (float constant : new float[] {3, -3, 1.5f, -1.5f, 1000, -1000}) {
                 float[] row = new float[LENGTH];
                 Arrays.fill(row, constant);
                 BlockCodec codec = codec(form);
