@@ -12,10 +12,14 @@ import java.util.Arrays;
  * of falling moments; then coordinate descent over codes and scales in turns.
  */
 final class CodeTile {
+    /** A pass by which the error falls by less than this part does not pay. */
+    private static final double LEAST_FALL = 0.002;
+
     private final CodeForm form;
     private final int width;
     private final LayerMoments moments;
     private final Scales scales;
+    private final Stretch stretch;
     private final ScaleRefit refit;
     private final GroupSearch search;
     private final RowFit fit;
@@ -34,8 +38,9 @@ final class CodeTile {
         this.width = moments.width();
         this.moments = moments;
         this.scales = new Scales(form, width);
+        this.stretch = new Stretch(scales);
         this.refit = new ScaleRefit(scales, width);
-        this.search = new GroupSearch(scales, width);
+        this.search = new GroupSearch(scales, moments);
         this.fit = new RowFit(form);
         this.coded = CodedRow.of(form, width);
         this.row = new float[width];
@@ -49,7 +54,7 @@ final class CodeTile {
 
     /**
      * @param target values to be met, as {@link RowTile} lays them
-     * @param sweeps passes of the descent
+     * @param sweeps passes of the descent at most; it ends when one no longer pays
      * @param out receives {@code rows} rows of blocks
      */
     void choose(float[] target, int rows, int sweeps, byte[] out) {
@@ -61,8 +66,14 @@ final class CodeTile {
         }
         propagate(target);
         differ(target);
+        double error = error(target);
         for (int sweep = 0; sweep < sweeps; sweep++) {
             descend();
+            double left = error(target);
+            if (left > error * (1 - LEAST_FALL)) {
+                break;
+            }
+            error = left;
         }
         int rowBytes = Math.toIntExact(form.type().bytesFor(width));
         for (int lane = 0; lane < rows; lane++) {
@@ -75,16 +86,7 @@ final class CodeTile {
     /** GPTQ with the scales as they are, in the moments' order. */
     private void propagate(float[] target) {
         int[] order = moments.order();
-        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
-            for (int k = 0; k < width; k++) {
-                System.arraycopy(
-                        target,
-                        (lanes * width + order[k]) * Tile.COLUMNS,
-                        ordered,
-                        (lanes * width + k) * Tile.COLUMNS,
-                        Tile.COLUMNS);
-            }
-        }
+        moments.intoOrder(target, ordered);
         float[] owed = gradient;
         float[] error = change;
         Arrays.fill(owed, 0);
@@ -99,32 +101,14 @@ final class CodeTile {
                     for (int k = at; k < at + count; k++) {
                         groups[k] = (lanes * scales.groups + order[k] / form.group()) * Tile.COLUMNS;
                     }
-                    Stretch.propagate(
-                            ordered,
-                            owed,
-                            ordered,
-                            error,
-                            (lanes * width + at) * Tile.COLUMNS,
-                            count,
-                            scales,
-                            groups,
-                            at,
-                            square);
+                    stretch.propagate(
+                            ordered, owed, error, (lanes * width + at) * Tile.COLUMNS, count, groups, at, square);
                 }
                 factor.carry(error, at, at + count, owed, at + count, end);
             }
             factor.carry(error, begin, end, owed, end, width);
         }
-        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
-            for (int k = 0; k < width; k++) {
-                System.arraycopy(
-                        ordered,
-                        (lanes * width + k) * Tile.COLUMNS,
-                        value,
-                        (lanes * width + order[k]) * Tile.COLUMNS,
-                        Tile.COLUMNS);
-            }
-        }
+        moments.outOfOrder(ordered, value);
     }
 
     /** What the errors ask for at each column. */
@@ -155,15 +139,13 @@ final class CodeTile {
                 panels.copySquare(at, count, square);
                 for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
                     refit.group(lanes, at, square, value, gradient, change);
-                    search.search(
-                            lanes, at, square, moments.weights(), moments.inverseDiagonal(), value, gradient, change);
-                    Stretch.descend(
+                    search.search(lanes, at, square, value, gradient, change);
+                    stretch.descend(
                             value,
                             gradient,
                             change,
                             (lanes * width + at) * Tile.COLUMNS,
                             count,
-                            scales,
                             (lanes * scales.groups + at / count) * Tile.COLUMNS,
                             square,
                             moments.inverseDiagonal(),
@@ -191,7 +173,7 @@ final class CodeTile {
     }
 
     /** The error that is left over, {@code Σ e H eᵀ} over the rows. */
-    double error(float[] target) {
+    private double error(float[] target) {
         double sum = 0;
         for (int i = 0; i < target.length; i++) {
             sum += (double) (target[i] - value[i]) * gradient[i];

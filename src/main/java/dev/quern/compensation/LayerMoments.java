@@ -1,6 +1,7 @@
 package dev.quern.compensation;
 
 import dev.quern.concurrent.Workers;
+import dev.quern.evaluation.gemm.Tile;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Optional;
@@ -167,17 +168,27 @@ record LayerMoments(
             int begin = chunk * Panels.CHUNK;
             panels.carry(weights, begin, begin + panels.length(chunk), target, 0, width);
         }
-        permute(target, scratch, true);
+        intoOrder(target, scratch);
         solve.solve(scratch);
-        permute(scratch, target, false);
+        outOfOrder(scratch, target);
     }
 
-    private void permute(float[] from, float[] to, boolean intoOrder) {
+    /** A tile's columns in the order in which they are chosen. */
+    void intoOrder(float[] plain, float[] ordered) {
         for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
             for (int k = 0; k < width; k++) {
-                int plain = (lanes * width + order[k]) * 16;
-                int ordered = (lanes * width + k) * 16;
-                System.arraycopy(from, intoOrder ? plain : ordered, to, intoOrder ? ordered : plain, 16);
+                int from = (lanes * width + order[k]) * Tile.COLUMNS;
+                System.arraycopy(plain, from, ordered, (lanes * width + k) * Tile.COLUMNS, Tile.COLUMNS);
+            }
+        }
+    }
+
+    /** And back. */
+    void outOfOrder(float[] ordered, float[] plain) {
+        for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
+            for (int k = 0; k < width; k++) {
+                int to = (lanes * width + order[k]) * Tile.COLUMNS;
+                System.arraycopy(ordered, (lanes * width + k) * Tile.COLUMNS, plain, to, Tile.COLUMNS);
             }
         }
     }

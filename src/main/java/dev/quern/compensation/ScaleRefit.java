@@ -92,7 +92,7 @@ final class ScaleRefit {
             float sum = 0;
             for (int k = 0; k < count; k++) {
                 sum += square[j * count + k];
-                addTimes(levels, j * Tile.COLUMNS, square[j * count + k], answers, k * Tile.COLUMNS);
+                Lanes.addTimes(levels, j * Tile.COLUMNS, square[j * count + k], answers, k * Tile.COLUMNS);
             }
             ones[j] = sum;
         }
@@ -119,12 +119,6 @@ final class ScaleRefit {
             float[] value, int at, float[] minimum, float[] inverse, int groupAt, float[] out, int to) {
         for (int lane = 0; lane < Tile.COLUMNS; lane++) {
             out[to + lane] = (float) Math.rint((value[at + lane] + minimum[groupAt + lane]) * inverse[groupAt + lane]);
-        }
-    }
-
-    private static void addTimes(float[] from, int at, float factor, float[] to, int toAt) {
-        for (int lane = 0; lane < Tile.COLUMNS; lane++) {
-            to[toAt + lane] += factor * from[at + lane];
         }
     }
 

@@ -1,6 +1,5 @@
 package dev.quern.compensation;
 
-import dev.quern.evaluation.gemm.Tile;
 import dev.quern.quantization.codes.CodeForm;
 import dev.quern.quantization.codes.CodedRow;
 import java.util.Arrays;
@@ -10,15 +9,10 @@ import java.util.Arrays;
  * what is then taken away, and the integers and F16 factors that they come from.
  */
 final class Scales {
-    /** Between 16 levels. */
-    static final int BORDERS = 15;
-
     final CodeForm form;
     final int groups;
     final int blocks;
-    final boolean uneven;
-    final float low;
-    final float high;
+    final Levels levels;
 
     /** By group and lane, as {@link RowTile} lays columns. */
     final float[] scale;
@@ -33,21 +27,11 @@ final class Scales {
 
     final float[] dmin;
 
-    /** What 16 rows have lost at one column: scratch. */
-    final float[] lost = new float[Tile.COLUMNS];
-
-    /** Of uneven levels: the steps from each to the next, and the borders between them. */
-    final float[] steps = new float[BORDERS];
-
-    final float[] borders = new float[BORDERS];
-
     Scales(CodeForm form, int width) {
         this.form = form;
         this.groups = width / form.group();
         this.blocks = width / form.block();
-        this.uneven = form.isUneven();
-        this.low = form.level(form.lowestCode());
-        this.high = form.level(form.highestCode());
+        this.levels = new Levels(form);
         this.scale = new float[groups * RowTile.ROWS];
         this.inverse = new float[groups * RowTile.ROWS];
         this.minimum = new float[groups * RowTile.ROWS];
@@ -55,12 +39,6 @@ final class Scales {
         this.minimumCode = new float[groups * RowTile.ROWS];
         this.d = new float[blocks * RowTile.ROWS];
         this.dmin = new float[blocks * RowTile.ROWS];
-        if (uneven) {
-            for (int i = 0; i < steps.length; i++) {
-                steps[i] = form.level(i + 1) - form.level(i);
-                borders[i] = (form.level(i + 1) + form.level(i)) / 2;
-            }
-        }
     }
 
     /** Lanes without a row. */
@@ -92,6 +70,11 @@ final class Scales {
         minimum[group] = form.hasMinima() ? dmin[block] * minimumCode[group] : 0;
     }
 
+    /** For 16 rows the values that come nearest to what is asked for; see {@link Levels#choose}. */
+    void nearest(float[] asked, int at, int group, float[] chosen, int to) {
+        levels.choose(asked, at, scale, inverse, minimum, group, chosen, to);
+    }
+
     /**
      * A row with the codes of its values.
      *
@@ -109,19 +92,8 @@ final class Scales {
             row.minima()[group] = (byte) minimumCode[at];
             int first = group * form.group();
             for (int i = first; i < first + form.group(); i++) {
-                row.codes()[i] = (byte) code((values[i] + minimum[at]) * inverse[at]);
+                row.codes()[i] = (byte) levels.code((values[i] + minimum[at]) * inverse[at], form);
             }
         }
-    }
-
-    private int code(float level) {
-        if (uneven) {
-            int code = 0;
-            while (code < borders.length && level >= borders[code]) {
-                code++;
-            }
-            return code;
-        }
-        return Math.clamp((int) Math.rint(level) + form.centre(), form.lowestCode(), form.highestCode());
     }
 }

@@ -66,7 +66,7 @@ final class TriangularSolve {
                 change[from + lane] = -b[from + lane];
             }
             for (int k = 0; k < j; k++) {
-                addTimes(change, from, square[j * count + k], b, at + k * Tile.COLUMNS);
+                Lanes.addTimes(change, from, square[j * count + k], b, at + k * Tile.COLUMNS);
             }
         }
     }
@@ -78,14 +78,8 @@ final class TriangularSolve {
                 change[from + lane] = -b[from + lane];
             }
             for (int k = j + 1; k < count; k++) {
-                addTimes(change, from, square[j * count + k], b, at + k * Tile.COLUMNS);
+                Lanes.addTimes(change, from, square[j * count + k], b, at + k * Tile.COLUMNS);
             }
-        }
-    }
-
-    private static void addTimes(float[] from, int at, float factor, float[] to, int toAt) {
-        for (int lane = 0; lane < Tile.COLUMNS; lane++) {
-            to[toAt + lane] += factor * from[at + lane];
         }
     }
 }
