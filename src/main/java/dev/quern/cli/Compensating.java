@@ -57,6 +57,17 @@ final class Compensating implements CompensatedConversion.Observer {
         }
     }
 
+    /** Says what choosing codes would take; a dry run chooses none. */
+    void plan(List<Conversion.Output> outputs) {
+        if (method == Method.COMPENSATED) {
+            long bytes = CompensatedConversion.bytes(
+                    outputs.stream().map(Conversion.Output::plan).toList(), Math.max(1, run.threads));
+            run.talk()
+                    .say("note: codes are chosen together before anything is written, with up to "
+                            + Math.ceilDiv(bytes, 1 << 20) + " MiB more of memory");
+        }
+    }
+
     List<Conversion.Written> run(
             Source source, List<Conversion.Output> outputs, Inputs inputs, Conversion.Options options) {
         Path text = importance.text;

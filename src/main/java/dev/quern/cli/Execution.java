@@ -49,6 +49,7 @@ record Execution(
                 System.out.print(PlanReport.text(output, run.threads));
             }
         }
+        compensating.plan(planned);
         OutputGates judge = new OutputGates(gates, planned, threads(), run.talk());
         judge.prepare(source);
         judge.possible();

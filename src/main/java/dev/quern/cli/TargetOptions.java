@@ -251,7 +251,7 @@ final class TargetOptions {
                 source,
                 model.pass(),
                 all.spread(effort.windows(), Math.min(UNASKED, all.length() / 2)),
-                TypeInfluence.reference(run.kernel),
+                TypeInfluence.encoder(run.kernel, typeOptions.method),
                 Math.max(1, run.threads))) {
             result = allocation.decide(influence, effort.types(), trials);
         }

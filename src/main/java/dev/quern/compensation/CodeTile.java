@@ -12,9 +12,6 @@ import java.util.Arrays;
  * of falling moments; then coordinate descent over codes and scales in turns.
  */
 final class CodeTile {
-    /** A pass by which the error falls by less than this part does not pay. */
-    private static final double LEAST_FALL = 0.002;
-
     private final CodeForm form;
     private final int width;
     private final LayerMoments moments;
@@ -54,7 +51,7 @@ final class CodeTile {
 
     /**
      * @param target values to be met, as {@link RowTile} lays them
-     * @param sweeps passes of the descent at most; it ends when one no longer pays
+     * @param sweeps passes of the descent
      * @param out receives {@code rows} rows of blocks
      */
     void choose(float[] target, int rows, int sweeps, byte[] out) {
@@ -66,14 +63,8 @@ final class CodeTile {
         }
         propagate(target);
         differ(target);
-        double error = error(target);
         for (int sweep = 0; sweep < sweeps; sweep++) {
             descend();
-            double left = error(target);
-            if (left > error * (1 - LEAST_FALL)) {
-                break;
-            }
-            error = left;
         }
         int rowBytes = Math.toIntExact(form.type().bytesFor(width));
         for (int lane = 0; lane < rows; lane++) {
@@ -170,14 +161,5 @@ final class CodeTile {
                 settled[i] = 0;
             }
         }
-    }
-
-    /** The error that is left over, {@code Σ e H eᵀ} over the rows. */
-    private double error(float[] target) {
-        double sum = 0;
-        for (int i = 0; i < target.length; i++) {
-            sum += (double) (target[i] - value[i]) * gradient[i];
-        }
-        return sum;
     }
 }

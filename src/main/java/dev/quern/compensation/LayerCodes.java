@@ -71,6 +71,12 @@ public final class LayerCodes {
         });
     }
 
+    /** Floats of scratch that each thread takes for inputs of so many columns. */
+    public static long floats(long width) {
+        // Weights, targets, their order, values, gradients, changes twice, and directions of blocks and minima twice.
+        return 12 * RowTile.ROWS * width;
+    }
+
     private static final class Scratch {
         final float[] row;
         final float[] weights;

@@ -1,5 +1,7 @@
 package dev.quern.pipeline;
 
+import dev.quern.compensation.LayerCodes;
+import dev.quern.compensation.ProductSums;
 import dev.quern.evaluation.Windows;
 import dev.quern.io.OutputFile;
 import java.nio.file.Path;
@@ -36,6 +38,18 @@ public final class CompensatedConversion {
             Inputs inputs,
             Conversion.Options options,
             Observer observer) {
+        return run(model, text, outputs, together, inputs, options, CompensatedPlan.Room.USUAL, observer);
+    }
+
+    static List<Conversion.Written> run(
+            EvaluatedModel model,
+            Windows text,
+            List<Conversion.Output> outputs,
+            Predicate<Conversion.Output> together,
+            Inputs inputs,
+            Conversion.Options options,
+            CompensatedPlan.Room room,
+            Observer observer) {
         outputs.forEach(output -> refuse(output, inputs, options));
         List<CompensatedPlan> made = new ArrayList<>();
         try {
@@ -53,12 +67,7 @@ public final class CompensatedConversion {
                         text,
                         target,
                         inputs,
-                        CompensatedPlan.Options.of(
-                                options.threads(),
-                                options.resume() != Conversion.Resume.NEVER,
-                                options.tool(),
-                                options.notices(),
-                                observer.listener(target)));
+                        CompensatedPlan.Options.of(options, room, observer.listener(target)));
                 made.add(plan);
                 observer.chosen(target, plan);
                 for (int i = 0; i < parts.size(); i++) {
@@ -79,6 +88,28 @@ public final class CompensatedConversion {
         } finally {
             made.forEach(CompensatedPlan::close);
         }
+    }
+
+    /**
+     * Bytes of memory that choosing codes takes at most, beside the files' mappings: the two forward passes, four squares
+     * of the widest input at a time (a square of its moments, one of its products with the original's, the factor, and
+     * one that is being packed), what is missing of the outputs, held-back rows, and the tiles of each thread.
+     *
+     * @return 0 where no codes are chosen
+     */
+    public static long bytes(List<OutputPlan> plans, int threads) {
+        long widest = plans.stream()
+                .flatMap(plan -> plan.tensors().stream())
+                .filter(CompensatedPlan::isMade)
+                .mapToLong(tensor -> tensor.shape().rowLength())
+                .filter(width -> width <= ProductSums.WIDEST)
+                .max()
+                .orElse(0);
+        if (widest == 0) {
+            return 0;
+        }
+        long floats = 5 * widest * widest + 3L * HeldBack.MOST_ROWS * widest + threads * LayerCodes.floats(widest);
+        return 2 * CompensatedPlan.Room.USUAL.forward() + floats * Float.BYTES;
     }
 
     /** Refuses at once what cannot be written when all is chosen. */

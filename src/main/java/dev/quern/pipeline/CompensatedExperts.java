@@ -26,11 +26,7 @@ record CompensatedExperts(
         CodesFile codes,
         CompensatedPlan.Options options,
         Workers workers,
-        Encoding encoding,
         CompensationTimes times) {
-    /** Bytes of moments that are gathered in one pass over the text. */
-    private static final long MOST_BYTES = 1L << 30;
-
     /** Rows of one expert that are held back at most. */
     private static final int MOST_HELD = 512;
 
@@ -41,7 +37,7 @@ record CompensatedExperts(
         PlannedTensor any = tensors.getFirst();
         int experts = Math.toIntExact(any.shape().dim(0));
         int width = Math.toIntExact(any.shape().rowLength());
-        int atOnce = Math.clamp(MOST_BYTES / ((long) width * width * Float.BYTES), 1, experts);
+        int atOnce = Math.clamp(options.room().experts() / ((long) width * width * Float.BYTES), 1, experts);
         ProductSums all = ProductSums.moments(width);
         double[][] errors = new double[tensors.size()][3];
         int[] kept = new int[tensors.size()];
@@ -143,7 +139,7 @@ record CompensatedExperts(
         times.codes(() -> layer.quantize(tensor.source(), firstRow, rows, form, chosen, 0));
         boolean[] better = {false};
         times.judging(() -> {
-            byte[] reference = encoding.reference(tensor, firstRow, rows);
+            byte[] reference = Encoding.REFERENCE.encode(tensor, firstRow, rows, workers);
             if (!held.isEmpty()) {
                 Packed input = packed(held);
                 double[] found = OutputError.of(

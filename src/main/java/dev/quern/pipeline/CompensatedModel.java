@@ -45,7 +45,6 @@ final class CompensatedModel {
     private final CodesFile codes;
     private final CompensatedPlan.Options options;
     private final Workers workers;
-    private final Encoding encoding;
     private final CompensationTimes times = new CompensationTimes();
 
     /**
@@ -67,7 +66,6 @@ final class CompensatedModel {
         this.codes = codes;
         this.options = options;
         this.workers = workers;
-        this.encoding = new Encoding(workers);
     }
 
     CompensationTimes times() {
@@ -134,7 +132,7 @@ final class CompensatedModel {
     }
 
     private void search(PlannedTensor tensor) {
-        codes.put(tensor, encoding.searched(tensor, 0, rows(tensor)), "search");
+        codes.put(tensor, Encoding.SEARCH.encode(tensor, 0, rows(tensor), workers), "search");
     }
 
     private static int rows(PlannedTensor tensor) {
@@ -168,7 +166,7 @@ final class CompensatedModel {
                 .toList();
         for (PlannedTensor tensor : tensors) {
             if (!codes.has(tensor) && CodeForm.of(tensor.type()).isEmpty()) {
-                codes.put(tensor, encoding.reference(tensor, 0, rows(tensor)), "reference");
+                codes.put(tensor, Encoding.REFERENCE.encode(tensor, 0, rows(tensor), workers), "reference");
             } else if (!codes.has(tensor) && tensor.shape().rowLength() > ProductSums.WIDEST) {
                 search(tensor);
             }
@@ -177,7 +175,7 @@ final class CompensatedModel {
                 tensors.stream().filter(tensor -> !codes.has(tensor)).toList();
         if (!wanted.isEmpty()) {
             if (group.byExperts()) {
-                new CompensatedExperts(inputs, text, codes, options, workers, encoding, times).choose(group, wanted);
+                new CompensatedExperts(inputs, text, codes, options, workers, times).choose(group, wanted);
             } else {
                 together(group, wanted);
             }
@@ -225,26 +223,29 @@ final class CompensatedModel {
                 })));
         LayerCodes layer = times.factors(() ->
                 LayerCodes.of(moments, Optional.of(products), missing, options.damping(), options.sweeps(), workers));
-        for (PlannedTensor tensor : tensors) {
-            byte[] chosen = new byte[Math.toIntExact(tensor.bytes())];
-            CodeForm form = CodeForm.of(tensor.type()).orElseThrow();
-            times.codes(() -> layer.quantize(tensor.source(), 0, rows(tensor), form, chosen, 0));
-            times.judging(() -> {
-                byte[] reference = encoding.reference(tensor, 0, rows(tensor));
-                double[] errors = OutputError.of(
-                        tensor.source(),
-                        0,
-                        rows(tensor),
-                        held.original(),
-                        held.missing(),
-                        List.of(
-                                Encoding.decoded(tensor, rows(tensor), reference),
-                                Encoding.decoded(tensor, rows(tensor), chosen)),
-                        held.quantized(),
-                        workers);
-                keep(tensor, reference, chosen, errors, layer.damping());
-            });
-        }
+        tensors.forEach(tensor -> quantize(tensor, layer, held));
+    }
+
+    /** Chooses a tensor's codes, and keeps them where they do better than the reference's on what was held back. */
+    private void quantize(PlannedTensor tensor, LayerCodes layer, HeldBack held) {
+        byte[] chosen = new byte[Math.toIntExact(tensor.bytes())];
+        CodeForm form = CodeForm.of(tensor.type()).orElseThrow();
+        times.codes(() -> layer.quantize(tensor.source(), 0, rows(tensor), form, chosen, 0));
+        times.judging(() -> {
+            byte[] reference = Encoding.REFERENCE.encode(tensor, 0, rows(tensor), workers);
+            double[] errors = OutputError.of(
+                    tensor.source(),
+                    0,
+                    rows(tensor),
+                    held.original(),
+                    held.missing(),
+                    List.of(
+                            Encoding.decoded(tensor, rows(tensor), reference),
+                            Encoding.decoded(tensor, rows(tensor), chosen)),
+                    held.quantized(),
+                    workers);
+            keep(tensor, reference, chosen, errors, layer.damping());
+        });
     }
 
     /** The better blocks, and a line that says so. */
@@ -301,23 +302,6 @@ final class CompensatedModel {
         });
         LayerCodes layer = times.factors(() ->
                 LayerCodes.of(moments, Optional.empty(), Optional.empty(), TIED_DAMPING, options.sweeps(), workers));
-        byte[] chosen = new byte[Math.toIntExact(tensor.bytes())];
-        CodeForm form = CodeForm.of(tensor.type()).orElseThrow();
-        times.codes(() -> layer.quantize(tensor.source(), 0, rows(tensor), form, chosen, 0));
-        times.judging(() -> {
-            byte[] searched = encoding.searched(tensor, 0, rows(tensor));
-            double[] errors = OutputError.of(
-                    tensor.source(),
-                    0,
-                    rows(tensor),
-                    held.original(),
-                    null,
-                    List.of(
-                            Encoding.decoded(tensor, rows(tensor), searched),
-                            Encoding.decoded(tensor, rows(tensor), chosen)),
-                    held.quantized(),
-                    workers);
-            keep(tensor, searched, chosen, errors, layer.damping());
-        });
+        quantize(tensor, layer, held);
     }
 }

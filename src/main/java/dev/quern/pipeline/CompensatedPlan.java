@@ -36,9 +36,6 @@ public final class CompensatedPlan implements AutoCloseable {
     /** Below it nothing sure can be held back: two of sixteen windows decide. */
     public static final int LEAST_WINDOWS = 16;
 
-    /** Up to here states are kept in memory; beyond, in a temporary file, which the system's page cache holds. */
-    private static final long IN_MEMORY = 256L << 20;
-
     private final List<OutputPlan> plans;
     private final List<PlannedTensor> made;
     private final CodesFile codes;
@@ -54,26 +51,47 @@ public final class CompensatedPlan implements AutoCloseable {
     }
 
     /**
-     * @param memory bytes for each forward pass
+     * Bytes of memory.
+     *
+     * @param forward for the arrays of each of the two forward passes
+     * @param states for what is kept of a text between layers; what is more lies in a temporary file, which the system's
+     *     page cache holds
+     * @param experts for moments of experts that are gathered in one pass over the text
+     */
+    record Room(long forward, long states, long experts) {
+        static final Room USUAL = new Room(Forward.DEFAULT_MEMORY / 2, 256L << 20, 1L << 30);
+    }
+
+    /**
      * @param damping part of the mean moment that is added to the moments' diagonal
      * @param sweeps passes of coordinate descent
      * @param resume whether to go on where an interrupted run stopped, and to keep what is done for that
      * @param tool the version
+     * @param operations the file system
      * @param notices is told, in one line each, what became of an interrupted run
      */
-    public record Options(
+    record Options(
             int threads,
-            long memory,
+            Room room,
             double damping,
             int sweeps,
             boolean resume,
             String tool,
+            FileOperations operations,
             Consumer<String> notices,
             Listener listener) {
-        /** Damping and sweeps as they did best on the bundled models. */
-        public static Options of(
-                int threads, boolean resume, String tool, Consumer<String> notices, Listener listener) {
-            return new Options(threads, Forward.DEFAULT_MEMORY / 2, 0.03, 4, resume, tool, notices, listener);
+        /** Damping and sweeps as they did best on the bundled models; with 8 and 16 sweeps the codes are no nearer. */
+        static Options of(Conversion.Options conversion, Room room, Listener listener) {
+            return new Options(
+                    conversion.threads(),
+                    room,
+                    0.03,
+                    4,
+                    conversion.resume() != Conversion.Resume.NEVER,
+                    conversion.tool(),
+                    conversion.operations(),
+                    conversion.notices(),
+                    listener);
         }
     }
 
@@ -119,7 +137,7 @@ public final class CompensatedPlan implements AutoCloseable {
      * @param target of the first part
      * @throws InputException when the model cannot be evaluated
      */
-    public static CompensatedPlan of(
+    static CompensatedPlan of(
             EvaluatedModel model, List<OutputPlan> plans, Windows text, Path target, Inputs inputs, Options options) {
         if (text.count() < LEAST_WINDOWS) {
             throw InputException.of(
@@ -137,7 +155,7 @@ public final class CompensatedPlan implements AutoCloseable {
                 CodesFile.bytes(made),
                 inputs.paths(),
                 true,
-                FileOperations.REAL,
+                options.operations(),
                 Optional.of(new OutputFile.Journaling(identity(plans, text, inputs, options), options.resume(), 1, 0)));
         CodesFile codes = CodesFile.open(file, made);
         try {
@@ -199,17 +217,23 @@ public final class CompensatedPlan implements AutoCloseable {
             graph.add(replaceable);
         }
         Model quantized = new Model(original.origin(), original.metadata(), graph, List.of());
-        try (Forward before = model.forward(text.length(), options.threads(), options.memory());
-                Forward after =
-                        Forward.of(quantized, model.pass(), text.length(), options.threads(), options.memory());
+        try (Forward before = model.forward(
+                        text.length(), options.threads(), options.room().forward());
+                Forward after = Forward.of(
+                        quantized,
+                        model.pass(),
+                        text.length(),
+                        options.threads(),
+                        options.room().forward());
                 Workers workers = new Workers(options.threads(), "codes");
                 Arena arena = Arena.ofShared();
                 OutputFile file = OutputFile.create(
                         target.resolveSibling(target.getFileName() + ".states"),
-                        spilled(LayerInputs.bytes(text, before)),
+                        spilled(LayerInputs.bytes(text, before), options.room()),
                         files.paths(),
-                        true)) {
-            MemorySegment memory = memory(file, LayerInputs.bytes(text, before), arena);
+                        true,
+                        options.operations())) {
+            MemorySegment memory = memory(file, LayerInputs.bytes(text, before), options.room(), arena);
             LayerInputs inputs = new LayerInputs(before, after, text, memory);
             CompensatedModel compensation = new CompensatedModel(made, now, inputs, text, codes, options, workers);
             compensation.choose(before);
@@ -217,12 +241,12 @@ public final class CompensatedPlan implements AutoCloseable {
         }
     }
 
-    private static long spilled(long bytes) {
-        return bytes > IN_MEMORY ? bytes : 0;
+    private static long spilled(long bytes, Room room) {
+        return bytes > room.states() ? bytes : 0;
     }
 
-    private static MemorySegment memory(OutputFile file, long bytes, Arena arena) {
-        if (spilled(bytes) == 0) {
+    private static MemorySegment memory(OutputFile file, long bytes, Room room, Arena arena) {
+        if (spilled(bytes, room) == 0) {
             return arena.allocate(bytes, Long.BYTES);
         }
         file.write(ByteBuffer.wrap(new byte[1]), bytes - 1);

@@ -40,6 +40,16 @@ public record PlannedTensor(
         this(name, type, shape, source, rule, copied, false, importance);
     }
 
+    /** Weights of a row's columns, or null. */
+    float @Nullable [] importanceOf(long row) {
+        return weightsOf(importance, row, shape);
+    }
+
+    /** @param all one array for each matrix of the tensor, or null */
+    static float @Nullable [] weightsOf(float @Nullable [] @Nullable [] all, long row, Shape shape) {
+        return all == null ? null : all[(int) (row * all.length / shape.rows())];
+    }
+
     /** The same tensor with blocks that are there already. */
     PlannedTensor withBlocks(TensorSource blocks) {
         return new PlannedTensor(name, type, shape, blocks, rule, true, false, null);

@@ -10,7 +10,7 @@ import dev.quern.quantization.FileType;
 import dev.quern.quantization.Mix;
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.TensorRole;
-import dev.quern.quantization.codes.SearchCodec;
+import dev.quern.quantization.codes.CodeForm;
 import dev.quern.tensor.Computed;
 import dev.quern.tensor.DType;
 import dev.quern.tensor.Dequantized;
@@ -95,8 +95,7 @@ public final class Quantization {
             Set<QuantType> barred) {
         /** The weights of a row's columns, or null. */
         public float @Nullable [] importanceOf(long row) {
-            float[][] all = importance;
-            return all == null ? null : all[(int) (row * all.length / shape.rows())];
+            return PlannedTensor.weightsOf(importance, row, shape);
         }
 
         /** Some of its rows, evenly spread, in memory; the tensor itself where it is small. */
@@ -263,7 +262,8 @@ public final class Quantization {
                     .withHint("give one with --imatrix that was made from this model");
         }
         boolean copied = same && (packed || isStored(tensor, current));
-        boolean searched = options.method() == Method.SEARCH && SearchCodec.knows(choice.type());
+        boolean searched =
+                options.method() == Method.SEARCH && CodeForm.of(choice.type()).isPresent();
         return new PlannedTensor(newName, choice.type(), shape, tensor, choice.rule(), copied, searched, importance);
     }
 

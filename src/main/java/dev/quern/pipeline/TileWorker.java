@@ -1,6 +1,7 @@
 package dev.quern.pipeline;
 
 import dev.quern.quantization.BlockCodec;
+import dev.quern.quantization.Codecs;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.Dequantized;
 import dev.quern.tensor.Renamed;
@@ -10,7 +11,6 @@ import java.nio.ByteBuffer;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /** One thread's share: its scratch, its codecs, and the way of a tile from source to files. */
 final class TileWorker {
@@ -63,16 +63,10 @@ final class TileWorker {
         boolean large = check.values(tile.firstRow(), values, count);
         BlockCodec codec = tensor.searched()
                 ? searchCodecs.computeIfAbsent(
-                        tensor.type(), type -> SearchCodecs.create(type).orElseThrow())
+                        tensor.type(), type -> Codecs.searching(type).orElseThrow())
                 : codecs.computeIfAbsent(tensor.type(), codecOf);
-        float @Nullable [][] importance = tensor.importance();
         for (int row = 0; row < tile.rows(); row++) {
-            float[] weights = importance == null
-                    ? null
-                    : importance[
-                            (int) ((tile.firstRow() + row)
-                                    * importance.length
-                                    / tensor.shape().rows())];
+            float[] weights = tensor.importanceOf(tile.firstRow() + row);
             try {
                 codec.quantize(values, row * length, length, weights, encoded, row * rowBytes);
             } catch (ArithmeticException e) {

@@ -79,9 +79,9 @@ public final class TypeInfluence implements AutoCloseable {
         }
     }
 
-    /** The codes that a conversion writes: llama-quantize's. */
-    public static TensorEncoder reference(Kernel kernel) {
-        return new ReferenceEncoder(kernel);
+    /** Codes as a conversion writes them; of those chosen together where they start from. */
+    public static TensorEncoder encoder(Kernel kernel, Method method) {
+        return new Encoding(kernel, method == Method.SEARCH);
     }
 
     /** @param windows on which predictions are compared */

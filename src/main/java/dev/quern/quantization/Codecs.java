@@ -1,5 +1,7 @@
 package dev.quern.quantization;
 
+import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.SearchCodec;
 import dev.quern.quantization.scalar.E2m1;
 import dev.quern.quantization.scalar.EightBitBlocks;
 import dev.quern.quantization.scalar.FloatTypes;
@@ -35,6 +37,7 @@ import dev.quern.quantization.simd.SimdSymmetricBlocks;
 import dev.quern.quantization.simd.SimdThreeBitSuperBlocks;
 import dev.quern.quantization.simd.SimdTwoBitSuperBlocks;
 import dev.quern.tensor.RowDecoder;
+import java.util.Optional;
 
 /** The one place where a block type's codec is chosen. */
 public final class Codecs {
@@ -63,6 +66,11 @@ public final class Codecs {
             case SCALAR -> scalar(type);
             case SIMD -> simd(type);
         };
+    }
+
+    /** A codec that searches instead of choosing as the reference does; empty for types without codes of their own. */
+    public static Optional<BlockCodec> searching(QuantType type) {
+        return CodeForm.of(type).map(form -> new SearchCodec(form, decoder(type)));
     }
 
     private static BlockCodec simd(QuantType type) {

@@ -1,6 +1,5 @@
 package dev.quern.quantization.codes;
 
-import dev.quern.quantization.QuantType;
 import dev.quern.quantization.RowCodec;
 import dev.quern.tensor.RowDecoder;
 import java.lang.foreign.MemorySegment;
@@ -29,11 +28,6 @@ public final class SearchCodec extends RowCodec {
         this.fit = new RowFit(form);
         this.decoder = decoder;
         this.coded = CodedRow.of(form, 0);
-    }
-
-    /** Whether this type has codes to search for. */
-    public static boolean knows(QuantType type) {
-        return CodeForm.of(type).isPresent();
     }
 
     @Override

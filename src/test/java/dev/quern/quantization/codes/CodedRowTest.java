@@ -121,7 +121,7 @@ class CodedRowTest {
         for (QuantType type : QuantType.values()) {
             boolean known = Arrays.stream(CodeForm.values()).anyMatch(form -> form.type() == type);
             assertThat(CodeForm.of(type).isPresent()).isEqualTo(known);
-            assertThat(SearchCodec.knows(type)).isEqualTo(known);
+            assertThat(Codecs.searching(type).isPresent()).isEqualTo(known);
         }
         assertThat(CodeForm.of(QuantType.IQ2_XXS)).isEmpty();
         assertThat(CodeForm.of(QuantType.F16)).isEmpty();
