@@ -1,32 +1,16 @@
 package dev.quern.cli;
 
-import dev.quern.io.FileIdentity;
-import dev.quern.io.OutputFile;
-import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Adapters;
-import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
-import dev.quern.pipeline.Inputs;
-import dev.quern.pipeline.Modelfile;
-import dev.quern.pipeline.OutputPlan;
-import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
-import dev.quern.pipeline.SourceFiles;
 import dev.quern.pipeline.Split;
 import dev.quern.quantization.FileType;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.SequencedMap;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -190,9 +174,11 @@ final class ConvertCommand implements Callable<Integer> {
             QuantizationOptions options = vocabularyOnly || base != null
                     ? QuantizationOptions.NONE
                     : typeOptions.options(opened, run, dryRun);
-            ProvenanceOptions.Made made = made(opened, options);
+            ConvertOutputs planned = new ConvertOutputs(this, opened);
+            ConvertRecord recorded = new ConvertRecord(this, opened);
+            ProvenanceOptions.Made made = recorded.made(options);
             Map<String, Object> allocation = Map.of();
-            for (FileType type : fileTypes(opened, options)) {
+            for (FileType type : planned.types(options)) {
                 QuantizationOptions decided = options;
                 if (target.any()) {
                     TargetOptions.Decided found = target.decide(
@@ -201,14 +187,14 @@ final class ConvertCommand implements Callable<Integer> {
                             typeOptions,
                             options,
                             given -> provenance.into(
-                                    outputs(opened, type, given), provenance.digested(made, 1, run.talk(), true)),
+                                    planned.of(type, given), provenance.digested(made, 1, run.talk(), true)),
                             run,
                             dryRun,
                             json);
                     decided = found.options();
                     allocation = found.report();
                 }
-                List<Conversion.Output> parts = outputs(opened, type, decided);
+                List<Conversion.Output> parts = planned.of(type, decided);
                 if (parts.size() == 1 && !split.split().equals(Split.NONE)) {
                     run.talk()
                             .say("note: " + parts.getFirst().target()
@@ -216,13 +202,20 @@ final class ConvertCommand implements Callable<Integer> {
                 }
                 outputs.addAll(parts);
             }
+            Modelfiles modelfiles = new Modelfiles(run);
             if (modelfile) {
-                checkModelfiles(outputs);
+                if (vocabularyOnly
+                        || base != null
+                        || split.keepSplit
+                        || !split.split().equals(Split.NONE)) {
+                    throw Quern.usage(spec, "--modelfile: expected whole models, which Ollama can run");
+                }
+                modelfiles.check(outputs);
             }
             Execution execution = new Execution(
                     opened,
                     outputs,
-                    inputs(opened),
+                    recorded.inputs(),
                     provenance,
                     made,
                     gates,
@@ -231,37 +224,10 @@ final class ConvertCommand implements Callable<Integer> {
                     allocation);
             Execution.Done done = dryRun ? execution.plan(json) : execution.carryOut(json);
             if (modelfile) {
-                done.written().forEach(this::writeModelfile);
+                modelfiles.write(done.written());
             }
             return done.code();
         }
-    }
-
-    /** What would be in the way is found before the long work. */
-    private void checkModelfiles(List<Conversion.Output> outputs) {
-        if (vocabularyOnly || base != null || split.keepSplit || !split.split().equals(Split.NONE)) {
-            throw Quern.usage(spec, "--modelfile: expected whole models, which Ollama can run");
-        }
-        for (Conversion.Output output : outputs) {
-            Path path = modelfile(output.target());
-            if (Files.exists(path) && !run.force) {
-                throw new RefusedException(path, "exists", "--force replaces it");
-            }
-        }
-    }
-
-    private static Path modelfile(Path target) {
-        String name = String.valueOf(target.getFileName());
-        return target.resolveSibling(name.replaceFirst("(?i)\\.gguf$", "") + ".Modelfile");
-    }
-
-    private void writeModelfile(Conversion.Written output) {
-        Modelfile made = Modelfile.of(
-                output.plan().metadata(), String.valueOf(output.file().getFileName()));
-        Path path = modelfile(output.file());
-        OutputFile.write(path, made.text(), List.of(output.file()), run.force);
-        run.talk().say(path + ": for ollama create");
-        made.leftOut().forEach(line -> run.talk().say("note: left out: " + line));
     }
 
     private Source open() {
@@ -275,97 +241,6 @@ final class ConvertCommand implements Callable<Integer> {
             throw Quern.usage(spec, "--base makes a GGUF of an adapter, --lora merges one: give one of them");
         }
         return Adapters.open(source, trainedOn, options);
-    }
-
-    private List<FileType> fileTypes(Source opened, QuantizationOptions options) {
-        if (target.any() && types.stream().allMatch("auto"::equalsIgnoreCase)) {
-            return List.of(target.nearest(type -> List.of(Quantization.plan(opened, type, options))));
-        }
-        List<FileType> chosen = new ArrayList<>();
-        for (String text : types) {
-            FileType type = text.equalsIgnoreCase("auto")
-                    ? automatic(opened)
-                    : TypeOptions.fileType(text)
-                            .orElseThrow(() -> Quern.usage(
-                                    spec,
-                                    "-t: expected auto or one of " + TypeOptions.names() + ", found '" + text + "'"));
-            if (!chosen.contains(type)) {
-                chosen.add(type);
-            }
-        }
-        return chosen;
-    }
-
-    /** The peer's: BF16 stays BF16, everything else becomes F16. What is quantized stays what it is; an adapter is F32. */
-    private FileType automatic(Source opened) {
-        if (base != null) {
-            return FileType.F32;
-        }
-        return opened.isQuantized()
-                ? opened.lossless()
-                : opened.lossless() == FileType.BF16 ? FileType.BF16 : FileType.F16;
-    }
-
-    private List<Conversion.Output> outputs(Source opened, FileType type, QuantizationOptions options) {
-        if (split.keepSplit) {
-            if (opened.general().isPresent()) {
-                throw new RefusedException(
-                        source,
-                        "is a checkpoint; --keep-split keeps the parts of a split GGUF",
-                        "use --split-max-size or --split-max-tensors");
-            }
-            List<OutputPlan> kept = Quantization.planParts(opened, type, options);
-            return Split.numberedOutputs(kept, path(opened, type, kept.getFirst()));
-        }
-        OutputPlan plan = vocabularyOnly ? withoutTensors(opened, type) : plan(opened, type, options);
-        Path path = path(opened, type, plan);
-        return Split.outputs(split.split().parts(plan), path);
-    }
-
-    private OutputPlan plan(Source opened, FileType type, QuantizationOptions options) {
-        if (base != null) {
-            return Adapters.plan(opened, type);
-        }
-        boolean plain = !typeOptions.any() && !target.any();
-        if (opened.isQuantized() && types.stream().allMatch("auto"::equalsIgnoreCase) && plain) {
-            return Quantization.copy(opened, options);
-        }
-        boolean checkpoint = opened.general().isPresent();
-        return checkpoint && CheckpointTypes.isDirect(type) && plain
-                ? CheckpointTypes.plan(opened, type, dequantize)
-                : Quantization.plan(opened, type, options);
-    }
-
-    private static OutputPlan withoutTensors(Source opened, FileType type) {
-        return new OutputPlan(type.name(), CheckpointTypes.plan(opened, type).metadata(), List.of());
-    }
-
-    private Path path(Source opened, FileType type, OutputPlan plan) {
-        // A file of packed blocks is named for them; of several, each for what the user called it.
-        String named = types.size() > 1 ? type.name() : plan.type();
-        String name = opened.general()
-                .map(general -> general.fileName(vocabularyOnly ? "vocab" : base == null ? named : named + "-LoRA"))
-                .orElse("ggml-model-" + type.name() + ".gguf");
-        Path given = out;
-        if (given == null) {
-            Path folder =
-                    Files.isDirectory(source) ? source : source.toAbsolutePath().getParent();
-            return (folder == null ? Path.of("") : folder).resolve(name);
-        }
-        if (Files.isDirectory(given)) {
-            return given.resolve(name);
-        }
-        String lower = type.name().toLowerCase(Locale.ROOT);
-        String filled = given.toString()
-                .replace("{ftype}", lower)
-                .replace("{outtype}", lower)
-                .replace("{FTYPE}", type.name())
-                .replace("{OUTTYPE}", type.name());
-        if (types.size() > 1 && filled.equals(given.toString())) {
-            throw Quern.usage(
-                    spec, "-o " + given + ": several types need a directory that exists, or {ftype} in the name");
-        }
-        return Path.of(filled);
     }
 
     /** A folder, and behind its last colon a number. */
@@ -386,72 +261,5 @@ final class ConvertCommand implements Callable<Integer> {
             }
             return new Source.Lora(Path.of(text), 1);
         }
-    }
-
-    private Inputs inputs(Source opened) {
-        List<Path> others = new ArrayList<>(typeOptions.files());
-        others.addAll(target.files());
-        if (architecture != null) {
-            others.add(architecture);
-        }
-        if (metadata != null) {
-            others.add(metadata);
-        }
-        List<Path> beside = SourceFiles.beside(opened);
-        others.addAll(beside);
-        // What else decides the values, but stands in no header: scales of adapters, how packed weights are packed.
-        String how = adapters + "\n"
-                + String.join(
-                        "\n",
-                        beside.stream()
-                                .map(FileIdentity::of)
-                                .map(FileIdentity::lasting)
-                                .toList());
-        return Inputs.of(opened.model(), others, how);
-    }
-
-    private ProvenanceOptions.Made made(Source opened, QuantizationOptions options) {
-        SequencedMap<String, String> recorded = typeOptions.recorded(options);
-        target.record(recorded);
-        if (modelName != null) {
-            recorded.put("model_name", modelName);
-        }
-        if (!adapters.isEmpty()) {
-            recorded.put(
-                    "lora",
-                    adapters.stream()
-                            .map(adapter -> adapter.directory()
-                                            .toAbsolutePath()
-                                            .normalize()
-                                            .getFileName()
-                                    + ":" + adapter.factor())
-                            .collect(Collectors.joining(" ")));
-        }
-        Map<String, Boolean> switches = new LinkedHashMap<>();
-        switches.put("dequantize", dequantize);
-        switches.put("vocab_only", vocabularyOnly);
-        switches.put("allow_non_finite", run.allowNonFinite);
-        switches.put("keep_split", split.keepSplit);
-        switches.put("no_tensor_first_split", split.metadataFirst);
-        switches.forEach((name, on) -> {
-            if (on) {
-                recorded.put(name, "true");
-            }
-        });
-        if (split.maxSize > 0) {
-            recorded.put("split_max_size", "" + split.maxSize);
-        }
-        if (split.maxTensors > 0) {
-            recorded.put("split_max_tensors", "" + split.maxTensors);
-        }
-        List<Path> sources = new ArrayList<>(SourceFiles.of(opened));
-        sources.addAll(typeOptions.parameterFiles());
-        sources.addAll(target.files());
-        Stream.of(Optional.ofNullable(metadata), Optional.ofNullable(base).map(folder -> folder.resolve("config.json")))
-                .flatMap(Optional::stream)
-                .filter(Files::isRegularFile)
-                .forEach(sources::add);
-        return new ProvenanceOptions.Made(
-                "convert", sources, recorded, typeOptions.importance.given(), typeOptions.importance.calibrationText());
     }
 }
