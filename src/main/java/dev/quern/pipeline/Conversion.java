@@ -10,7 +10,6 @@ import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.QuantType;
 import dev.quern.tensor.RowTile;
-import dev.quern.tensor.TensorSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -335,8 +334,12 @@ public final class Conversion {
         return accepted;
     }
 
-    /** Some rows of one source tensor, and all their places. */
-    record Tile(TensorSource source, List<Target.Place> places, long firstRow, int rows) {}
+    /** Some rows of one tensor, and all their places: the blocks of one may be there while another's are to be made. */
+    record Tile(List<Target.Place> places, long firstRow, int rows) {
+        long values() {
+            return rows * places.getFirst().tensor().source().info().shape().rowLength();
+        }
+    }
 
     private static void writeTensors(List<Target> targets, Options options, Start start) {
         long values =
@@ -383,8 +386,7 @@ public final class Conversion {
             workers.each(tiles.count(), (index, worker) -> {
                 Tile tile = tiles.next(worker % 2 == 1);
                 own.get(worker).write(tile);
-                options.progress()
-                        .advance(tile.rows() * tile.source().info().shape().rowLength());
+                options.progress().advance(tile.values());
             });
         }
         options.progress().end();

@@ -35,19 +35,19 @@ final class TileWorker {
                 continue;
             }
             if (!decoded) {
-                read(tile);
+                read(place.tensor().source(), tile);
                 decoded = true;
             }
             encode(tile, place);
         }
     }
 
-    private void read(Conversion.Tile tile) {
-        int count = Math.toIntExact(tile.rows() * tile.source().info().shape().rowLength());
+    private void read(TensorSource source, Conversion.Tile tile) {
+        int count = Math.toIntExact(tile.values());
         if (values.length < count) {
             values = new float[count];
         }
-        tile.source().readRows(tile.firstRow(), tile.rows(), values, 0);
+        source.readRows(tile.firstRow(), tile.rows(), values, 0);
     }
 
     private void encode(Conversion.Tile tile, Target.Place place) {
@@ -59,7 +59,7 @@ final class TileWorker {
             encoded = new byte[bytes];
         }
         int count = tile.rows() * length;
-        StorableValues check = new StorableValues(tensor, tile.source().origin(), options.allowNonFinite());
+        StorableValues check = new StorableValues(tensor, tensor.source().origin(), options.allowNonFinite());
         boolean large = check.values(tile.firstRow(), values, count);
         BlockCodec codec = tensor.searched()
                 ? searchCodecs.computeIfAbsent(
@@ -86,7 +86,7 @@ final class TileWorker {
         if (encoded.length < bytes) {
             encoded = new byte[bytes];
         }
-        copyRows(tile.source(), tile.firstRow(), tile.rows());
+        copyRows(tensor.source(), tile.firstRow(), tile.rows());
         put(place, tile.firstRow() * rowBytes, bytes);
     }
 

@@ -3,7 +3,6 @@ package dev.quern.pipeline;
 import dev.quern.pipeline.Conversion.Tile;
 import dev.quern.tensor.RowTile;
 import dev.quern.tensor.Shape;
-import dev.quern.tensor.TensorSource;
 import java.util.ArrayDeque;
 import java.util.Collection;
 import java.util.Deque;
@@ -31,13 +30,17 @@ final class Tiles {
 
     /** Values of a tensor that still have to be made. */
     static long valuesLeft(List<Target.Place> places) {
-        Shape shape = places.getFirst().tensor().source().info().shape();
+        Shape shape = shape(places);
         return (shape.rows() - firstMissing(places)) * shape.rowLength();
     }
 
     private static int tilesLeft(List<Target.Place> places) {
-        Shape shape = places.getFirst().tensor().source().info().shape();
+        Shape shape = shape(places);
         return Math.toIntExact(Math.ceilDiv(shape.rows() - firstMissing(places), RowTile.rowsAtOnce(shape)));
+    }
+
+    private static Shape shape(List<Target.Place> places) {
+        return places.getFirst().tensor().source().info().shape();
     }
 
     private static long firstMissing(List<Target.Place> places) {
@@ -73,7 +76,7 @@ final class Tiles {
         private long row;
 
         boolean isDone() {
-            return places.isEmpty() || row >= source().info().shape().rows();
+            return places.isEmpty() || row >= shape(places).rows();
         }
 
         void begin(List<Target.Place> tensor) {
@@ -83,20 +86,15 @@ final class Tiles {
         }
 
         Tile take() {
-            TensorSource source = source();
             long first = row;
-            Shape shape = source.info().shape();
+            Shape shape = shape(places);
             int rows = (int) Math.min(shape.rows() - row, RowTile.rowsAtOnce(shape));
             row += rows;
             // What is there was written in tiles of the same size, so a tile is missing whole or not at all.
             List<Target.Place> missing = places.stream()
                     .filter(place -> rowsDone.getOrDefault(place, 0L) <= first)
                     .toList();
-            return new Tile(source, missing, first, rows);
-        }
-
-        private TensorSource source() {
-            return places.getFirst().tensor().source();
+            return new Tile(missing, first, rows);
         }
     }
 }

@@ -28,6 +28,7 @@ final class CompensatedRun {
     static final class Told implements CompensatedConversion.Observer, CompensatedPlan.Listener {
         final List<String> notices = new ArrayList<>();
         final Map<String, Choice> chosen = new LinkedHashMap<>();
+        boolean complete;
         private int most = Integer.MAX_VALUE;
 
         /** Fails when so many tensors have been chosen. */
@@ -62,6 +63,7 @@ final class CompensatedRun {
         @Override
         public void chosen(Path target, CompensatedPlan plan) {
             assertThat(plan.choices().keySet()).containsAll(chosen.keySet());
+            complete = true;
         }
     }
 
