@@ -114,7 +114,11 @@ record Hyperparameters(
             boolean normalized,
             float scale,
             int groups,
-            int groupsUsed) {}
+            int groupsUsed) {
+        static Experts none(int blocks) {
+            return new Experts(0, 0, 0, blocks, Gating.SOFTMAX, false, 1, 0, 0);
+        }
+    }
 
     /** How the router's logits become weights ({@code expert_gating_func}). */
     enum Gating {
@@ -131,7 +135,9 @@ record Hyperparameters(
      * @param rank width of the latent state of keys and values; 0 for plain attention
      * @param keyLength floats of a head's key, the turned ones among them
      */
-    record Latent(int queryRank, int rank, int keyLength, int valueLength) {}
+    record Latent(int queryRank, int rank, int keyLength, int valueLength) {
+        static final Latent NONE = new Latent(0, 0, 0, 0);
+    }
 
     /**
      * A selective state space.

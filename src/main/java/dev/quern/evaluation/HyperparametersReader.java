@@ -48,11 +48,7 @@ record HyperparametersReader(Keys keys, ForwardPass pass) {
         int feedForward = dense
                 ? keys.required("feed_forward_length", Keys.MOST)
                 : keys.optional("feed_forward_length", 0, Keys.MOST);
-        float epsilon = (float) keys.positive(
-                pass.norm() == ForwardPass.Norm.RMS
-                        ? "attention.layer_norm_rms_epsilon"
-                        : "attention.layer_norm_epsilon",
-                Optional.empty());
+        float epsilon = epsilon();
         Scales scales = scales(width, heads, latent.rank() > 0 ? latent.keyLength() : keyLength, rope);
         keys.refuseUnread();
         return new Hyperparameters(
@@ -90,7 +86,7 @@ record HyperparametersReader(Keys keys, ForwardPass pass) {
                 keys.flag("ssm.dt_b_c_rms"));
         int context = keys.required("context_length", Integer.MAX_VALUE);
         int width = keys.required("embedding_length", Keys.MOST);
-        float epsilon = (float) keys.positive("attention.layer_norm_rms_epsilon", Optional.empty());
+        float epsilon = epsilon();
         keys.refuseUnread();
         return new Hyperparameters(
                 pass,
@@ -110,9 +106,17 @@ record HyperparametersReader(Keys keys, ForwardPass pass) {
                 false,
                 false,
                 new Scales(1, 1, 1, 1, 0, 0, 0, 0),
-                new Experts(0, 0, 0, blocks, Gating.SOFTMAX, false, 1, 0, 0),
-                new Latent(0, 0, 0, 0),
+                Experts.none(blocks),
+                Latent.NONE,
                 scan);
+    }
+
+    private float epsilon() {
+        return (float) keys.positive(
+                pass.norm() == ForwardPass.Norm.RMS
+                        ? "attention.layer_norm_rms_epsilon"
+                        : "attention.layer_norm_epsilon",
+                Optional.empty());
     }
 
     private int headLength(String key, int width, int heads) {
@@ -140,7 +144,7 @@ record HyperparametersReader(Keys keys, ForwardPass pass) {
 
     private Latent latent(int keyLength, int valueLength) {
         if (pass.attention() != ForwardPass.Mixing.LATENT) {
-            return new Latent(0, 0, 0, 0);
+            return Latent.NONE;
         }
         return new Latent(
                 keys.count("attention.q_lora_rank", 0),
@@ -243,7 +247,7 @@ record HyperparametersReader(Keys keys, ForwardPass pass) {
         int used = keys.count("expert_used_count", 0);
         int firstBlock = keys.count("leading_dense_block_count", 0);
         if (count == 0) {
-            return new Experts(0, 0, 0, blocks, Gating.SOFTMAX, false, 1, 0, 0);
+            return Experts.none(blocks);
         }
         if (used < 1 || used > count) {
             throw keys.refused("expert_used_count", "expected 1 to " + count + ", found " + used);

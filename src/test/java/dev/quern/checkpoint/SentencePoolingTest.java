@@ -31,8 +31,7 @@ class SentencePoolingTest {
                 "{\"pooling_mode\": \"lasttoken\", \"pooling_mode_cls_token\": true}|CLS"
             })
     void whatTheModulesSay(String config, SentencePooling expected) throws Exception {
-        write("modules.json", MODULES.formatted("1_Pooling"));
-        write("1_Pooling/config.json", config);
+        writePooling(config);
         assertThat(SentencePooling.of(folder)).contains(expected);
         assertThat(SentencePooling.files(folder))
                 .containsExactly(folder.resolve("modules.json"), folder.resolve("1_Pooling/config.json"));
@@ -55,8 +54,7 @@ class SentencePoolingTest {
                 "{}|found none"
             })
     void otherWaysAreRefused(String config, String found) throws Exception {
-        write("modules.json", MODULES.formatted("1_Pooling"));
-        write("1_Pooling/config.json", config);
+        writePooling(config);
         assertThatThrownBy(() -> SentencePooling.of(folder))
                 .isInstanceOf(InputException.class)
                 .hasMessage(folder.resolve("1_Pooling/config.json")
@@ -87,6 +85,11 @@ class SentencePoolingTest {
         assertThatThrownBy(() -> SentencePooling.of(folder))
                 .isInstanceOf(InputException.class)
                 .hasMessageStartingWith(folder.resolve("1_Pooling/config.json") + ": ");
+    }
+
+    private void writePooling(String config) throws IOException {
+        write("modules.json", MODULES.formatted("1_Pooling"));
+        write("1_Pooling/config.json", config);
     }
 
     private void write(String name, String text) throws IOException {

@@ -149,18 +149,14 @@ class TargetSizeTest {
         assertThat(run("convert", Tampered.HUGGING_FACE, "-o", f16, "--quiet").code())
                 .isZero();
         Path types = folder.resolve("types.txt");
-        Cli.Run run = run(
-                "quantize",
-                "--imatrix",
-                IMPORTANCE,
+        List<Object> line = List.of("quantize", "--imatrix", IMPORTANCE, "--force", "--quiet");
+        List<Object> chosen = List.of(
                 "--influence-text",
                 text,
                 "--calibrate-ctx",
                 64,
                 "--influence-types",
                 1,
-                "--target-size",
-                "2200KB",
                 "--save-tensor-types",
                 types,
                 "--tensor-type",
@@ -169,27 +165,10 @@ class TargetSizeTest {
                 f16,
                 out,
                 "Q4_K_M");
+        Cli.Run run = run(with(line, with(chosen, "--target-size", "2200KB")));
         assertThat(run.code()).as(run.err()).isEqualTo(2);
         assertThat(types).doesNotExist();
-        List<Object> line = List.of("quantize", "--imatrix", IMPORTANCE, "--force", "--quiet");
-        run = run(with(
-                line,
-                "--influence-text",
-                text,
-                "--calibrate-ctx",
-                64,
-                "--influence-types",
-                1,
-                "--target-size",
-                "3500KB",
-                "--save-tensor-types",
-                types,
-                "--tensor-type",
-                "blk.2.*down=Q8_0",
-                "--leave-output-tensor",
-                f16,
-                out,
-                "Q4_K_M"));
+        run = run(with(line, with(chosen, "--target-size", "3500KB")));
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(types(out)).containsEntry("blk.2.ffn_down.weight", "Q8_0").containsEntry("output.weight", "F16");
         assertThat(new TreeMap<>(types(out)).values()).contains("Q4_K").hasSize(39);

@@ -48,6 +48,17 @@ class InfluenceTest {
                 .toList();
     }
 
+    /** Of a whole model's predictions from another's. */
+    private static double divergence(Windows windows, Forward base, Forward candidate) {
+        return Comparison.of(windows, base, List.of(candidate))
+                .run(done -> {})
+                .divergences()
+                .getFirst()
+                .estimates()
+                .divergence()
+                .value();
+    }
+
     @Test
     void isTheDivergenceOfTheWholeModel() {
         try (Model model = untied(1);
@@ -75,13 +86,7 @@ class InfluenceTest {
             for (String name : names) {
                 try (Forward candidate = Forward.of(
                         with(model, other.tensors().get(name).orElseThrow()), ForwardTest.LLAMA, WINDOW, 2)) {
-                    double whole = Comparison.of(windows, base, List.of(candidate))
-                            .run(done -> {})
-                            .divergences()
-                            .getFirst()
-                            .estimates()
-                            .divergence()
-                            .value();
+                    double whole = divergence(windows, base, candidate);
                     assertThat(whole).as(name).isGreaterThan(1e-5);
                     assertThat(found.get(name)).as(name).isCloseTo(whole, within(2e-6 * (1 + whole)));
                 }
@@ -99,13 +104,7 @@ class InfluenceTest {
             TensorSource embedding = other.tensors().get("token_embd.weight").orElseThrow();
             try (Influence influence = Influence.of(model, ForwardTest.LLAMA, windows, 2, Forward.DEFAULT_MEMORY);
                     Forward candidate = Forward.of(with(model, embedding), ForwardTest.LLAMA, WINDOW, 2)) {
-                double whole = Comparison.of(windows, base, List.of(candidate))
-                        .run(done -> {})
-                        .divergences()
-                        .getFirst()
-                        .estimates()
-                        .divergence()
-                        .value();
+                double whole = divergence(windows, base, candidate);
                 assertThat(influence.of(embedding)).isCloseTo(whole, within(2e-6 * (1 + whole)));
             }
         }

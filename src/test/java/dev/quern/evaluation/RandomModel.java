@@ -28,8 +28,16 @@ final class RandomModel {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     private final Random random;
 
-    private RandomModel(long seed) {
+    /** Without tensors yet, and with the metadata that every architecture has. */
+    private RandomModel(String architecture, long seed, int context, int width, int blocks, int inner, int heads) {
         this.random = new Random(seed);
+        metadata.put("general.architecture", GgufValue.text(architecture))
+                .put(architecture + ".context_length", GgufValue.u32(context))
+                .put(architecture + ".embedding_length", GgufValue.u32(width))
+                .put(architecture + ".block_count", GgufValue.u32(blocks))
+                .put(architecture + ".feed_forward_length", GgufValue.u32(inner))
+                .put(architecture + ".attention.head_count", GgufValue.u32(heads))
+                .put(architecture + ".attention.layer_norm_rms_epsilon", GgufValue.f32(1e-5f));
     }
 
     /** Width 40, 2 blocks, 6 heads of 10 with 3 heads of keys and values, feed-forward 77, vocabulary 131. */
@@ -39,18 +47,11 @@ final class RandomModel {
 
     static RandomModel sized(
             long seed, int width, int blocks, int heads, int keyValueHeads, int head, int inner, int vocabulary) {
-        RandomModel model = new RandomModel(seed);
+        RandomModel model = new RandomModel("llama", seed, 64, width, blocks, inner, heads);
         model.metadata
-                .put("general.architecture", GgufValue.text("llama"))
-                .put("llama.context_length", GgufValue.u32(64))
-                .put("llama.embedding_length", GgufValue.u32(width))
-                .put("llama.block_count", GgufValue.u32(blocks))
-                .put("llama.feed_forward_length", GgufValue.u32(inner))
-                .put("llama.attention.head_count", GgufValue.u32(heads))
                 .put("llama.attention.head_count_kv", GgufValue.u32(keyValueHeads))
                 .put("llama.attention.key_length", GgufValue.u32(head))
-                .put("llama.attention.value_length", GgufValue.u32(head))
-                .put("llama.attention.layer_norm_rms_epsilon", GgufValue.f32(1e-5f));
+                .put("llama.attention.value_length", GgufValue.u32(head));
         model.matrix("token_embd.weight", vocabulary, width);
         for (int i = 0; i < blocks; i++) {
             String block = "blk." + i + ".";
@@ -71,20 +72,13 @@ final class RandomModel {
     /** A Mamba of one block or more; odd sizes, and more channels than fit one block of them. */
     static RandomModel stateSpace(
             long seed, int width, int blocks, int kernel, int inner, int states, int rank, boolean normed) {
-        RandomModel model = new RandomModel(seed);
+        RandomModel model = new RandomModel("mamba", seed, 1 << 20, width, blocks, 0, 0);
         model.metadata
-                .put("general.architecture", GgufValue.text("mamba"))
-                .put("mamba.context_length", GgufValue.u32(1 << 20))
-                .put("mamba.embedding_length", GgufValue.u32(width))
-                .put("mamba.feed_forward_length", GgufValue.u32(0))
-                .put("mamba.attention.head_count", GgufValue.u32(0))
-                .put("mamba.block_count", GgufValue.u32(blocks))
                 .put("mamba.ssm.conv_kernel", GgufValue.u32(kernel))
                 .put("mamba.ssm.inner_size", GgufValue.u32(inner))
                 .put("mamba.ssm.state_size", GgufValue.u32(states))
                 .put("mamba.ssm.time_step_rank", GgufValue.u32(rank))
-                .put("mamba.ssm.dt_b_c_rms", GgufValue.bool(normed))
-                .put("mamba.attention.layer_norm_rms_epsilon", GgufValue.f32(1e-5f));
+                .put("mamba.ssm.dt_b_c_rms", GgufValue.bool(normed));
         model.matrix("token_embd.weight", 131, width);
         for (int i = 0; i < blocks; i++) {
             String block = "blk." + i + ".";

@@ -2,6 +2,7 @@ package dev.quern.quantization.codes;
 
 import static dev.quern.quantization.codes.GroupLanes.COUNT;
 
+import dev.quern.quantization.simd.NonlinearLevels;
 import java.util.Arrays;
 
 /**
@@ -32,6 +33,7 @@ final class EvenFit {
 
     private final float[] units;
     private final float[] inverses = new float[2 * COUNT];
+    private final int[] codes = new int[GroupLanes.VALUES];
     private final float[] sums = new float[4 * COUNT];
 
     /** The result: a scale for each group, of either sign; 0 for a group of zeros. */
@@ -41,6 +43,9 @@ final class EvenFit {
     final float[] squares;
 
     private final float[] gains;
+
+    /** No minimum for any group. */
+    private final float[] none;
 
     EvenFit(CodeForm form, GroupLanes lanes) {
         this.form = form;
@@ -59,6 +64,7 @@ final class EvenFit {
         this.scales = new float[lanes.groups];
         this.squares = new float[lanes.groups];
         this.gains = new float[lanes.groups];
+        this.none = new float[lanes.groups];
     }
 
     void search() {
@@ -124,9 +130,11 @@ final class EvenFit {
         int at = lanes.at(set);
         int end = lanes.at(set + 1);
         if (form.isUneven()) {
-            UnevenSums.one(lanes.x, lanes.w, at, end, inverses, 0, sums, 0);
+            NonlinearLevels.nearest(lanes.x, at, end, inverses, 0, codes);
+            NonlinearLevels.sums(lanes.x, lanes.w, at, end, codes, sums, 0);
             if (both) {
-                UnevenSums.one(lanes.x, lanes.w, at, end, inverses, COUNT, sums, 2 * COUNT);
+                NonlinearLevels.nearest(lanes.x, at, end, inverses, COUNT, codes);
+                NonlinearLevels.sums(lanes.x, lanes.w, at, end, codes, sums, 2 * COUNT);
             }
         } else {
             EvenSums.two(lanes.x, lanes.w, at, end, inverses, low, high, sums);
@@ -142,8 +150,18 @@ final class EvenFit {
         for (int set = 0; set < lanes.sets(); set++) {
             int group = set * COUNT;
             if (!form.isUneven()) {
-                EvenSums.error(
-                        lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), tried, group, low, high, errors, group);
+                EvenLevels.error(
+                        lanes.x,
+                        lanes.w,
+                        lanes.at(set),
+                        lanes.at(set + 1),
+                        tried,
+                        none,
+                        group,
+                        low,
+                        high,
+                        errors,
+                        group);
                 continue;
             }
             invert(tried, group);

@@ -1,7 +1,9 @@
 package dev.quern.quantization.codes;
 
+import static dev.quern.quantization.codes.EvenLevels.MAGIC_BITS;
 import static dev.quern.quantization.codes.GroupLanes.COUNT;
 import static dev.quern.quantization.codes.GroupLanes.FLOATS;
+import static dev.quern.quantization.scalar.Rounding.MAGIC;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -12,15 +14,6 @@ import jdk.incubator.vector.VectorOperators;
  * values. Each lane adds up its group in order, so results are those of a plain loop over one group.
  */
 final class EvenSums {
-    /**
-     * Adding it leaves a float of magnitude below 2^22 rounded to nearest even; its bits, as an integer, then are those
-     * of the sum of 0 plus what was rounded to, and larger or smaller (monotonically) beyond 2^22, so levels are
-     * clamped there: minima and maxima of integers are one instruction, those of floats many.
-     */
-    static final float MAGIC = 12582912f;
-
-    static final int MAGIC_BITS = 0x4b400000;
-
     private EvenSums() {}
 
     /** The largest magnitude of each lane. */
@@ -73,28 +66,6 @@ final class EvenSums {
         squares.intoArray(sums, COUNT);
         otherProducts.intoArray(sums, 2 * COUNT);
         otherSquares.intoArray(sums, 3 * COUNT);
-    }
-
-    /** {@code Σ w (x - scale · l)²} with the levels nearest for a scale of each lane. */
-    static void error(
-            float[] x, float[] w, int at, int end, float[] scales, int from, int low, int high, float[] out, int to) {
-        FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
-        FloatVector inverse =
-                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
-        FloatVector sum = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
-            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
-            FloatVector level = inverse.mul(value)
-                    .add(MAGIC)
-                    .reinterpretAsInts()
-                    .max(MAGIC_BITS + low)
-                    .min(MAGIC_BITS + high)
-                    .reinterpretAsFloats()
-                    .sub(MAGIC);
-            FloatVector difference = value.sub(scale.mul(level));
-            sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
-        }
-        sum.intoArray(out, to);
     }
 
     /**

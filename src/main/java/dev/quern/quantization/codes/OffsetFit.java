@@ -108,7 +108,7 @@ final class OffsetFit {
     void errors(float[] triedScales, float[] triedMinima, float[] errors) {
         for (int set = 0; set < lanes.sets(); set++) {
             int group = set * COUNT;
-            OffsetSums.error(
+            EvenLevels.error(
                     lanes.x,
                     lanes.w,
                     lanes.at(set),
@@ -116,6 +116,7 @@ final class OffsetFit {
                     triedScales,
                     triedMinima,
                     group,
+                    0,
                     high,
                     errors,
                     group);

@@ -1,11 +1,10 @@
 package dev.quern.quantization.codes;
 
-import static dev.quern.quantization.codes.EvenSums.MAGIC;
-import static dev.quern.quantization.codes.EvenSums.MAGIC_BITS;
+import static dev.quern.quantization.codes.EvenLevels.MAGIC_BITS;
 import static dev.quern.quantization.codes.GroupLanes.COUNT;
 import static dev.quern.quantization.codes.GroupLanes.FLOATS;
+import static dev.quern.quantization.scalar.Rounding.MAGIC;
 
-import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -78,64 +77,6 @@ final class OffsetSums {
         levels.intoArray(sums, 0);
         squares.intoArray(sums, COUNT);
         products.intoArray(sums, 2 * COUNT);
-    }
-
-    /** {@code Σ w (x - (scale · l - minimum))²} with the levels nearest for each lane's scale and minimum. */
-    static void error(
-            float[] x,
-            float[] w,
-            int at,
-            int end,
-            float[] scales,
-            float[] minima,
-            int from,
-            int high,
-            float[] out,
-            int to) {
-        FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
-        FloatVector minimum = FloatVector.fromArray(FLOATS, minima, from);
-        FloatVector inverse =
-                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
-        FloatVector sum = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
-            FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
-            FloatVector level = value.mul(inverse)
-                    .add(MAGIC)
-                    .reinterpretAsInts()
-                    .max(MAGIC_BITS)
-                    .min(MAGIC_BITS + high)
-                    .reinterpretAsFloats()
-                    .sub(MAGIC);
-            FloatVector difference = value.sub(level.mul(scale));
-            sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
-        }
-        sum.intoArray(out, to);
-    }
-
-    /** The codes of one group's values, which lie side by side: levels plus {@code centre}. */
-    static void codes(
-            float[] x,
-            int at,
-            int count,
-            float inverse,
-            float minimum,
-            int low,
-            int high,
-            int centre,
-            byte[] codes,
-            int to) {
-        for (int i = 0; i < count; i += COUNT) {
-            ByteVector code = (ByteVector) FloatVector.fromArray(FLOATS, x, at + i)
-                    .add(minimum)
-                    .mul(inverse)
-                    .add(MAGIC)
-                    .reinterpretAsInts()
-                    .max(MAGIC_BITS + low)
-                    .min(MAGIC_BITS + high)
-                    .sub(MAGIC_BITS - centre)
-                    .convertShape(VectorOperators.I2B, ByteVector.SPECIES_64, 0);
-            code.intoArray(codes, to + i);
-        }
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.quern.quantization.codes;
 
 import static dev.quern.quantization.codes.GroupLanes.COUNT;
 
+import dev.quern.quantization.simd.NonlinearLevels;
 import java.util.Arrays;
 
 /**
@@ -29,6 +30,10 @@ public final class RowFit {
     private final byte[] bestScales;
     private final byte[] bestMinima;
     private final float[] sums = new float[6 * COUNT];
+
+    // Of one group of uneven levels.
+    private final float[] inverses = new float[COUNT];
+    private final int[] codes = new int[GroupLanes.VALUES];
     private float factor;
     private float minimumFactor;
 
@@ -84,11 +89,13 @@ public final class RowFit {
         float minimum = out.dmin()[block] * out.minima()[group];
         float inverse = scale == 0 ? 0 : 1 / scale;
         if (form.isUneven()) {
-            UnevenSums.codes(x, from + to, form.group(), inverse, out.codes(), to);
+            Arrays.fill(inverses, inverse);
+            NonlinearLevels.nearest(x, from + to, from + to + form.group(), inverses, 0, codes);
+            NonlinearLevels.pack(codes, form.group(), out.codes(), to);
         } else {
             int low = form.lowestCode() - form.centre();
             int high = form.highestCode() - form.centre();
-            OffsetSums.codes(x, from + to, form.group(), inverse, minimum, low, high, form.centre(), out.codes(), to);
+            EvenLevels.codes(x, from + to, form.group(), inverse, minimum, low, high, form.centre(), out.codes(), to);
         }
     }
 

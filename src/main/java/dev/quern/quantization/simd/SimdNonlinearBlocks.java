@@ -76,7 +76,7 @@ public final class SimdNonlinearBlocks extends RowCodec {
 
     private void putBlock(float[] x, int from, float scale, byte[] out, int to) {
         BlockBytes.putHalf(out, to, scale);
-        NonlinearLanes.putCodes(x, from, scale != 0 ? 1 / scale : 0, codes, 0);
+        lanes.putCodes(x, from, scale != 0 ? 1 / scale : 0, codes, 0);
         Packing.block(codes, 0, out, to + 2);
     }
 
@@ -89,7 +89,7 @@ public final class SimdNonlinearBlocks extends RowCodec {
         for (int group = 0; group < COUNT; group++) {
             int code = Rounding.clamp(Rounding.nearest(inverse * lanes.scale[group]), -32, 31);
             float groupScale = scale * code;
-            NonlinearLanes.putCodes(x, from + group * GROUP, groupScale != 0 ? 1 / groupScale : 0, codes, 0);
+            lanes.putCodes(x, from + group * GROUP, groupScale != 0 ? 1 / groupScale : 0, codes, 0);
             Packing.block(codes, 0, out, to + CODES + group * GROUP / 2);
             lower |= (code + 32 & 0x0F) << 4 * group;
             upper |= code + 32 >> 4 << 2 * group;

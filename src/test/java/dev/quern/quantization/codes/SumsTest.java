@@ -4,6 +4,7 @@ import static dev.quern.quantization.codes.GroupLanes.COUNT;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quern.quantization.scalar.NonlinearCodes;
+import dev.quern.quantization.simd.NonlinearLevels;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -51,43 +52,41 @@ class SumsTest {
         int at = length == 16 ? 16 * COUNT : 0;
         int low = seed % 4 == 0 ? -127 : -8;
         int high = seed % 4 == 0 ? 127 : 7;
+        int end = at + length * COUNT;
+        float[] none = new float[COUNT];
         float[] rest = new float[3 * COUNT];
         float[] scales = new float[COUNT];
         float[] errors = new float[COUNT];
-        EvenSums.two(x, w, at, at + length * COUNT, inverses, low, high, sums);
-        EvenSums.rest(x, w, at, at + length * COUNT, inverses, 0, low, high, rest);
-        for (int lane = 0; lane < COUNT; lane++) {
-            scales[lane] = inverses[lane] == 0 ? 0 : 1 / inverses[lane];
-        }
-        EvenSums.error(x, w, at, at + length * COUNT, scales, 0, low, high, errors, 0);
-        for (int lane = 0; lane < 2 * COUNT; lane++) {
-            float products = 0;
-            float squares = 0;
-            float restProducts = 0;
-            float restSquares = 0;
-            float error = 0;
-            for (int i = 0; i < length; i++) {
-                float value = x[at + i * COUNT + lane % COUNT];
-                float weight = w[at + i * COUNT + lane % COUNT];
-                float level = level(value * inverses[lane], low, high);
-                products = Math.fma(level * weight, value, products);
-                squares = Math.fma(level * weight, level, squares);
-                float left = Math.fma(level, inverses[lane] == 0 ? 0 : -1 / inverses[lane], value);
-                restProducts = Math.fma(level * weight, left, restProducts);
-                restSquares = Math.fma(left * weight, left, restSquares);
-                if (lane < COUNT) {
-                    float inverse = scales[lane] == 0 ? 0 : 1 / scales[lane];
-                    float difference = value - scales[lane] * level(inverse * value, low, high);
-                    error = Math.fma(difference * weight, difference, error);
-                }
+        EvenSums.two(x, w, at, end, inverses, low, high, sums);
+        for (int from = 0; from < 2 * COUNT; from += COUNT) {
+            EvenSums.rest(x, w, at, end, inverses, from, low, high, rest);
+            for (int lane = 0; lane < COUNT; lane++) {
+                scales[lane] = inverses[from + lane] == 0 ? 0 : 1 / inverses[from + lane];
             }
-            assertThat(sums[lane / COUNT * 2 * COUNT + lane % COUNT]).isEqualTo(products);
-            assertThat(sums[lane / COUNT * 2 * COUNT + COUNT + lane % COUNT]).isEqualTo(squares);
-            if (lane < COUNT) {
-                assertThat(rest[lane]).isEqualTo(restProducts);
-                assertThat(rest[COUNT + lane]).isEqualTo(squares);
-                assertThat(rest[2 * COUNT + lane]).isEqualTo(restSquares);
-                assertThat(errors[lane]).isEqualTo(error);
+            EvenLevels.error(x, w, at, end, scales, none, 0, low, high, errors, 0);
+            for (int lane = 0; lane < COUNT; lane++) {
+                float inverse = inverses[from + lane];
+                float again = scales[lane] == 0 ? 0 : 1 / scales[lane];
+                float[] plain = new float[5];
+                for (int i = at + lane; i < end; i += COUNT) {
+                    float level = level(x[i] * inverse, low, high);
+                    plain[0] = Math.fma(level * w[i], x[i], plain[0]);
+                    plain[1] = Math.fma(level * w[i], level, plain[1]);
+                    float left = Math.fma(level, -scales[lane], x[i]);
+                    plain[2] = Math.fma(level * w[i], left, plain[2]);
+                    plain[3] = Math.fma(left * w[i], left, plain[3]);
+                    float difference = x[i] - scales[lane] * level(again * x[i], low, high);
+                    plain[4] = Math.fma(difference * w[i], difference, plain[4]);
+                }
+                float[] lanes = {
+                    sums[2 * from + lane],
+                    sums[2 * from + COUNT + lane],
+                    rest[lane],
+                    rest[2 * COUNT + lane],
+                    errors[lane]
+                };
+                assertThat(lanes).isEqualTo(plain);
+                assertThat(rest[COUNT + lane]).isEqualTo(plain[1]);
             }
         }
     }
@@ -96,17 +95,21 @@ class SumsTest {
     @MethodSource("seeds")
     void unevenLevels(int seed) {
         fill(seed);
-        UnevenSums.one(x, w, 0, GroupLanes.VALUES, inverses, COUNT, sums, COUNT);
+        int[] codes = new int[GroupLanes.VALUES];
+        NonlinearLevels.nearest(x, 0, GroupLanes.VALUES, inverses, COUNT, codes);
+        NonlinearLevels.sums(x, w, 0, GroupLanes.VALUES, codes, sums, 0);
         for (int lane = 0; lane < COUNT; lane++) {
             float products = 0;
             float squares = 0;
             for (int i = lane; i < GroupLanes.VALUES; i += COUNT) {
-                float level = NonlinearCodes.level(NonlinearCodes.nearest(x[i] * inverses[COUNT + lane]));
+                int code = NonlinearCodes.nearest(x[i] * inverses[COUNT + lane]);
+                assertThat(codes[i]).isEqualTo(code);
+                float level = NonlinearCodes.level(code);
                 products = Math.fma(level * w[i], x[i], products);
                 squares = Math.fma(level * w[i], level, squares);
             }
-            assertThat(sums[COUNT + lane]).isEqualTo(products);
-            assertThat(sums[2 * COUNT + lane]).isEqualTo(squares);
+            assertThat(sums[lane]).isEqualTo(products);
+            assertThat(sums[COUNT + lane]).isEqualTo(squares);
         }
     }
 
@@ -123,7 +126,7 @@ class SumsTest {
             scales[lane] = inverses[lane] == 0 ? 0 : 1 / inverses[lane];
         }
         OffsetSums.levels(x, w, 0, end, inverses, offsets, high, sums);
-        OffsetSums.error(x, w, 0, end, scales, offsets, 0, high, errors, 0);
+        EvenLevels.error(x, w, 0, end, scales, offsets, 0, 0, high, errors, 0);
         OffsetSums.moments(x, w, 0, end, moments);
         for (int lane = 0; lane < COUNT; lane++) {
             float[] plain = new float[7];
