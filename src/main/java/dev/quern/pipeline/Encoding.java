@@ -102,7 +102,7 @@ record Encoding(Kernel kernel, boolean searched) implements TensorEncoder {
                     throw check == null ? e : check.tooLarge(first + row, e);
                 }
             }
-            if (large) {
+            if (check != null && large) {
                 check.blocks(first, mine.values, count * length, mine.codec, mine.blocks, 0);
             }
             MemorySegment.copy(
