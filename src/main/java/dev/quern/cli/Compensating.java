@@ -12,12 +12,14 @@ import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.Method;
 import dev.quern.pipeline.PlannedTensor;
 import dev.quern.pipeline.Source;
+import dev.quern.quantization.codes.CodeForm;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Carries outputs out, with codes that are chosen together where the user wants that. */
 final class Compensating implements CompensatedConversion.Observer {
@@ -25,7 +27,7 @@ final class Compensating implements CompensatedConversion.Observer {
     private final ImportanceOptions importance;
     private final boolean prunes;
     private final RunOptions run;
-    private final Map<String, Map<String, Choice>> choices = new LinkedHashMap<>();
+    private final Map<Path, Map<String, Choice>> choices = new LinkedHashMap<>();
 
     /**
      * @param importance whose calibration text codes are fitted to
@@ -57,8 +59,40 @@ final class Compensating implements CompensatedConversion.Observer {
         }
     }
 
+    /** Says where the method has nothing to choose. */
+    private void sayIdle(List<Conversion.Output> outputs) {
+        if (method == Method.REFERENCE) {
+            return;
+        }
+        for (Conversion.Output output : outputs) {
+            List<PlannedTensor> quantized = output.plan().tensors().stream()
+                    .filter(tensor -> tensor.type().isQuantized() && !tensor.copied())
+                    .toList();
+            List<PlannedTensor> idle = quantized.stream()
+                    .filter(tensor -> CodeForm.of(tensor.type()).isEmpty())
+                    .toList();
+            String name = method.name().toLowerCase(Locale.ROOT);
+            if (quantized.isEmpty() && output.plan().parameters() > 0) {
+                run.talk()
+                        .say("note: " + output.target() + ": --method " + name
+                                + " changes nothing, since no tensor is quantized anew");
+            } else if (!idle.isEmpty()) {
+                String types = idle.stream()
+                        .map(tensor -> tensor.type().name())
+                        .distinct()
+                        .sorted()
+                        .collect(Collectors.joining(", "));
+                run.talk()
+                        .say("note: " + output.target() + ": " + idle.size() + " of " + quantized.size()
+                                + " quantized tensors have the reference's codes; --method " + name
+                                + " does not know " + types);
+            }
+        }
+    }
+
     /** Says what choosing codes would take; a dry run chooses none. */
     void plan(List<Conversion.Output> outputs) {
+        sayIdle(outputs);
         if (method == Method.COMPENSATED) {
             long bytes = CompensatedConversion.bytes(
                     outputs.stream().map(Conversion.Output::plan).toList(), Math.max(1, run.threads));
@@ -70,6 +104,7 @@ final class Compensating implements CompensatedConversion.Observer {
 
     List<Conversion.Written> run(
             Source source, List<Conversion.Output> outputs, Inputs inputs, Conversion.Options options) {
+        sayIdle(outputs);
         Path text = importance.text;
         if (method != Method.COMPENSATED || text == null) {
             return Conversion.run(outputs, inputs, options);
@@ -107,7 +142,7 @@ final class Compensating implements CompensatedConversion.Observer {
 
     @Override
     public void chosen(Path target, CompensatedPlan plan) {
-        choices.put(target.toString(), plan.choices());
+        choices.put(target.toAbsolutePath(), plan.choices());
         double logarithms = 0;
         int better = 0;
         for (Choice choice : plan.choices().values()) {
@@ -129,7 +164,7 @@ final class Compensating implements CompensatedConversion.Observer {
 
     /** What became of each tensor of an output, for machines; empty where no codes were chosen together. */
     Optional<Map<String, Object>> choices(Path target) {
-        Map<String, Choice> chosen = choices.get(target.toString());
+        Map<String, Choice> chosen = choices.get(target.toAbsolutePath());
         if (chosen == null) {
             return Optional.empty();
         }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -161,6 +162,7 @@ final class ConvertCommand implements Callable<Integer> {
         split.check(spec, vocabularyOnly);
         gates.check(spec);
         target.check(spec, typeOptions);
+        typeOptions.check(spec);
         if (target.any() && (vocabularyOnly || base != null || types.size() > 1)) {
             throw Quern.usage(spec, "--target-size and --target-bpw: expected a whole model and one type");
         }
@@ -170,12 +172,18 @@ final class ConvertCommand implements Callable<Integer> {
         try (Source opened = open()) {
             typeOptions.compensating(run).check(opened);
             List<Conversion.Output> outputs = new ArrayList<>();
-            // Once for all outputs: a calibration is long.
-            QuantizationOptions options = vocabularyOnly || base != null
-                    ? QuantizationOptions.NONE
-                    : typeOptions.options(opened, run, dryRun);
             ConvertOutputs planned = new ConvertOutputs(this, opened);
             ConvertRecord recorded = new ConvertRecord(this, opened);
+            boolean quantizes = !vocabularyOnly && base == null;
+            if (quantizes && !dryRun && typeOptions.importance.calibrates()) {
+                Optional<Execution.Done> end = beforehand(opened, planned, recorded);
+                if (end.isPresent()) {
+                    return end.get().code();
+                }
+            }
+            // Once for all outputs: a calibration is long.
+            QuantizationOptions options =
+                    quantizes ? typeOptions.options(opened, run, dryRun) : QuantizationOptions.NONE;
             ProvenanceOptions.Made made = recorded.made(options);
             Map<String, Object> allocation = Map.of();
             for (FileType type : planned.types(options)) {
@@ -212,22 +220,45 @@ final class ConvertCommand implements Callable<Integer> {
                 }
                 modelfiles.check(outputs);
             }
-            Execution execution = new Execution(
-                    opened,
-                    outputs,
-                    recorded.inputs(),
-                    provenance,
-                    made,
-                    gates,
-                    typeOptions.compensating(run),
-                    run,
-                    allocation);
+            Execution execution = execution(opened, outputs, recorded, made, allocation);
             Execution.Done done = dryRun ? execution.plan(json) : execution.carryOut(json);
             if (modelfile) {
                 modelfiles.write(done.written());
             }
             return done.code();
         }
+    }
+
+    /** What is refused before a calibration, and what then is all there is to do. */
+    private Optional<Execution.Done> beforehand(Source opened, ConvertOutputs planned, ConvertRecord recorded) {
+        QuantizationOptions before = typeOptions.uncalibrated(opened);
+        List<Conversion.Output> outputs = new ArrayList<>();
+        for (FileType type : planned.types(before)) {
+            if (target.any()) {
+                target.possible(opened, type, before, given -> planned.of(type, given), run);
+            }
+            outputs.addAll(planned.of(type, before));
+        }
+        return execution(opened, outputs, recorded, recorded.made(before), Map.of())
+                .beforehand(!target.any(), json);
+    }
+
+    private Execution execution(
+            Source opened,
+            List<Conversion.Output> outputs,
+            ConvertRecord recorded,
+            ProvenanceOptions.Made made,
+            Map<String, Object> allocation) {
+        return new Execution(
+                opened,
+                outputs,
+                recorded.inputs(),
+                provenance,
+                made,
+                gates,
+                typeOptions.compensating(run),
+                run,
+                allocation);
     }
 
     private Source open() {

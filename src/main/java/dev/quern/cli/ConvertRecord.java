@@ -27,6 +27,7 @@ record ConvertRecord(ConvertCommand asked, Source opened) {
     Inputs inputs() {
         List<Path> others = new ArrayList<>(asked.typeOptions.files());
         others.addAll(asked.target.files());
+        others.addAll(asked.gates.files());
         if (asked.architecture != null) {
             others.add(asked.architecture);
         }

@@ -1,5 +1,6 @@
 package dev.quern.cli;
 
+import dev.quern.io.OutputFile;
 import dev.quern.io.Sha256;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.Inputs;
@@ -13,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What convert and quantize share: show the plan, or carry it out, hold what was made against its gates, write what is
@@ -71,6 +73,24 @@ record Execution(
         return judge.passed() ? 0 : Quern.DIFFERENCE;
     }
 
+    /**
+     * What can be known before hours are spent on a calibration: refuses what would be refused after it.
+     *
+     * @param sized whether the outputs have the sizes that they will have
+     * @return the end of it all, where no output is small enough for its gates
+     */
+    Optional<Done> beforehand(boolean sized, boolean json) {
+        outputs.forEach(output -> OutputFile.check(output.target(), inputs.paths(), run.force));
+        if (run.manifest != null) {
+            Manifest.check(run.manifest, outputs, inputs, run.force);
+        }
+        provenance.check(outputs, inputs, run.force);
+        OutputGates judge = new OutputGates(gates, outputs, threads(), run.talk());
+        return sized && !outputs.isEmpty() && judge.possible().isEmpty()
+                ? Optional.of(carryOut(json))
+                : Optional.empty();
+    }
+
     Done carryOut(boolean json) {
         Path manifest = run.manifest;
         if (manifest != null) {
@@ -121,7 +141,7 @@ record Execution(
         } else {
             judge.print(false);
         }
-        run.talk().say(String.format(Locale.ROOT, "%s read, %.1f s", source.kind(), seconds));
+        run.talk().say(String.format(Locale.ROOT, "made from a %s, %.1f s", source.kind(), seconds));
         return new Done(code(judge), written);
     }
 

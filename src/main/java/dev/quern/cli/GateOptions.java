@@ -60,12 +60,20 @@ final class GateOptions {
         if (gates.isEmpty() && keepFailed) {
             throw Quern.usage(spec, "--keep-failed is of no use without --gate");
         }
+        if (!measures()) {
+            Quern.refuseAlone(spec, "a --gate that asks about more than size", "--gate-ctx", "--gate-chunks");
+        }
         if (context < Windows.LEAST) {
             throw Quern.usage(spec, "--gate-ctx: expected at least " + Windows.LEAST + " tokens, found " + context);
         }
         if (chunks == 0) {
             throw Quern.usage(spec, "--gate-chunks: expected at least 1, found 0");
         }
+    }
+
+    /** The files that these options name. */
+    List<Path> files() {
+        return text == null ? List.of() : List.of(text);
     }
 
     List<Gate> gates() {

@@ -9,6 +9,7 @@ import dev.quern.importance.ActivationSums;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.importance.ImportanceWriter;
+import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
@@ -23,7 +24,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Which columns count how much: an importance matrix from a file, or one made on the spot from a text. */
@@ -81,6 +84,16 @@ final class ImportanceOptions {
         return Optional.ofNullable(text);
     }
 
+    /** Refuses what is of no use. */
+    void check(CommandSpec spec) {
+        if (text == null) {
+            Quern.refuseAlone(spec, "--calibrate TEXT", "--calibrate-ctx", "--calibrate-chunks");
+        }
+        if (!any()) {
+            Quern.refuseAlone(spec, "--imatrix or --calibrate", "--include-weights", "--exclude-weights");
+        }
+    }
+
     /** Notes what changes bytes. */
     void record(Map<String, String> options) {
         if (text != null) {
@@ -97,6 +110,11 @@ final class ImportanceOptions {
         }
     }
 
+    /** Whether an importance matrix is going to be measured. */
+    boolean calibrates() {
+        return text != null;
+    }
+
     boolean any() {
         return file != null || text != null;
     }
@@ -104,16 +122,17 @@ final class ImportanceOptions {
     /**
      * @param source what the calibration text runs through
      * @param dryRun whether a calibration is only planned: every matrix of a block then counts as calibrated, alike
+     * @param enough refuses a text that is too short for what else it is wanted for
      * @return empty where the user wants none, or none of its entries
      */
-    Optional<Used> used(Source source, RunOptions run, boolean dryRun) {
+    Optional<Used> used(Source source, RunOptions run, boolean dryRun, Consumer<Windows> enough) {
         if (!any()) {
             return Optional.empty();
         }
         String name = String.valueOf(file == null ? text : file);
         ImportanceMatrix read = text == null
                 ? ImportanceReader.read(java.util.Objects.requireNonNull(file))
-                : calibrated(source, text, run, dryRun);
+                : calibrated(source, text, run, dryRun, enough);
         ImportanceMatrix wanted = read.filtered(included, excluded);
         wanted.entries().forEach((tensor, entry) -> {
             if (!entry.unseen().isEmpty()) {
@@ -128,26 +147,33 @@ final class ImportanceOptions {
                         wanted, ImportanceKeys.of(Optional.ofNullable(file).map(Path::toString), wanted)));
     }
 
-    private ImportanceMatrix calibrated(Source source, Path from, RunOptions run, boolean dryRun) {
+    private ImportanceMatrix calibrated(
+            Source source, Path from, RunOptions run, boolean dryRun, Consumer<Windows> enough) {
         if (context < Windows.LEAST || chunks == 0) {
             throw new RefusedException(
                     from,
                     "windows of " + context + " tokens, " + chunks + " of them, cannot be",
                     "--calibrate-ctx takes at least " + Windows.LEAST + ", --calibrate-chunks at least 1");
         }
-        if (file != null && Files.exists(file) && !run.force) {
-            throw new RefusedException(
-                    file, "exists", "with --calibrate it is where the importance matrix goes; --force replaces it");
+        List<Path> reading = new ArrayList<>(source.model().paths());
+        reading.add(from);
+        if (file != null) {
+            if (Files.exists(file) && !run.force) {
+                throw new RefusedException(
+                        file, "exists", "with --calibrate it is where the importance matrix goes; --force replaces it");
+            }
+            OutputFile.check(file, reading, run.force);
         }
         Talk talk = run.talk();
         Text read = EvaluationOptions.read(from, talk);
         EvaluatedModel model = EvaluatedModel.of(source);
         Windows windows = Windows.halves(
                 read.origin(), model.tokens(read), model.beginning(), context, chunks < 0 ? Integer.MAX_VALUE : chunks);
+        enough.accept(windows);
         ActivationSums sums = new ActivationSums(context);
         sums.addDataset(from.toString());
         if (dryRun) {
-            plan(source, windows, sums);
+            plan(source, (long) windows.count() * windows.length(), sums);
             talk.say(String.format(Locale.ROOT, "%s: %d chunks of %d tokens, not run", from, windows.count(), context));
             return sums.matrix();
         }
@@ -170,14 +196,24 @@ final class ImportanceOptions {
                     result.seconds()));
         }
         if (file != null) {
-            List<Path> reading = new ArrayList<>(source.model().paths());
-            reading.add(from);
             ImportanceWriter.write(sums, file, ImportanceWriter.Format.of(file), reading);
         }
         return sums.matrix();
     }
 
-    private static void plan(Source source, Windows windows, ActivationSums sums) {
+    /** What will be measured, before it is: entries for the same tensors, in which all columns count alike. */
+    Optional<Used> alike(Source source) {
+        ActivationSums sums = new ActivationSums(context);
+        sums.addDataset(String.valueOf(text));
+        plan(source, context, sums);
+        ImportanceMatrix wanted = sums.matrix().filtered(included, excluded);
+        return wanted.entries().isEmpty()
+                ? Optional.empty()
+                : Optional.of(new Used(
+                        wanted, ImportanceKeys.of(Optional.ofNullable(file).map(Path::toString), wanted)));
+    }
+
+    private static void plan(Source source, long tokens, ActivationSums sums) {
         for (TensorSource tensor : source.model().tensors().sources()) {
             TensorInfo info = tensor.info();
             if (info.name().startsWith("blk.")
@@ -188,7 +224,7 @@ final class ImportanceOptions {
                 double[][] alike =
                         new double[matrices][Math.toIntExact(info.shape().rowLength())];
                 long[] counts = new long[matrices];
-                Arrays.fill(counts, (long) windows.count() * windows.length());
+                Arrays.fill(counts, tokens);
                 for (double[] squares : alike) {
                     Arrays.fill(squares, 1);
                 }

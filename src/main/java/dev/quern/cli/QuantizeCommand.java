@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -84,6 +85,7 @@ final class QuantizeCommand implements Callable<Integer> {
     public Integer call() {
         gates.check(spec);
         target.check(spec, typeOptions);
+        typeOptions.check(spec);
         Path in = Path.of(arguments.getFirst());
         // The second argument is the type when it reads as one; then there is no output name.
         boolean named = !isType(arguments.get(1));
@@ -105,15 +107,25 @@ final class QuantizeCommand implements Callable<Integer> {
             String type = rest.getFirst();
             String label = TypeOptions.fileType(type).map(FileType::name).orElse("COPY");
             Path path = named ? Path.of(arguments.get(1)) : in.resolveSibling("ggml-model-" + label + ".gguf");
+            if (!dryRun && typeOptions.importance.calibrates()) {
+                QuantizationOptions before = typeOptions.uncalibrated(source);
+                if (target.any()) {
+                    target.possible(source, fileType(type), before, given -> outputs(source, type, given, path), run);
+                }
+                Optional<Execution.Done> end = execution(
+                                source, outputs(source, type, before, path), made(source, before), Map.of())
+                        .beforehand(!target.any(), json);
+                if (end.isPresent()) {
+                    return end.get().code();
+                }
+            }
             QuantizationOptions options = typeOptions.options(source, run, dryRun);
             ProvenanceOptions.Made made = made(source, options);
             Map<String, Object> allocation = Map.of();
             if (target.any()) {
-                FileType file = TypeOptions.fileType(type)
-                        .orElseThrow(() -> Quern.usage(spec, "COPY quantizes nothing; a target needs a type"));
                 TargetOptions.Decided decided = target.decide(
                         source,
-                        file,
+                        fileType(type),
                         typeOptions,
                         options,
                         given -> provenance.into(
@@ -124,14 +136,27 @@ final class QuantizeCommand implements Callable<Integer> {
                 options = decided.options();
                 allocation = decided.report();
             }
-            List<Conversion.Output> outputs = outputs(source, type, options, path);
-            List<Path> others = new ArrayList<>(typeOptions.files());
-            others.addAll(target.files());
-            Inputs inputs = Inputs.of(source.model(), others, "");
-            Execution execution = new Execution(
-                    source, outputs, inputs, provenance, made, gates, typeOptions.compensating(run), run, allocation);
+            Execution execution = execution(source, outputs(source, type, options, path), made, allocation);
             return (dryRun ? execution.plan(json) : execution.carryOut(json)).code();
         }
+    }
+
+    private FileType fileType(String type) {
+        return TypeOptions.fileType(type)
+                .orElseThrow(() -> Quern.usage(spec, "COPY quantizes nothing; a target needs a type"));
+    }
+
+    private Execution execution(
+            Source source,
+            List<Conversion.Output> outputs,
+            ProvenanceOptions.Made made,
+            Map<String, Object> allocation) {
+        List<Path> others = new ArrayList<>(typeOptions.files());
+        others.addAll(target.files());
+        others.addAll(gates.files());
+        Inputs inputs = Inputs.of(source.model(), others, "");
+        return new Execution(
+                source, outputs, inputs, provenance, made, gates, typeOptions.compensating(run), run, allocation);
     }
 
     private List<Conversion.Output> outputs(Source source, String type, QuantizationOptions options, Path path) {

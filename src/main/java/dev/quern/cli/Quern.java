@@ -210,4 +210,13 @@ public final class Quern {
     static ParameterException usage(CommandSpec spec, String problem) {
         return new ParameterException(spec.commandLine(), problem);
     }
+
+    /** Refuses options that were given and do nothing without another. */
+    static void refuseAlone(CommandSpec spec, String other, String... options) {
+        for (String option : options) {
+            if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+                throw usage(spec, option + " is of no use without " + other);
+            }
+        }
+    }
 }

@@ -43,9 +43,10 @@ final class RunOptions {
             names = "--resume",
             negatable = true,
             description = {
-                "Go on where an interrupted run of the same command stopped, and keep what is done when this one is "
-                        + "interrupted (default: when the outputs have 256 MiB or more together). The kept files are "
-                        + ".OUT.*.partial and .OUT.*.journal beside OUT; --no-resume removes them and starts over."
+                "Go on where an interrupted run of the same command stopped, and keep what is done when this one is"
+                    + " interrupted (default: when the outputs have 256 MiB or more together, and always with --method"
+                    + " compensated). The kept files are .OUT.*.partial and .OUT.*.journal beside OUT; --no-resume"
+                    + " removes them and starts over."
             })
     @Nullable
     Boolean resume;

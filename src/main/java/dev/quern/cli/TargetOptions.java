@@ -183,6 +183,38 @@ final class TargetOptions {
     record Decided(QuantizationOptions options, Map<String, Object> report) {}
 
     /**
+     * What can be decided without trying anything.
+     *
+     * @throws RefusedException when the target cannot be reached, whatever tensors can do without
+     */
+    TypeAllocation possible(
+            Source source,
+            FileType file,
+            QuantizationOptions options,
+            Function<QuantizationOptions, List<Conversion.Output>> plans,
+            RunOptions run) {
+        if (!file.base().isQuantized()) {
+            throw new RefusedException(
+                    source.path(),
+                    asked() + " needs a quantized TYPE, and " + file + " is none",
+                    "the type of most tensors, such as Q4_K_M");
+        }
+        Path kept = saved;
+        if (kept != null && Files.exists(kept) && !run.force) {
+            throw new RefusedException(kept, "exists", "--force replaces it");
+        }
+        return TypeAllocation.of(
+                source,
+                file,
+                options,
+                Floors.of(floors),
+                target(),
+                given ->
+                        plans.apply(given).stream().map(Conversion.Output::plan).toList(),
+                asked());
+    }
+
+    /**
      * Finds the types, and says what was found: the frontier and each tensor's type on stdout unless that is for JSON.
      *
      * @param plans makes the outputs as they will be written
@@ -198,25 +230,8 @@ final class TargetOptions {
             boolean dryRun,
             boolean json) {
         Talk talk = run.talk();
-        if (!file.base().isQuantized()) {
-            throw new RefusedException(
-                    source.path(),
-                    asked() + " needs a quantized TYPE, and " + file + " is none",
-                    "the type of most tensors, such as Q4_K_M");
-        }
+        TypeAllocation allocation = possible(source, file, options, plans, run);
         Path kept = saved;
-        if (kept != null && Files.exists(kept) && !run.force) {
-            throw new RefusedException(kept, "exists", "--force replaces it");
-        }
-        TypeAllocation allocation = TypeAllocation.of(
-                source,
-                file,
-                options,
-                Floors.of(floors),
-                target(),
-                given ->
-                        plans.apply(given).stream().map(Conversion.Output::plan).toList(),
-                asked());
         EvaluatedModel model = EvaluatedModel.of(source);
         Text read = EvaluationOptions.read(
                 text == null ? java.util.Objects.requireNonNull(typeOptions.importance.text) : text, talk);

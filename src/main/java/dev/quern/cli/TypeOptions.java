@@ -1,7 +1,9 @@
 package dev.quern.cli;
 
+import dev.quern.evaluation.Windows;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
+import dev.quern.pipeline.CompensatedPlan;
 import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.Method;
 import dev.quern.pipeline.QuantizationOptions;
@@ -27,6 +29,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -107,9 +110,17 @@ final class TypeOptions {
 
     /** The files that these options name. */
     List<Path> files() {
-        return Stream.of(Optional.ofNullable(importance.file), Optional.ofNullable(tensorTypeFile))
+        return Stream.of(
+                        Optional.ofNullable(importance.file),
+                        importance.calibrationText(),
+                        Optional.ofNullable(tensorTypeFile))
                 .flatMap(Optional::stream)
                 .toList();
+    }
+
+    /** Refuses what is of no use. */
+    void check(CommandSpec spec) {
+        importance.check(spec);
     }
 
     /**
@@ -118,13 +129,28 @@ final class TypeOptions {
      * @throws InputException when a file that is named cannot be used
      */
     QuantizationOptions options(Source source, RunOptions run, boolean dryRun) {
+        return options(importance.used(source, run, dryRun, this::requireEnough));
+    }
+
+    /** As they are but for the importance, which has yet to be measured: all columns count alike. */
+    QuantizationOptions uncalibrated(Source source) {
+        return options(importance.alike(source));
+    }
+
+    /** Codes that are chosen together need more text than an importance matrix. */
+    private void requireEnough(Windows text) {
+        if (method == Method.COMPENSATED) {
+            CompensatedPlan.requireEnough(text);
+        }
+    }
+
+    private QuantizationOptions options(Optional<ImportanceOptions.Used> used) {
         List<MixOptions.TypeOverride> types = new ArrayList<>(tensorTypes);
         if (tensorTypeFile != null) {
             types.addAll(readTypes(tensorTypeFile));
         }
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
         overrides.forEach(override -> keys.putLast(override.key(), override.value()));
-        Optional<ImportanceOptions.Used> used = importance.used(source, run, dryRun);
         used.ifPresent(found -> found.provenance().forEach(keys::putLast));
         return new QuantizationOptions(
                 new MixOptions(

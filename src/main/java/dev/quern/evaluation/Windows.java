@@ -69,7 +69,7 @@ public record Windows(String origin, int[] tokens, OptionalInt beginning, int le
                             origin,
                             "text shorter than two windows: expected at least " + 2L * length + " tokens, found "
                                     + tokens.length)
-                    .withHint("use a longer text or a smaller context");
+                    .withHint("use a longer text or a smaller context (--calibrate-ctx, --gate-ctx, -c)");
         }
     }
 

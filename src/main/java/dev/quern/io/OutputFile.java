@@ -105,6 +105,28 @@ public final class OutputFile implements AutoCloseable {
     }
 
     /**
+     * What can be known long before the file is made, for work that takes hours until then. Creates nothing, and leaves
+     * what an interrupted run has kept.
+     *
+     * @throws RefusedException as {@link #create(Path, long, Collection, boolean)} does
+     */
+    public static void check(Path target, Collection<Path> inputs, boolean overwrite) {
+        Path resolved = Preflight.resolve(target, inputs);
+        for (Path input : inputs) {
+            // One that does not exist yet: what the run is going to make and read.
+            if (input.toAbsolutePath().normalize().equals(resolved.normalize())) {
+                throw new RefusedException(target, "is " + input + ", which is read too", "give it another name");
+            }
+        }
+        // One that is there and has a journal beside it was put in place by a run that could not say so any more.
+        if (!overwrite
+                && Preflight.exists(target)
+                && PartialFile.leftovers(resolved).journals().isEmpty()) {
+            throw Preflight.alreadyExists(target);
+        }
+    }
+
+    /**
      * A file whose contents are at hand, made at once: as {@link #create(Path, long, Collection, boolean)}, write and
      * {@link #commit}.
      *

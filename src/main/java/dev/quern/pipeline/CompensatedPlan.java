@@ -123,6 +123,17 @@ public final class CompensatedPlan implements AutoCloseable {
         return times;
     }
 
+    /** @throws InputException when the text has fewer than {@link #LEAST_WINDOWS} windows */
+    public static void requireEnough(Windows text) {
+        if (text.count() < LEAST_WINDOWS) {
+            throw InputException.of(
+                            text.origin(),
+                            "is too short to fit codes to: expected at least " + LEAST_WINDOWS + " windows of "
+                                    + text.length() + " tokens, found " + text.count())
+                    .withHint("use a longer text, or --calibrate-ctx for shorter windows");
+        }
+    }
+
     /** Whether a tensor's blocks are made here: it is quantized, and not merely copied. */
     static boolean isMade(PlannedTensor tensor) {
         return tensor.type().isQuantized()
@@ -139,13 +150,7 @@ public final class CompensatedPlan implements AutoCloseable {
      */
     static CompensatedPlan of(
             EvaluatedModel model, List<OutputPlan> plans, Windows text, Path target, Inputs inputs, Options options) {
-        if (text.count() < LEAST_WINDOWS) {
-            throw InputException.of(
-                            text.origin(),
-                            "is too short to fit codes to: expected at least " + LEAST_WINDOWS + " windows of "
-                                    + text.length() + " tokens, found " + text.count())
-                    .withHint("use a longer text, or --calibrate-ctx for shorter windows");
-        }
+        requireEnough(text);
         List<PlannedTensor> made = plans.stream()
                 .flatMap(plan -> plan.tensors().stream())
                 .filter(CompensatedPlan::isMade)
@@ -156,7 +161,14 @@ public final class CompensatedPlan implements AutoCloseable {
                 inputs.paths(),
                 true,
                 options.operations(),
-                Optional.of(new OutputFile.Journaling(identity(plans, text, inputs, options), options.resume(), 1, 0)));
+                options.resume()
+                        ? Optional.of(new OutputFile.Journaling(identity(plans, text, inputs, options), true, 1, 0))
+                        : Optional.empty());
+        if (!file.otherIdentities().isEmpty()) {
+            options.notices()
+                    .accept("note: " + target + ": starts over; the codes that an interrupted run kept were chosen from"
+                            + " another source, with other options, another text or another version, and are removed");
+        }
         CodesFile codes = CodesFile.open(file, made);
         try {
             if (codes.done() > 0) {

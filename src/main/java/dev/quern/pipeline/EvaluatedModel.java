@@ -37,7 +37,7 @@ public record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenize
                 .orElseThrow(() -> InputException.of(
                         model.origin(),
                         "architecture " + Quoted.of(model.metadata().architecture()) + " cannot be evaluated"));
-        return new EvaluatedModel(source, pass, Tokenizer.of(model.metadata()));
+        return new EvaluatedModel(source, pass, Tokenizer.of(Vocabulary.of(model.metadata(), model.origin())));
     }
 
     /** @param memory bytes for the arrays */

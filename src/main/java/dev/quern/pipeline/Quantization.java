@@ -259,7 +259,7 @@ public final class Quantization {
                             options.importance().isPresent()
                                     ? "is not in the importance matrix, and " + choice.type() + " needs one"
                                     : choice.type() + " needs an importance matrix")
-                    .withHint("give one with --imatrix that was made from this model");
+                    .withHint("give one with --imatrix that was made from this model, or a text with --calibrate");
         }
         boolean copied = same && (packed || isStored(tensor, current));
         boolean searched =

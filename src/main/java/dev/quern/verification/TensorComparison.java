@@ -325,7 +325,7 @@ final class TensorComparison {
             return String.format(
                     Locale.ROOT,
                     "the error is %.1f times what %s gives, the cosine to the source %.4f: other weights, another order"
-                            + " of rows or columns, or damage",
+                            + " of rows or columns, damage, or codes that --method compensated fitted",
                     rms / Math.max(referenceRms, Double.MIN_NORMAL),
                     type,
                     cosine);
