@@ -57,11 +57,8 @@ final class GateOptions {
         if (!measures() && text != null) {
             throw Quern.usage(spec, "--gate-text is of no use without a --gate that asks about more than size");
         }
-        if (gates.isEmpty() && keepFailed) {
-            throw Quern.usage(spec, "--keep-failed is of no use without --gate");
-        }
-        if (!measures()) {
-            Quern.refuseAlone(spec, "a --gate that asks about more than size", "--gate-ctx", "--gate-chunks");
+        if (gates.isEmpty()) {
+            Quern.refuseAlone(spec, "--gate", "--keep-failed", "--gate-ctx", "--gate-chunks");
         }
         if (context < Windows.LEAST) {
             throw Quern.usage(spec, "--gate-ctx: expected at least " + Windows.LEAST + " tokens, found " + context);
