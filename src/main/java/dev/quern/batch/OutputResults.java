@@ -37,6 +37,7 @@ final class OutputResults {
                         List.of(),
                         List.of(),
                         List.of(),
+                        List.of(),
                         List.of()));
     }
 

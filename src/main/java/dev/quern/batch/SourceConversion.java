@@ -131,6 +131,7 @@ final class SourceConversion {
         List<Conversion.Output> conversions = stale.stream()
                 .map(planned -> new Conversion.Output(planned.plan(), planned.target()))
                 .toList();
+        ChosenCodes chosen = new ChosenCodes(work);
         long begun = System.nanoTime();
         try {
             source.checksums().run();
@@ -142,7 +143,7 @@ final class SourceConversion {
                             work.threads(), work.options().kernel(), true, false, work.progress("values"))
                     .with(Conversion.Resume.LARGE, work.options().version(), work.listener()::say);
             if (stale.stream().anyMatch(SourceConversion::isTogether)) {
-                together(source, stale, conversions, Inputs.of(source.model(), others, how), options);
+                together(source, stale, conversions, Inputs.of(source.model(), others, how), options, chosen);
             } else {
                 Conversion.run(conversions, Inputs.of(source.model(), others, how), options);
             }
@@ -170,6 +171,7 @@ final class SourceConversion {
                     plan.bitsPerWeight(),
                     seconds,
                     mix(plan),
+                    chosen.gains(target),
                     List.of(),
                     List.of(),
                     List.of());
@@ -195,7 +197,8 @@ final class SourceConversion {
             List<Planned> stale,
             List<Conversion.Output> conversions,
             Inputs inputs,
-            Conversion.Options options) {
+            Conversion.Options options,
+            ChosenCodes chosen) {
         Recipe.Calibration calibration = work.recipe().calibration().orElseThrow();
         EvaluatedModel model = EvaluatedModel.of(source);
         Text text = Text.read(calibration.text());
@@ -206,13 +209,7 @@ final class SourceConversion {
                 .map(Planned::target)
                 .collect(Collectors.toSet());
         CompensatedConversion.run(
-                model,
-                windows,
-                conversions,
-                output -> targets.contains(output.target()),
-                inputs,
-                options,
-                new ChosenCodes(work));
+                model, windows, conversions, output -> targets.contains(output.target()), inputs, options, chosen);
     }
 
     private static List<RunReport.TypeShare> mix(OutputPlan plan) {

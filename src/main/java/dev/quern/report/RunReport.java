@@ -124,6 +124,7 @@ public record RunReport(
      * @param status of the file; its measurements are among the source's steps
      * @param file absent where it could not be made
      * @param seconds that the conversion took, all types of the source together
+     * @param codesChosenTogether what that has gained, tensor by tensor; absent in JSON where no codes were
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record OutputResult(
@@ -136,9 +137,14 @@ public record RunReport(
             double bitsPerWeight,
             double seconds,
             List<TypeShare> mix,
+            @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Gain> codesChosenTogether,
             List<TensorError> tensorErrors,
             List<Measurement> measurements,
             List<GateResult> gates) {
+        public OutputResult {
+            // Reports of earlier versions say nothing of it.
+            codesChosenTogether = Objects.requireNonNullElse(codesChosenTogether, List.of());
+        }
 
         public OutputResult with(Status newStatus) {
             return new OutputResult(
@@ -151,6 +157,7 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    codesChosenTogether,
                     tensorErrors,
                     measurements,
                     gates);
@@ -167,6 +174,7 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    codesChosenTogether,
                     newErrors,
                     measurements,
                     gates);
@@ -183,6 +191,7 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    codesChosenTogether,
                     tensorErrors,
                     measured,
                     judged);
@@ -200,6 +209,30 @@ public record RunReport(
 
     /** The tensors of an output that have one type. */
     public record TypeShare(String type, int tensors, long parameters, long bytes) {}
+
+    /**
+     * A tensor whose codes were chosen together, judged on text that nothing was fitted to: squared errors of its layer's
+     * outputs, as parts of what they should be.
+     *
+     * @param layerErrorReference with the codes of the reference method
+     * @param layerErrorCompensated with those that were chosen together
+     * @param kept what part of the tensor has the latter: 1 or 0, and of experts something between
+     * @param damping the part of the mean moment that was added to the moments' diagonal
+     */
+    public record Gain(
+            String tensor,
+            String type,
+            double layerErrorReference,
+            double layerErrorCompensated,
+            double kept,
+            double damping) {
+        /** The layer's error over that with the reference's codes; 1 where these stayed. */
+        public double ratio() {
+            return kept > 0 && layerErrorCompensated < layerErrorReference
+                    ? layerErrorCompensated / layerErrorReference
+                    : 1;
+        }
+    }
 
     /**
      * A tensor of an output beside the source's.
