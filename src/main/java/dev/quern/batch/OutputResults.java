@@ -35,6 +35,7 @@ final class OutputResults {
                         0,
                         0,
                         List.of(),
+                        null,
                         List.of(),
                         List.of(),
                         List.of(),

@@ -12,13 +12,11 @@ import dev.quern.importance.ImportanceWriter;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
+import dev.quern.pipeline.PlannedImportance;
 import dev.quern.pipeline.Source;
-import dev.quern.tensor.TensorInfo;
-import dev.quern.tensor.TensorSource;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -147,7 +145,7 @@ final class ImportanceOptions {
         ActivationSums sums = new ActivationSums(context);
         sums.addDataset(from.toString());
         if (dryRun) {
-            plan(source, windows, sums);
+            PlannedImportance.add(source, windows, sums);
             talk.say(String.format(Locale.ROOT, "%s: %d chunks of %d tokens, not run", from, windows.count(), context));
             return sums.matrix();
         }
@@ -175,25 +173,5 @@ final class ImportanceOptions {
             ImportanceWriter.write(sums, file, ImportanceWriter.Format.of(file), reading);
         }
         return sums.matrix();
-    }
-
-    private static void plan(Source source, Windows windows, ActivationSums sums) {
-        for (TensorSource tensor : source.model().tensors().sources()) {
-            TensorInfo info = tensor.info();
-            if (info.name().startsWith("blk.")
-                    && info.name().endsWith(".weight")
-                    && info.shape().rank() > 1) {
-                int matrices =
-                        Math.toIntExact(info.shape().rank() > 2 ? info.shape().dim(0) : 1);
-                double[][] alike =
-                        new double[matrices][Math.toIntExact(info.shape().rowLength())];
-                long[] counts = new long[matrices];
-                Arrays.fill(counts, (long) windows.count() * windows.length());
-                for (double[] squares : alike) {
-                    Arrays.fill(squares, 1);
-                }
-                sums.add(info.name(), alike, counts);
-            }
-        }
     }
 }

@@ -39,7 +39,7 @@ public final class HtmlReport {
                 "summary",
                 summary(report),
                 "remarks",
-                list("gains", Summary.gains(report)) + list("remarks", Summary.remarks(report)),
+                list("choices", Summary.choices(report)) + list("remarks", Summary.remarks(report)),
                 "provenance",
                 provenance(report),
                 "data",

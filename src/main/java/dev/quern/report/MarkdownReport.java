@@ -22,7 +22,7 @@ public final class MarkdownReport {
                         .map(name -> header.indexOf(name) < 2 || name.equals("status") ? "---" : "--:")
                         .toList());
         Summary.lines(report).forEach(line -> row(out, Summary.cells(report, line)));
-        list(out, Summary.gains(report));
+        list(out, Summary.choices(report));
         list(out, Summary.remarks(report));
         return out.append(String.format(
                         Locale.ROOT,

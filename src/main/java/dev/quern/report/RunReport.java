@@ -90,7 +90,7 @@ public record RunReport(
     /** A file's name without its directory, its size and contents. */
     public record FileIdentity(String name, long bytes, String sha256) {}
 
-    /** @param role calibration or evaluation */
+    /** @param role calibration, evaluation, or influence: a text on which types were tried */
     public record TextFile(String name, String role, long bytes, String sha256) {}
 
     /**
@@ -124,6 +124,7 @@ public record RunReport(
      * @param status of the file; its measurements are among the source's steps
      * @param file absent where it could not be made
      * @param seconds that the conversion took, all types of the source together
+     * @param allocation how its types were chosen for a size; absent where they were not
      * @param codesChosenTogether what that has gained, tensor by tensor; absent in JSON where no codes were
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -137,6 +138,7 @@ public record RunReport(
             double bitsPerWeight,
             double seconds,
             List<TypeShare> mix,
+            @Nullable Allocation allocation,
             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Gain> codesChosenTogether,
             List<TensorError> tensorErrors,
             List<Measurement> measurements,
@@ -157,6 +159,7 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    allocation,
                     codesChosenTogether,
                     tensorErrors,
                     measurements,
@@ -174,6 +177,7 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    allocation,
                     codesChosenTogether,
                     newErrors,
                     measurements,
@@ -191,6 +195,7 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    allocation,
                     codesChosenTogether,
                     tensorErrors,
                     measured,
@@ -209,6 +214,34 @@ public record RunReport(
 
     /** The tensors of an output that have one type. */
     public record TypeShare(String type, int tensors, long parameters, long bytes) {}
+
+    /**
+     * Types that were chosen for a size. Divergences are predicted: nats, the sum of those of the model in which one
+     * tensor alone has its type.
+     *
+     * @param target what was asked for
+     * @param bytes of the file
+     * @param gap by how much at most there could be a better choice, as a share; proven
+     * @param frontier sizes around it, and what they would cost, by size
+     */
+    public record Allocation(
+            String target,
+            long bytes,
+            double bitsPerWeight,
+            double kld,
+            double gap,
+            List<SizePoint> frontier,
+            List<ChosenType> tensors) {}
+
+    /** A size, and the least predicted divergence of that size. */
+    public record SizePoint(long bytes, double bitsPerWeight, double kld, double gap) {}
+
+    /**
+     * @param bytes of its data
+     * @param kld predicted, nats
+     * @param because what the type costs, and what the next larger one would spare
+     */
+    public record ChosenType(String name, String type, long bytes, double kld, String because) {}
 
     /**
      * A tensor whose codes were chosen together, judged on text that nothing was fitted to: squared errors of its layer's

@@ -84,7 +84,7 @@ public final class Summary {
         Table table = new Table(header(report).toArray(String[]::new));
         lines(report).forEach(line -> table.add(cells(report, line).toArray(String[]::new)));
         StringBuilder out = new StringBuilder(table.text());
-        block(out, gains(report));
+        block(out, choices(report));
         block(out, remarks(report));
         return out.append('\n').append(verdict(report)).append('\n').toString();
     }
@@ -96,17 +96,36 @@ public final class Summary {
         }
     }
 
-    /** What choosing codes together has gained, a line for each output of which it was done. */
-    static List<String> gains(RunReport report) {
+    /** What choosing types for a size and codes together has come to, a line for each output of which it was done. */
+    static List<String> choices(RunReport report) {
         List<String> lines = new ArrayList<>();
         for (RunReport.SourceResult source : report.sources()) {
             for (RunReport.OutputResult output : source.outputs()) {
+                String name = source.name() + "/" + output.name() + ": ";
+                if (output.allocation() != null) {
+                    lines.add(name + chosen(output.allocation()));
+                }
                 if (!output.codesChosenTogether().isEmpty()) {
-                    lines.add(source.name() + "/" + output.name() + ": " + gain(output.codesChosenTogether()));
+                    lines.add(name + gain(output.codesChosenTogether()));
                 }
             }
         }
         return lines;
+    }
+
+    private static String chosen(RunReport.Allocation allocation) {
+        return String.format(
+                Locale.ROOT,
+                "types of %d tensors were chosen for %s: predicted KLD %.5f%s",
+                allocation.tensors().size(),
+                allocation.target(),
+                allocation.kld(),
+                allocation.gap() == 0
+                        ? ", the least at this size"
+                        : String.format(
+                                Locale.ROOT,
+                                ", of which at most %.2g %% could be spared at this size",
+                                100 * allocation.gap()));
     }
 
     private static String gain(List<RunReport.Gain> gains) {

@@ -269,6 +269,21 @@
       + 'nothing is left of the reference\u2019s error; none: all of it; dashed: the reference\u2019s codes did better and stayed.');
   };
 
+  // ---- types that were chosen for a size
+  const drawTypes = (parent, output) => {
+    const chosen = output.allocation;
+    const bits = Object.fromEntries(output.mix.map(m => [m.type, 8 * m.bytes / m.parameters]));
+    const most = Math.max(...chosen.tensors.map(t => bits[t.type] || 0), 1e-12);
+    heatMap(parent, chosen.tensors.map(t => ({
+      tensor: t.name,
+      share: (bits[t.type] || 0) / most,
+      words: `${t.name}: ${t.type}, ${t.bytes} bytes; ${t.because}`,
+    })), '#4477aa', `Darkest: ${short(most)} bits for a weight.`);
+    table(parent, ['', 'bytes', 'bits/weight', 'predicted KLD', 'gap at most'], chosen.frontier.map(p => [
+      p.bytes === chosen.bytes ? chosen.target : '', String(p.bytes), p.bits_per_weight.toFixed(3), p.kld.toExponential(3),
+      p.gap === 0 ? 'none' : `${short(100 * p.gap)} %`]));
+  };
+
   // ---- what types an output is made of
   const drawMix = (parent, source) => {
     parent.replaceChildren();
@@ -366,6 +381,15 @@
           const press = choice(details, withGains.map(o => o.name), i => drawGains(heat, withGains[i]));
           details.appendChild(heat);
           press(withGains.length - 1);
+        }
+        const withTypes = of.outputs.filter(o => o.allocation);
+        if (withTypes.length > 0) {
+          element('h2', details, 'Types chosen for a size');
+          const heat = element('div');
+          heat.id = 'chosen';
+          const press = choice(details, withTypes.map(o => o.name), i => drawTypes(heat, withTypes[i]));
+          details.appendChild(heat);
+          press(withTypes.length - 1);
         }
         element('h2', details, 'Types by bytes');
         const mix = element('div', details);

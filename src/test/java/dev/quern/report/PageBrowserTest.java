@@ -109,6 +109,13 @@ class PageBrowserTest {
             assertThat(gainSaid(browser))
                     .startsWith("blk.3.attn_q.weight")
                     .endsWith("(1.500), the reference\u2019s codes stayed");
+            press(browser, "#chosen button[aria-label^='blk.2.attn_q']");
+            assertThat(browser.evaluate("document.querySelector('#chosen .said').textContent")
+                            .asString())
+                    .isEqualTo("blk.2.attn_q.weight: Q4_0, 288 bytes; target: 2.00e-02 nats");
+            assertThat(browser.evaluate("document.querySelector('#chosen tbody tr:nth-child(2)').textContent")
+                            .asString())
+                    .isEqualTo("target_size 2.5MB25000004.5003.000e-20.2 %");
             // The more is gained the greener: what stayed has the paper's band.
             assertThat(greenness(browser, "blk.0.attn_q")).isGreaterThan(greenness(browser, "blk.1.attn_q"));
             assertThat(greenness(browser, "blk.1.attn_q")).isGreaterThan(greenness(browser, "blk.3.attn_q") + 10);

@@ -40,7 +40,7 @@ class ReportFormsTest {
         assertThat(output.options()).containsEntry("method", "compensated");
         assertThat(output.codesChosenTogether()).isEmpty();
         assertThat(ReportFile.json(earlier)).doesNotContain("codes_chosen_together");
-        assertThat(Summary.gains(earlier)).isEmpty();
+        assertThat(Summary.choices(earlier)).isEmpty();
         assertThat(RunComparison.of(earlier, earlier).text())
                 .contains("one/Q4_0")
                 .contains("same");
@@ -55,9 +55,18 @@ class ReportFormsTest {
         RunReport report = Reports.report("one", 0.03);
         assertThat(Summary.text(report)).containsOnlyOnce("\none" + line + "\n");
         assertThat(MarkdownReport.text(report)).containsOnlyOnce("\n- one" + line + "\n");
-        assertThat(HtmlReport.page(report))
-                .containsOnlyOnce("<ul class=\"gains\"><li>one" + line.replace("'", "&#39;") + "</li></ul>");
+        assertThat(HtmlReport.page(report)).containsOnlyOnce("<li>one" + line.replace("'", "&#39;") + "</li></ul>");
         assertThat(MarkdownReport.text(Reports.hostile())).contains("\\|\\`\\*&#64;you/small: codes");
+    }
+
+    @Test
+    void aTargetIsALineInEveryForm() {
+        String line = "/small: types of 2 tensors were chosen for target_size 2.5MB: predicted KLD 0.03000, of which"
+                + " at most 0.20 % could be spared at this size";
+        RunReport report = Reports.report("one", 0.03);
+        assertThat(Summary.text(report)).containsOnlyOnce("\none" + line + "\n");
+        assertThat(MarkdownReport.text(report)).containsOnlyOnce("\n- one" + line.replace("_", "\\_") + "\n");
+        assertThat(HtmlReport.page(report)).containsOnlyOnce("<ul class=\"choices\"><li>one" + line + "</li>");
     }
 
     @Test
