@@ -14,6 +14,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -94,7 +95,7 @@ class BatchGainsTest {
                     .forEach((name, tensor) -> types.put(name, tensor.type().name()));
         }
         for (RunReport.Gain gain : fitted.codesChosenTogether()) {
-            JsonNode said = tensors.get(gain.tensor());
+            JsonNode said = Objects.requireNonNull(tensors.get(gain.tensor()));
             assertThat(gain.type()).isEqualTo(types.get(gain.tensor()));
             assertThat(gain.layerErrorReference())
                     .isEqualTo(said.get("layer_error_reference").asDouble());
