@@ -47,7 +47,11 @@ record SourceTypes(SourceWork work, StepLog log) {
             return new Found(
                     with(options, known.get().allocation()), known.get().allocation());
         }
+        // Before what takes long.
         work.refuseForeign(target);
+        if (isSaved(output)) {
+            work.refuseForeign(work.recipe().types(work.input(), output));
+        }
         long begun = System.nanoTime();
         TypeAllocation.Result result = search(work.recipe(), source, output, options, plans)
                 .run(work.options().kernel(), work.threads(), work.progress("tensors"), work::say);
@@ -100,7 +104,7 @@ record SourceTypes(SourceWork work, StepLog log) {
 
     /** The types for {@code --tensor-type-file}, where the recipe wants them. */
     void save(Recipe.Output output, OutputPlan plan, String digest) {
-        if (!output.target().map(Recipe.Target::saved).orElse(false)) {
+        if (!isSaved(output)) {
             return;
         }
         Path file = work.recipe().types(work.input(), output);
@@ -111,6 +115,10 @@ record SourceTypes(SourceWork work, StepLog log) {
         }
         work.record().put(file, new RunRecord.Collected(digest, 0));
         work.record().save();
+    }
+
+    private static boolean isSaved(Recipe.Output output) {
+        return output.target().map(Recipe.Target::saved).orElse(false);
     }
 
     private static boolean isThere(Path file, byte[] bytes) {

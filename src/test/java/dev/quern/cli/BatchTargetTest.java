@@ -224,6 +224,16 @@ class BatchTargetTest {
         assertThat(run.err()).contains("cannot be as small as target_size 20kB");
         assertThat(out).doesNotExist();
         assertThat(folder.resolve("out/one-plain.gguf")).exists();
+
+        Path mine = Files.writeString(folder.resolve("out/one-sized.types.txt"), "mine");
+        write("target_bpw: 5.6, save_tensor_types: true");
+        run = Cli.run("run", recipe);
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.err())
+                .contains("one-sized.types.txt: exists, and no earlier run made it")
+                .doesNotContain("tried");
+        assertThat(mine).hasContent("mine");
+        assertThat(out).doesNotExist();
     }
 
     /** With an importance matrix that is only planned, types count that cannot do without one. */
