@@ -235,6 +235,13 @@ public final class Batch {
         recipe.evaluation()
                 .ifPresent(
                         evaluation -> evaluation.texts().forEach(path -> texts.add(text(record, path, "evaluation"))));
+        recipe.outputs().stream()
+                .map(Recipe.Output::target)
+                .flatMap(Optional::stream)
+                .map(Recipe.Target::text)
+                .flatMap(Optional::stream)
+                .distinct()
+                .forEach(path -> texts.add(text(record, path, "influence")));
         return texts;
     }
 

@@ -1,9 +1,7 @@
 package dev.quern.batch;
 
 import dev.quern.io.InputException;
-import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Source;
-import dev.quern.pipeline.SourceFiles;
 import dev.quern.report.Table;
 import java.io.IOException;
 import java.nio.file.FileStore;
@@ -15,7 +13,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
-import org.jspecify.annotations.Nullable;
 
 /** What a run would do, found out without writing anything. */
 public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
@@ -36,7 +33,7 @@ public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
         Batch.selected(recipe, only).forEach((input, outputs) -> {
             try (Source source = Source.open(input.path())) {
                 for (Recipe.Output output : outputs) {
-                    lines.add(line(recipe, record, source, input, output, force, version));
+                    lines.add(new OutputOutlook(recipe, record, source, input, output, force, version).line());
                 }
             } catch (InputException e) {
                 outputs.forEach(output ->
@@ -44,67 +41,6 @@ public record BatchPlan(Path directory, List<Line> lines, OptionalLong free) {
             }
         });
         return new BatchPlan(recipe.directory(), lines, free(recipe.directory()));
-    }
-
-    private static Line line(
-            Recipe recipe,
-            RunRecord record,
-            Source source,
-            Recipe.Input input,
-            Recipe.Output output,
-            boolean force,
-            String version) {
-        Path target = recipe.target(input, output);
-        try {
-            OutputPlan plan = StepDigests.sizes(source, output);
-            if (recipe.statements().provenance()) {
-                plan = new SourceProvenance(recipe, record, version, SourceFiles.of(source))
-                        .of(output, SourceProvenance.matrix(recipe, input, output))
-                        .into(plan);
-            }
-            long bytes = plan.layout().fileSize();
-            String because = because(recipe, record, source, input, output, target, force, version);
-            return because == null
-                    ? new Line(input.name(), output.name(), "up to date", bytes, "nothing changed")
-                    : new Line(input.name(), output.name(), "convert", bytes, because);
-        } catch (InputException e) {
-            return new Line(input.name(), output.name(), "refused", 0, String.valueOf(e.getMessage()));
-        }
-    }
-
-    private static @Nullable String because(
-            Recipe recipe,
-            RunRecord record,
-            Source source,
-            Recipe.Input input,
-            Recipe.Output output,
-            Path target,
-            boolean force,
-            String version) {
-        if (force) {
-            return "--force";
-        }
-        if (!record.isOwn(target)) {
-            return Files.exists(target) ? "is in the way: no earlier run made it" : "not made yet";
-        }
-        if (!Files.exists(target)) {
-            return "its file is gone";
-        }
-        Path matrix = output.importance().orElse(null);
-        if (StepDigests.takesCollected(output) && recipe.calibration().isPresent()) {
-            matrix = recipe.collected(input);
-            if (!Files.exists(matrix)) {
-                return "its importance matrix is gone";
-            }
-        }
-        String digest = StepDigests.convert(
-                version,
-                StepDigests.source(record, source),
-                output,
-                matrix == null ? null : record.sha256(matrix),
-                recipe.statements().provenance(),
-                StepDigests.fitted(record, recipe, output));
-        return record.output(target, digest).isPresent() ? null : "source, options, version or file changed";
     }
 
     private static OptionalLong free(Path directory) {

@@ -35,6 +35,8 @@ final class OutputResults {
                         0,
                         0,
                         List.of(),
+                        null,
+                        List.of(),
                         List.of(),
                         List.of(),
                         List.of()));

@@ -2,6 +2,7 @@ package dev.quern.batch;
 
 import dev.quern.pipeline.Method;
 import dev.quern.pipeline.QuantizationOptions;
+import dev.quern.pipeline.WantedSize;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.MixOptions;
 import java.nio.file.Path;
@@ -9,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.SortedSet;
 import java.util.stream.Collectors;
@@ -36,9 +38,12 @@ public record Recipe(
         Optional<Path> baseline,
         Reports reports,
         Statements statements,
-        Optional<Integer> threads,
+        OptionalInt threads,
         int concurrency,
         boolean continueOnError) {
+    /** Tokens in a window where the recipe does not say. */
+    static final int CONTEXT = 512;
+
     public Recipe {
         sources = List.copyOf(sources);
         outputs = List.copyOf(outputs);
@@ -54,6 +59,7 @@ public record Recipe(
      * @param name distinguishes outputs; the type's unless the recipe says otherwise
      * @param calibrate whether the importance matrix that the recipe has collected is used
      * @param importance an importance matrix that is there already
+     * @param target how large it may be, where its types are to be found for a size
      */
     public record Output(
             String name,
@@ -63,7 +69,8 @@ public record Recipe(
             Optional<Path> importance,
             MixOptions mix,
             boolean allowRequantize,
-            SortedSet<Integer> prunedLayers) {
+            SortedSet<Integer> prunedLayers,
+            Optional<Target> target) {
 
         /** Whether conversion alone makes it, without llama-quantize's rules. */
         boolean plain() {
@@ -71,6 +78,7 @@ public record Recipe(
                     && mix.equals(MixOptions.NONE)
                     && importance.isEmpty()
                     && prunedLayers.isEmpty()
+                    && target.isEmpty()
                     && !allowRequantize;
         }
 
@@ -80,8 +88,26 @@ public record Recipe(
             if (method != Method.REFERENCE) {
                 options.put("method", method.name().toLowerCase(Locale.ROOT));
             }
+            target.ifPresent(wanted -> options.putAll(wanted.size().recorded()));
             return options;
         }
+    }
+
+    /**
+     * @param asked the recipe's own words
+     * @param text on which types are tried; empty for that of the calibration
+     * @param saved whether the types are written for {@code --tensor-type-file}
+     */
+    public record Target(WantedSize size, String asked, Optional<Path> text, boolean saved) {}
+
+    /** The text on which types of an output are tried; empty where none are. */
+    Optional<Path> influenceText(Output output) {
+        return output.target().flatMap(target -> target.text().or(() -> calibration.map(Calibration::text)));
+    }
+
+    /** Tokens in a window of it: as many as in one of the calibration text. */
+    int influenceContext() {
+        return calibration.map(Calibration::context).orElse(CONTEXT);
     }
 
     /** @param chunks windows at most */
@@ -116,6 +142,11 @@ public record Recipe(
     /** {@code out/llama-7b-Q4_K_M.gguf}. */
     Path target(Input source, Output output) {
         return directory.resolve(source.name() + "-" + output.name() + ".gguf");
+    }
+
+    /** {@code out/llama-7b-Q4_K_M.types.txt}. */
+    Path types(Input source, Output output) {
+        return directory.resolve(source.name() + "-" + output.name() + ".types.txt");
     }
 
     /** {@code out/llama-7b.imatrix.gguf}. */

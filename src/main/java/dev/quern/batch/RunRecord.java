@@ -1,5 +1,6 @@
 package dev.quern.batch;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.OutputFile;
@@ -17,6 +18,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -42,12 +44,21 @@ final class RunRecord implements AutoCloseable {
     /** A file made on the way, such as an importance matrix. */
     record Collected(String digest, double seconds) {}
 
+    /** The types of an output that were found for its size. */
+    record Decided(String digest, double seconds, RunReport.Allocation allocation) {}
+
     private record Contents(
             int version,
             Map<String, Stamp> stamps,
             Map<String, Made> outputs,
             Map<String, Measured> measurements,
-            Map<String, Collected> collected) {}
+            Map<String, Collected> collected,
+            @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, Decided> decided) {
+        Contents {
+            // Records of earlier versions say nothing of it.
+            decided = Objects.requireNonNullElseGet(decided, TreeMap::new);
+        }
+    }
 
     private final Path path;
     private final @Nullable FileChannel lock;
@@ -105,7 +116,8 @@ final class RunRecord implements AutoCloseable {
 
     private static Contents read(Path path) {
         if (!Files.exists(path)) {
-            return new Contents(VERSION, new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
+            return new Contents(
+                    VERSION, new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
         }
         try {
             Contents read = ReportFile.mapper().readValue(Files.readAllBytes(path), Contents.class);
@@ -193,6 +205,16 @@ final class RunRecord implements AutoCloseable {
         return collected != null && collected.digest().equals(digest) && Files.isRegularFile(file)
                 ? Optional.of(collected)
                 : Optional.empty();
+    }
+
+    /** The types of an output that were found from this digest's inputs. */
+    synchronized Optional<Decided> decided(Path file, String digest) {
+        return Optional.ofNullable(contents.decided().get(name(file)))
+                .filter(decided -> decided.digest().equals(digest));
+    }
+
+    synchronized void put(Path file, Decided decided) {
+        contents.decided().put(name(file), decided);
     }
 
     synchronized void put(Path file, Made made) {

@@ -14,6 +14,7 @@ import dev.quern.pipeline.ImportanceKeys;
 import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.Method;
 import dev.quern.pipeline.OutputPlan;
+import dev.quern.pipeline.Provenance;
 import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
@@ -29,6 +30,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -52,7 +54,8 @@ final class SourceConversion {
             Path target,
             String digest,
             Optional<Path> matrixFile,
-            @Nullable String matrix) {}
+            @Nullable String matrix,
+            RunReport.@Nullable Allocation allocation) {}
 
     /**
      * @param sourceDigest of the source's files
@@ -100,24 +103,37 @@ final class SourceConversion {
                 && output.plain()
                 && matrixHash == null
                 && CheckpointTypes.isDirect(output.type());
-        OutputPlan plan = direct
-                ? CheckpointTypes.plan(source, output.type())
-                : Quantization.plan(source, output.type(), quantization(output, matrixFile));
         boolean keys = work.recipe().statements().provenance();
-        if (keys) {
-            plan = provenance.of(output, matrixFile).into(plan);
-        }
+        Optional<Provenance> said = keys ? Optional.of(provenance.of(output, matrixFile)) : Optional.empty();
+        Function<OutputPlan, OutputPlan> complete =
+                plan -> said.map(made -> made.into(plan)).orElse(plan);
         String digest = StepDigests.convert(
                 work.options().version(),
                 sourceDigest,
                 output,
                 matrixHash,
                 keys,
-                StepDigests.fitted(work.record(), work.recipe(), output));
-        return new Planned(output, plan, work.target(output), digest, matrixFile, matrixHash);
+                StepDigests.texts(work.record(), work.recipe(), output));
+        Path target = work.target(output);
+        if (direct) {
+            OutputPlan plan = complete.apply(CheckpointTypes.plan(source, output.type()));
+            return new Planned(output, plan, target, digest, matrixFile, matrixHash, null);
+        }
+        Function<QuantizationOptions, OutputPlan> plans =
+                options -> complete.apply(Quantization.plan(source, output.type(), options));
+        QuantizationOptions options = quantization(output, matrixFile);
+        if (output.target().isEmpty()) {
+            return new Planned(output, plans.apply(options), target, digest, matrixFile, matrixHash, null);
+        }
+        SourceTypes types = new SourceTypes(work, log);
+        SourceTypes.Found found = types.find(source, output, digest, options, plans);
+        OutputPlan plan = plans.apply(found.options());
+        types.save(output, plan, digest);
+        return new Planned(output, plan, target, digest, matrixFile, matrixHash, found.allocation());
     }
 
-    private static QuantizationOptions quantization(Recipe.Output output, Optional<Path> matrixFile) {
+    /** @param matrixFile an importance matrix that is there */
+    static QuantizationOptions quantization(Recipe.Output output, Optional<Path> matrixFile) {
         LinkedHashMap<String, GgufValue> keys = new LinkedHashMap<>();
         Optional<ImportanceMatrix> matrix = matrixFile.map(ImportanceReader::read);
         // The name alone: the same files in another directory give the same bytes.
@@ -131,6 +147,7 @@ final class SourceConversion {
         List<Conversion.Output> conversions = stale.stream()
                 .map(planned -> new Conversion.Output(planned.plan(), planned.target()))
                 .toList();
+        ChosenCodes chosen = new ChosenCodes(work);
         long begun = System.nanoTime();
         try {
             source.checksums().run();
@@ -142,7 +159,7 @@ final class SourceConversion {
                             work.threads(), work.options().kernel(), true, false, work.progress("values"))
                     .with(Conversion.Resume.LARGE, work.options().version(), work.listener()::say);
             if (stale.stream().anyMatch(SourceConversion::isTogether)) {
-                together(source, stale, conversions, Inputs.of(source.model(), others, how), options);
+                together(source, stale, conversions, Inputs.of(source.model(), others, how), options, chosen);
             } else {
                 Conversion.run(conversions, Inputs.of(source.model(), others, how), options);
             }
@@ -170,6 +187,8 @@ final class SourceConversion {
                     plan.bitsPerWeight(),
                     seconds,
                     mix(plan),
+                    planned.allocation(),
+                    chosen.gains(target),
                     List.of(),
                     List.of(),
                     List.of());
@@ -195,7 +214,8 @@ final class SourceConversion {
             List<Planned> stale,
             List<Conversion.Output> conversions,
             Inputs inputs,
-            Conversion.Options options) {
+            Conversion.Options options,
+            ChosenCodes chosen) {
         Recipe.Calibration calibration = work.recipe().calibration().orElseThrow();
         EvaluatedModel model = EvaluatedModel.of(source);
         Text text = Text.read(calibration.text());
@@ -206,13 +226,7 @@ final class SourceConversion {
                 .map(Planned::target)
                 .collect(Collectors.toSet());
         CompensatedConversion.run(
-                model,
-                windows,
-                conversions,
-                output -> targets.contains(output.target()),
-                inputs,
-                options,
-                new ChosenCodes(work));
+                model, windows, conversions, output -> targets.contains(output.target()), inputs, options, chosen);
     }
 
     private static List<RunReport.TypeShare> mix(OutputPlan plan) {

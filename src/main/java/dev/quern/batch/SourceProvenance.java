@@ -1,6 +1,7 @@
 package dev.quern.batch;
 
 import dev.quern.io.FileIdentity;
+import dev.quern.pipeline.Method;
 import dev.quern.pipeline.Provenance;
 import dev.quern.pipeline.Provenance.Digested;
 import java.nio.file.Files;
@@ -9,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.stream.Stream;
 
 /**
  * What the outputs of one source are made of.
@@ -19,8 +21,11 @@ import java.util.SequencedMap;
 record SourceProvenance(Recipe recipe, RunRecord record, String version, List<Path> files) {
     /** @param matrix the importance matrix that the output is made with */
     Provenance of(Recipe.Output output, Optional<Path> matrix) {
-        boolean collected = matrix.isPresent() && StepDigests.takesCollected(output);
-        Optional<Recipe.Calibration> calibration = recipe.calibration().filter(wanted -> collected);
+        boolean used = matrix.isPresent() && StepDigests.takesCollected(output)
+                || output.method() == Method.COMPENSATED
+                || output.target().filter(target -> target.text().isEmpty()).isPresent();
+        Optional<Recipe.Calibration> calibration = recipe.calibration().filter(wanted -> used);
+        Optional<Path> tried = output.target().flatMap(Recipe.Target::text);
         SequencedMap<String, String> options = new LinkedHashMap<>();
         options.put("type", output.type().name());
         options.putAll(output.options());
@@ -32,7 +37,7 @@ record SourceProvenance(Recipe recipe, RunRecord record, String version, List<Pa
         });
         return new Provenance(
                 version,
-                files.stream()
+                Stream.concat(files.stream(), tried.stream())
                         .map(this::digested)
                         .sorted(Digested.ORDER)
                         .distinct()

@@ -1,8 +1,6 @@
 package dev.quern.batch;
 
 import dev.quern.pipeline.Method;
-import dev.quern.pipeline.OutputPlan;
-import dev.quern.pipeline.Quantization;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.Source;
 import dev.quern.pipeline.SourceFiles;
@@ -29,7 +27,7 @@ final class StepDigests {
     /**
      * @param matrix SHA-256 of the importance matrix, or null
      * @param keys whether the output says what it was made of
-     * @param text what codes are fitted to
+     * @param texts what codes are fitted to, and what types are tried on
      */
     static String convert(
             String version,
@@ -37,7 +35,7 @@ final class StepDigests {
             Recipe.Output output,
             @Nullable String matrix,
             boolean keys,
-            Optional<String> text) {
+            List<String> texts) {
         List<String> parts = new ArrayList<>(List.of(
                 "convert",
                 version,
@@ -46,16 +44,22 @@ final class StepDigests {
                 output.options().toString(),
                 String.valueOf(matrix),
                 "provenance " + keys));
-        text.ifPresent(parts::add);
+        parts.addAll(texts);
         return Digests.of(parts);
     }
 
-    /** The text that codes are fitted to, where they are: it decides bytes like an importance matrix. */
-    static Optional<String> fitted(RunRecord record, Recipe recipe, Recipe.Output output) {
-        return output.method() != Method.COMPENSATED
-                ? Optional.empty()
-                : recipe.calibration()
-                        .map(text -> record.sha256(text.text()) + " " + text.context() + " " + text.chunks());
+    /** Texts that decide bytes like an importance matrix: that which codes are fitted to, and that which types are tried on. */
+    static List<String> texts(RunRecord record, Recipe recipe, Recipe.Output output) {
+        List<String> texts = new ArrayList<>();
+        if (output.method() == Method.COMPENSATED) {
+            recipe.calibration()
+                    .map(text -> record.sha256(text.text()) + " " + text.context() + " " + text.chunks())
+                    .ifPresent(texts::add);
+        }
+        recipe.influenceText(output)
+                .map(text -> "types " + record.sha256(text) + " " + recipe.influenceContext())
+                .ifPresent(texts::add);
+        return texts;
     }
 
     static String calibrate(String version, String source, String text, int context, int chunks) {
@@ -74,17 +78,14 @@ final class StepDigests {
                 && output.type().base().blockLength() > 1;
     }
 
-    /** A plan to measure by, for which no importance matrix need be there. */
-    static OutputPlan sizes(Source source, Recipe.Output output) {
-        return Quantization.plan(
-                source,
-                output.type(),
-                new QuantizationOptions(
-                        output.mix(),
-                        output.allowRequantize(),
-                        Optional.empty(),
-                        new java.util.LinkedHashMap<>(),
-                        output.prunedLayers(),
-                        true));
+    /** For a plan to measure by, for which no importance matrix need be there. */
+    static QuantizationOptions sizes(Recipe.Output output) {
+        return new QuantizationOptions(
+                output.mix(),
+                output.allowRequantize(),
+                Optional.empty(),
+                new java.util.LinkedHashMap<>(),
+                output.prunedLayers(),
+                true);
     }
 }

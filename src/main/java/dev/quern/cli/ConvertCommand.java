@@ -162,7 +162,7 @@ final class ConvertCommand implements Callable<Integer> {
         split.check(spec, vocabularyOnly);
         gates.check(spec);
         target.check(spec, typeOptions);
-        typeOptions.check(spec);
+        typeOptions.importance.check(spec, !target.files().isEmpty());
         if (target.any() && (vocabularyOnly || base != null || types.size() > 1)) {
             throw Quern.usage(spec, "--target-size and --target-bpw: expected a whole model and one type");
         }
@@ -235,7 +235,7 @@ final class ConvertCommand implements Callable<Integer> {
         List<Conversion.Output> outputs = new ArrayList<>();
         for (FileType type : planned.types(before)) {
             if (target.any()) {
-                target.possible(opened, type, before, given -> planned.of(type, given), run);
+                target.check(opened, type, before, given -> planned.of(type, given), run);
             }
             outputs.addAll(planned.of(type, before));
         }

@@ -13,13 +13,11 @@ import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
+import dev.quern.pipeline.PlannedImportance;
 import dev.quern.pipeline.Source;
-import dev.quern.tensor.TensorInfo;
-import dev.quern.tensor.TensorSource;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -84,10 +82,17 @@ final class ImportanceOptions {
         return Optional.ofNullable(text);
     }
 
-    /** Refuses what is of no use. */
-    void check(CommandSpec spec) {
+    /**
+     * Refuses what is of no use.
+     *
+     * @param influence whether there is another text, whose windows are as long
+     */
+    void check(CommandSpec spec, boolean influence) {
         if (text == null) {
-            Quern.refuseAlone(spec, "--calibrate TEXT", "--calibrate-ctx", "--calibrate-chunks");
+            Quern.refuseAlone(spec, "--calibrate TEXT", "--calibrate-chunks");
+            if (!influence) {
+                Quern.refuseAlone(spec, "--calibrate TEXT", "--calibrate-ctx");
+            }
         }
         if (!any()) {
             Quern.refuseAlone(spec, "--imatrix or --calibrate", "--include-weights", "--exclude-weights");
@@ -173,7 +178,7 @@ final class ImportanceOptions {
         ActivationSums sums = new ActivationSums(context);
         sums.addDataset(from.toString());
         if (dryRun) {
-            plan(source, (long) windows.count() * windows.length(), sums);
+            PlannedImportance.add(source, (long) windows.count() * windows.length(), sums);
             talk.say(String.format(Locale.ROOT, "%s: %d chunks of %d tokens, not run", from, windows.count(), context));
             return sums.matrix();
         }
@@ -205,31 +210,11 @@ final class ImportanceOptions {
     Optional<Used> alike(Source source) {
         ActivationSums sums = new ActivationSums(context);
         sums.addDataset(String.valueOf(text));
-        plan(source, context, sums);
+        PlannedImportance.add(source, context, sums);
         ImportanceMatrix wanted = sums.matrix().filtered(included, excluded);
         return wanted.entries().isEmpty()
                 ? Optional.empty()
                 : Optional.of(new Used(
                         wanted, ImportanceKeys.of(Optional.ofNullable(file).map(Path::toString), wanted)));
-    }
-
-    private static void plan(Source source, long tokens, ActivationSums sums) {
-        for (TensorSource tensor : source.model().tensors().sources()) {
-            TensorInfo info = tensor.info();
-            if (info.name().startsWith("blk.")
-                    && info.name().endsWith(".weight")
-                    && info.shape().rank() > 1) {
-                int matrices =
-                        Math.toIntExact(info.shape().rank() > 2 ? info.shape().dim(0) : 1);
-                double[][] alike =
-                        new double[matrices][Math.toIntExact(info.shape().rowLength())];
-                long[] counts = new long[matrices];
-                Arrays.fill(counts, tokens);
-                for (double[] squares : alike) {
-                    Arrays.fill(squares, 1);
-                }
-                sums.add(info.name(), alike, counts);
-            }
-        }
     }
 }

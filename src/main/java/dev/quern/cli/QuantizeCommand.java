@@ -85,7 +85,7 @@ final class QuantizeCommand implements Callable<Integer> {
     public Integer call() {
         gates.check(spec);
         target.check(spec, typeOptions);
-        typeOptions.check(spec);
+        typeOptions.importance.check(spec, !target.files().isEmpty());
         Path in = Path.of(arguments.getFirst());
         // The second argument is the type when it reads as one; then there is no output name.
         boolean named = !isType(arguments.get(1));
@@ -110,7 +110,7 @@ final class QuantizeCommand implements Callable<Integer> {
             if (!dryRun && typeOptions.importance.calibrates()) {
                 QuantizationOptions before = typeOptions.uncalibrated(source);
                 if (target.any()) {
-                    target.possible(source, fileType(type), before, given -> outputs(source, type, given, path), run);
+                    target.check(source, fileType(type), before, given -> outputs(source, type, given, path), run);
                 }
                 Optional<Execution.Done> end = execution(
                                 source, outputs(source, type, before, path), made(source, before), Map.of())

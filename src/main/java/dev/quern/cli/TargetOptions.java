@@ -1,31 +1,26 @@
 package dev.quern.cli;
 
 import dev.quern.allocation.Floors;
-import dev.quern.evaluation.Text;
-import dev.quern.evaluation.Windows;
 import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Conversion;
-import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.OutputPlan;
-import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.QuantizationOptions;
 import dev.quern.pipeline.SizeTarget;
 import dev.quern.pipeline.Source;
 import dev.quern.pipeline.TensorTypeFile;
 import dev.quern.pipeline.TypeAllocation;
-import dev.quern.pipeline.TypeInfluence;
+import dev.quern.pipeline.TypeSearch;
+import dev.quern.pipeline.WantedSize;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.QuantType;
 import dev.quern.report.AllocationReport;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.function.Function;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
@@ -36,9 +31,6 @@ import picocli.CommandLine.TypeConversionException;
 
 /** How large an output may be; the types with which it loses least then are Quern's to find. */
 final class TargetOptions {
-    /** Positions at a window's beginning that are not asked: with so little before them they say little. */
-    private static final int UNASKED = 8;
-
     @Option(
             names = "--target-size",
             paramLabel = "SIZE",
@@ -142,35 +134,21 @@ final class TargetOptions {
                 : "--target-bpw " + java.util.Objects.requireNonNull(bitsPerWeight);
     }
 
-    SizeTarget target() {
+    private WantedSize wanted() {
         Long bytes = size;
-        return bytes != null
-                ? new SizeTarget.FileBytes(bytes)
-                : new SizeTarget.BitsPerWeight(java.util.Objects.requireNonNull(bitsPerWeight));
+        return new WantedSize(
+                bytes != null
+                        ? new SizeTarget.FileBytes(bytes)
+                        : new SizeTarget.BitsPerWeight(java.util.Objects.requireNonNull(bitsPerWeight)),
+                floors,
+                chunks > 0 ? OptionalInt.of(chunks) : OptionalInt.empty(),
+                types > 0 ? OptionalInt.of(types) : OptionalInt.empty());
     }
 
     /** Notes what changes bytes. */
     void record(Map<String, String> options) {
-        if (!any()) {
-            return;
-        }
-        if (size != null) {
-            options.put("target_size", size.toString());
-        }
-        if (bitsPerWeight != null) {
-            options.put("target_bpw", bitsPerWeight.toString());
-        }
-        if (!floors.isEmpty()) {
-            List<String> texts = floors.stream()
-                    .map(floor -> floor.pattern() + "=" + floor.type())
-                    .toList();
-            options.put("floors", String.join(" ", texts));
-        }
-        if (chunks > 0) {
-            options.put("influence_chunks", "" + chunks);
-        }
-        if (types > 0) {
-            options.put("influence_types", "" + types);
+        if (any()) {
+            options.putAll(wanted().recorded());
         }
     }
 
@@ -187,31 +165,26 @@ final class TargetOptions {
      *
      * @throws RefusedException when the target cannot be reached, whatever tensors can do without
      */
-    TypeAllocation possible(
+    void check(
             Source source,
             FileType file,
             QuantizationOptions options,
             Function<QuantizationOptions, List<Conversion.Output>> plans,
             RunOptions run) {
-        if (!file.base().isQuantized()) {
-            throw new RefusedException(
-                    source.path(),
-                    asked() + " needs a quantized TYPE, and " + file + " is none",
-                    "the type of most tensors, such as Q4_K_M");
+        checkSaved(source, run);
+        TypeSearch.possible(source, file, options, wanted(), outputPlans(plans), asked());
+    }
+
+    private void checkSaved(Source source, RunOptions run) {
+        if (saved != null) {
+            OutputFile.check(saved, source.model().paths(), run.force);
         }
-        Path kept = saved;
-        if (kept != null && Files.exists(kept) && !run.force) {
-            throw new RefusedException(kept, "exists", "--force replaces it");
-        }
-        return TypeAllocation.of(
-                source,
-                file,
-                options,
-                Floors.of(floors),
-                target(),
-                given ->
-                        plans.apply(given).stream().map(Conversion.Output::plan).toList(),
-                asked());
+    }
+
+    private static Function<QuantizationOptions, List<OutputPlan>> outputPlans(
+            Function<QuantizationOptions, List<Conversion.Output>> outputs) {
+        return given ->
+                outputs.apply(given).stream().map(Conversion.Output::plan).toList();
     }
 
     /**
@@ -230,130 +203,51 @@ final class TargetOptions {
             boolean dryRun,
             boolean json) {
         Talk talk = run.talk();
-        TypeAllocation allocation = possible(source, file, options, plans, run);
-        Path kept = saved;
-        EvaluatedModel model = EvaluatedModel.of(source);
-        Text read = EvaluationOptions.read(
-                text == null ? java.util.Objects.requireNonNull(typeOptions.importance.text) : text, talk);
-        Windows all = Windows.halves(
-                read.origin(),
-                model.tokens(read),
-                model.beginning(),
-                typeOptions.importance.context,
-                Integer.MAX_VALUE);
-        TypeInfluence.Effort affordable =
-                TypeInfluence.Effort.affordable(source, allocation.tensors(), all.count(), all.length());
-        TypeInfluence.Effort effort = new TypeInfluence.Effort(
-                chunks > 0 ? Math.min(chunks, all.count()) : affordable.windows(),
-                types > 0 ? types : affordable.types());
-        long most = effort.most(allocation.tensors());
-        String where = String.format(
-                Locale.ROOT,
-                "%d tensors on %d windows of %d tokens",
-                allocation.tensors().size(),
-                effort.windows(),
-                all.length());
-        if (dryRun) {
-            talk.say("note: " + asked() + " decides after trying up to " + most + " types of " + where
-                    + ", which a dry run does not; the types below are not the final ones. Sizes from "
-                    + allocation.leastFileBytes() + " to " + allocation.mostFileBytes() + " bytes are possible");
-            return new Decided(options, AllocationReport.map(allocation, most, effort.windows()));
-        }
-        Trials trials = new Trials(talk.progress("tensors"));
-        long begun = System.nanoTime();
-        TypeAllocation.Result result;
-        try (TypeInfluence influence = TypeInfluence.open(
+        checkSaved(source, run);
+        TypeSearch search = TypeSearch.of(
                 source,
-                model.pass(),
-                all.spread(effort.windows(), Math.min(UNASKED, all.length() / 2)),
-                TypeInfluence.encoder(run.kernel, typeOptions.method),
-                Math.max(1, run.threads))) {
-            result = allocation.decide(influence, effort.types(), trials);
+                file,
+                options,
+                wanted(),
+                outputPlans(plans),
+                EvaluationOptions.read(
+                        text == null ? java.util.Objects.requireNonNull(typeOptions.importance.text) : text, talk),
+                typeOptions.importance.context,
+                asked());
+        if (dryRun) {
+            talk.say("note: " + search.planned()
+                    + ", which a dry run does not; the types below are not the final ones. Sizes " + search.possible()
+                    + " are possible");
+            return new Decided(
+                    options, AllocationReport.map(search.allocation(), search.mostTrials(), search.windows()));
         }
-        trials.end();
-        talk.say(String.format(
-                Locale.ROOT,
-                "%s: tried %d types of %s, %.1f s",
-                read.origin(),
-                trials.tried,
-                where,
-                (System.nanoTime() - begun) / 1e9));
+        TypeAllocation.Result result =
+                search.run(run.kernel, Math.max(1, run.threads), talk.progress("tensors"), talk::say);
         if (!json && !run.quiet) {
             System.out.print(AllocationReport.text(result));
         }
+        Path kept = saved;
         if (kept != null) {
-            List<OutputPlan> decided = plans.apply(result.options()).stream()
-                    .map(Conversion.Output::plan)
-                    .toList();
+            List<OutputPlan> decided = outputPlans(plans).apply(result.options());
             OutputFile.write(
                     kept, TensorTypeFile.text(kept, decided), source.model().paths(), run.force);
         }
         return new Decided(result.options(), AllocationReport.map(result));
     }
 
-    private static final class Trials implements TypeAllocation.Listener {
-        private final Progress progress;
-        private boolean begun;
-        private long tried;
-
-        Trials(Progress progress) {
-            this.progress = progress;
-        }
-
-        @Override
-        public void round(String what, long trials) {
-            end();
-            // What comes first computes errors, and tries nothing.
-            tried += begun ? trials : 0;
-            begun = true;
-            progress.begin(what, trials);
-        }
-
-        @Override
-        public void done() {
-            progress.advance(1);
-        }
-
-        void end() {
-            if (begun) {
-                progress.end();
-            }
-        }
-    }
-
     /** The type among the usual ones whose own mix is nearest in size to the target. */
     FileType nearest(Function<FileType, List<OutputPlan>> plans) {
-        FileType nearest = FileType.Q4_K_M;
-        long distance = Long.MAX_VALUE;
-        for (FileType type : List.of(
-                FileType.Q2_K, FileType.Q3_K_M, FileType.Q4_K_M, FileType.Q5_K_M, FileType.Q6_K, FileType.Q8_0)) {
-            List<OutputPlan> planned = plans.apply(type);
-            long off = Math.abs(target().of(planned) - target().most(planned));
-            if (off < distance) {
-                distance = off;
-                nearest = type;
-            }
-        }
-        return nearest;
+        return wanted().nearest(plans);
     }
 
     static final class Size implements ITypeConverter<Long> {
-        private static final Pattern SIZE = Pattern.compile("(\\d{1,15}(?:\\.\\d{1,9})?)\\s*([KMGT]?)(I?)B?");
-
         @Override
         public Long convert(String given) {
-            Matcher matcher = SIZE.matcher(given.strip().toUpperCase(Locale.ROOT));
-            if (!matcher.matches()
-                    || matcher.group(2).isEmpty() && !matcher.group(3).isEmpty()) {
-                throw new TypeConversionException("expected a size such as 4.2GB or 3900MiB, found '" + given + "'");
+            try {
+                return SizeTarget.FileBytes.parse(given).most();
+            } catch (SizeTarget.Unreadable e) {
+                throw new TypeConversionException(String.valueOf(e.getMessage()));
             }
-            int power = "KMGT".indexOf(matcher.group(2)) + (matcher.group(2).isEmpty() ? 0 : 1);
-            double bytes = Double.parseDouble(matcher.group(1))
-                    * Math.pow(matcher.group(3).isEmpty() ? 1000 : 1024, power);
-            if (!(bytes >= 1 && bytes < 0x1p62)) {
-                throw new TypeConversionException("expected 1 byte or more, less than 2^62, found '" + given + "'");
-            }
-            return (long) bytes;
         }
     }
 

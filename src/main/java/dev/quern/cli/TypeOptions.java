@@ -29,7 +29,6 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -116,11 +115,6 @@ final class TypeOptions {
                         Optional.ofNullable(tensorTypeFile))
                 .flatMap(Optional::stream)
                 .toList();
-    }
-
-    /** Refuses what is of no use. */
-    void check(CommandSpec spec) {
-        importance.check(spec);
     }
 
     /**

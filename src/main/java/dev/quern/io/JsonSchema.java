@@ -99,6 +99,7 @@ public final class JsonSchema {
                                 .toList(),
                         shown);
             case "minimum" -> "expected at least " + rule + ", found " + shown;
+            case "exclusiveMinimum" -> "expected more than " + rule + ", found " + shown;
             case "maximum" -> "expected at most " + rule + ", found " + shown;
             case "minItems", "minProperties", "minLength" -> "expected something, found nothing";
             case "uniqueItems" -> "expected no entry twice, found " + shown;

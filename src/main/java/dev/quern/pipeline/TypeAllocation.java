@@ -94,6 +94,11 @@ public final class TypeAllocation {
         return fileOverhead() + smallest();
     }
 
+    /** File bytes of what is wanted, all parts together, at most. */
+    public long wantedFileBytes() {
+        return fileOverhead() + target.most(base) - overhead(target);
+    }
+
     /** File bytes, all parts together, with every decided tensor at the type it has. */
     public long mostFileBytes() {
         return fileOverhead() + largest();
@@ -143,7 +148,7 @@ public final class TypeAllocation {
                     "cannot be as small as " + asked + ": with every tensor at its smallest candidate"
                             + (floored ? " above its floor" : "") + " it is " + size(overhead + smallest()),
                     floored
-                            ? "a larger target, or lower floors (--floor REGEX=TYPE)"
+                            ? "a larger target, or lower floors (--floor REGEX=TYPE; in a recipe floors: {REGEX: TYPE})"
                             : "a larger target; an importance matrix allows smaller types");
         }
         if (overhead + largest() <= most) {
@@ -186,8 +191,18 @@ public final class TypeAllocation {
      */
     public record Option(QuantType type, long bytes, double divergence, boolean tried) {}
 
-    /** One of the decided tensors, with all types that it could have got. */
-    public record Decided(String tensor, Candidate chosen, List<Option> options) {}
+    /**
+     * One of the decided tensors.
+     *
+     * @param reason why it has its type: what that costs, and what the next larger one would spare
+     * @param options all types that it could have got
+     */
+    public record Decided(String tensor, Candidate chosen, String reason, List<Option> options) {}
+
+    /** What gives a tensor, and no other one, a type that was decided. */
+    public static MixOptions.TypeOverride override(String tensor, QuantType type, String reason) {
+        return new MixOptions.TypeOverride(Pattern.compile(TensorTypeFile.pattern(tensor)), type, reason);
+    }
 
     /**
      * A size, and the least predicted divergence of that size.
@@ -279,7 +294,10 @@ public final class TypeAllocation {
                     .forEach((type, cost) ->
                             all.add(new Option(type, tensor.bytes(type), cost.divergence(), cost.tried())));
             result.add(new Decided(
-                    tensor.tensor().name(), found.allocation.chosen().get(i), List.copyOf(all)));
+                    tensor.tensor().name(),
+                    found.allocation.chosen().get(i),
+                    reason(i, choices, costs, found.allocation),
+                    List.copyOf(all)));
         }
         Point wanted = point(found.allocation, true);
         List<Point> frontier = new ArrayList<>();
@@ -321,17 +339,18 @@ public final class TypeAllocation {
     private List<MixOptions.TypeOverride> overrides(List<Choice> choices, TypeCosts costs, Allocation allocation) {
         List<MixOptions.TypeOverride> overrides = new ArrayList<>();
         for (int i = 0; i < choices.size(); i++) {
-            Candidate chosen = allocation.chosen().get(i);
-            TypeCosts.Cost cost = Objects.requireNonNull(costs.of(i).get(chosen.type()));
-            overrides.add(new MixOptions.TypeOverride(
-                    Pattern.compile(TensorTypeFile.pattern(choices.get(i).tensor())),
-                    chosen.type(),
-                    reason(choices.get(i), chosen, cost.tried())));
+            overrides.add(override(
+                    choices.get(i).tensor(), allocation.chosen().get(i).type(), reason(i, choices, costs, allocation)));
         }
         return overrides;
     }
 
-    /** Why a tensor has its type: what it costs, and what the next larger one would spare. */
+    private static String reason(int tensor, List<Choice> choices, TypeCosts costs, Allocation allocation) {
+        Candidate chosen = allocation.chosen().get(tensor);
+        TypeCosts.Cost cost = Objects.requireNonNull(costs.of(tensor).get(chosen.type()));
+        return reason(choices.get(tensor), chosen, cost.tried());
+    }
+
     private static String reason(Choice choice, Candidate chosen, boolean tried) {
         String cost =
                 String.format(Locale.ROOT, "target: %.2e nats%s", chosen.divergence(), tried ? "" : " by its error");

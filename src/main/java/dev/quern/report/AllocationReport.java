@@ -50,6 +50,28 @@ public final class AllocationReport {
         return gap == 0 ? "none" : String.format(Locale.ROOT, "%.2g %%", 100 * gap);
     }
 
+    /** @param asked what was asked for, in the user's words */
+    public static RunReport.Allocation of(TypeAllocation.Result result, String asked) {
+        return new RunReport.Allocation(
+                asked,
+                result.point().fileBytes(),
+                result.point().bitsPerWeight(),
+                result.point().divergence(),
+                result.point().gap(),
+                result.frontier().stream()
+                        .map(point -> new RunReport.SizePoint(
+                                point.fileBytes(), point.bitsPerWeight(), point.divergence(), point.gap()))
+                        .toList(),
+                result.tensors().stream()
+                        .map(one -> new RunReport.ChosenType(
+                                one.tensor(),
+                                one.chosen().type().name(),
+                                one.chosen().bytes(),
+                                one.chosen().divergence(),
+                                one.reason()))
+                        .toList());
+    }
+
     public static Map<String, Object> map(TypeAllocation.Result result) {
         Map<String, Object> map = point(result.point());
         map.put(
@@ -62,6 +84,7 @@ public final class AllocationReport {
             entry.put("type", one.chosen().type().name());
             entry.put("bytes", one.chosen().bytes());
             entry.put("kld", one.chosen().divergence());
+            entry.put("because", one.reason());
             entry.put(
                     "candidates",
                     one.options().stream().map(AllocationReport::option).toList());

@@ -27,18 +27,27 @@ public final class HtmlReport {
         String plots = resource("uPlot.iife.min.js");
         String script = resource("report.js");
         Map<String, String> parts = Map.of(
-                "title", escaped(report.name()),
+                "title",
+                escaped(report.name()),
                 "policy",
-                        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '" + digest(plots)
-                                + "' '" + digest(script) + "'",
-                "styles", resource("uPlot.min.css") + resource("report.css"),
-                "verdict", verdict(report),
-                "summary", summary(report),
-                "remarks", remarks(report),
-                "provenance", provenance(report),
-                "data", data(ReportFile.compact(report)),
-                "plots", plots,
-                "script", script);
+                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '" + digest(plots) + "' '"
+                        + digest(script) + "'",
+                "styles",
+                resource("uPlot.min.css") + resource("report.css"),
+                "verdict",
+                verdict(report),
+                "summary",
+                summary(report),
+                "remarks",
+                list("choices", Summary.choices(report)) + list("remarks", Summary.remarks(report)),
+                "provenance",
+                provenance(report),
+                "data",
+                data(ReportFile.compact(report)),
+                "plots",
+                plots,
+                "script",
+                script);
         Matcher matcher = PLACE.matcher(resource("report.html"));
         StringBuilder out = new StringBuilder();
         while (matcher.find()) {
@@ -82,13 +91,12 @@ public final class HtmlReport {
         };
     }
 
-    private static String remarks(RunReport report) {
-        List<String> remarks = Summary.remarks(report);
-        if (remarks.isEmpty()) {
+    private static String list(String name, List<String> lines) {
+        if (lines.isEmpty()) {
             return "";
         }
-        StringBuilder out = new StringBuilder("<ul class=\"remarks\">");
-        remarks.forEach(remark -> out.append("<li>").append(escaped(remark)).append("</li>"));
+        StringBuilder out = new StringBuilder("<ul class=\"").append(name).append("\">");
+        lines.forEach(line -> out.append("<li>").append(escaped(line)).append("</li>"));
         return out.append("</ul>").toString();
     }
 

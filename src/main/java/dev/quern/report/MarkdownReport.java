@@ -22,11 +22,8 @@ public final class MarkdownReport {
                         .map(name -> header.indexOf(name) < 2 || name.equals("status") ? "---" : "--:")
                         .toList());
         Summary.lines(report).forEach(line -> row(out, Summary.cells(report, line)));
-        List<String> remarks = Summary.remarks(report);
-        if (!remarks.isEmpty()) {
-            out.append('\n');
-            remarks.forEach(remark -> out.append("- ").append(escaped(remark)).append('\n'));
-        }
+        list(out, Summary.choices(report));
+        list(out, Summary.remarks(report));
         return out.append(String.format(
                         Locale.ROOT,
                         "\n<sub>quern %s, %.1f s, %s</sub>\n",
@@ -34,6 +31,13 @@ public final class MarkdownReport {
                         report.seconds(),
                         escaped(report.started())))
                 .toString();
+    }
+
+    private static void list(StringBuilder out, List<String> lines) {
+        if (!lines.isEmpty()) {
+            out.append('\n');
+            lines.forEach(line -> out.append("- ").append(escaped(line)).append('\n'));
+        }
     }
 
     private static void row(StringBuilder out, List<String> cells) {

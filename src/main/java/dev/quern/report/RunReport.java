@@ -90,7 +90,7 @@ public record RunReport(
     /** A file's name without its directory, its size and contents. */
     public record FileIdentity(String name, long bytes, String sha256) {}
 
-    /** @param role calibration or evaluation */
+    /** @param role calibration, evaluation, or influence: a text on which types were tried */
     public record TextFile(String name, String role, long bytes, String sha256) {}
 
     /**
@@ -124,6 +124,8 @@ public record RunReport(
      * @param status of the file; its measurements are among the source's steps
      * @param file absent where it could not be made
      * @param seconds that the conversion took, all types of the source together
+     * @param allocation how its types were chosen for a size; absent where they were not
+     * @param codesChosenTogether what that has gained, tensor by tensor; absent in JSON where no codes were
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     public record OutputResult(
@@ -136,9 +138,15 @@ public record RunReport(
             double bitsPerWeight,
             double seconds,
             List<TypeShare> mix,
+            @Nullable Allocation allocation,
+            @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Gain> codesChosenTogether,
             List<TensorError> tensorErrors,
             List<Measurement> measurements,
             List<GateResult> gates) {
+        public OutputResult {
+            // Reports of earlier versions say nothing of it.
+            codesChosenTogether = Objects.requireNonNullElse(codesChosenTogether, List.of());
+        }
 
         public OutputResult with(Status newStatus) {
             return new OutputResult(
@@ -151,6 +159,8 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    allocation,
+                    codesChosenTogether,
                     tensorErrors,
                     measurements,
                     gates);
@@ -167,6 +177,8 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    allocation,
+                    codesChosenTogether,
                     newErrors,
                     measurements,
                     gates);
@@ -183,6 +195,8 @@ public record RunReport(
                     bitsPerWeight,
                     seconds,
                     mix,
+                    allocation,
+                    codesChosenTogether,
                     tensorErrors,
                     measured,
                     judged);
@@ -200,6 +214,58 @@ public record RunReport(
 
     /** The tensors of an output that have one type. */
     public record TypeShare(String type, int tensors, long parameters, long bytes) {}
+
+    /**
+     * Types that were chosen for a size. Divergences are predicted: nats, the sum of those of the model in which one
+     * tensor alone has its type.
+     *
+     * @param target what was asked for
+     * @param bytes of the file
+     * @param gap by how much at most there could be a better choice, as a share; proven
+     * @param frontier sizes around it, and what they would cost, by size
+     */
+    public record Allocation(
+            String target,
+            long bytes,
+            double bitsPerWeight,
+            double kld,
+            double gap,
+            List<SizePoint> frontier,
+            List<ChosenType> tensors) {}
+
+    /** A size, and the least predicted divergence of that size. */
+    public record SizePoint(long bytes, double bitsPerWeight, double kld, double gap) {}
+
+    /**
+     * @param bytes of its data
+     * @param kld predicted, nats
+     * @param because what the type costs, and what the next larger one would spare
+     */
+    public record ChosenType(String name, String type, long bytes, double kld, String because) {}
+
+    /**
+     * A tensor whose codes were chosen together, judged on text that nothing was fitted to: squared errors of its layer's
+     * outputs, as parts of what they should be.
+     *
+     * @param layerErrorReference with the codes of the reference method
+     * @param layerErrorCompensated with those that were chosen together
+     * @param kept what part of the tensor has the latter: 1 or 0, and of experts something between
+     * @param damping the part of the mean moment that was added to the moments' diagonal
+     */
+    public record Gain(
+            String tensor,
+            String type,
+            double layerErrorReference,
+            double layerErrorCompensated,
+            double kept,
+            double damping) {
+        /** The layer's error over that with the reference's codes; 1 where these stayed. */
+        public double ratio() {
+            return kept > 0 && layerErrorCompensated < layerErrorReference
+                    ? layerErrorCompensated / layerErrorReference
+                    : 1;
+        }
+    }
 
     /**
      * A tensor of an output beside the source's.

@@ -84,12 +84,62 @@ public final class Summary {
         Table table = new Table(header(report).toArray(String[]::new));
         lines(report).forEach(line -> table.add(cells(report, line).toArray(String[]::new)));
         StringBuilder out = new StringBuilder(table.text());
-        List<String> remarks = remarks(report);
-        if (!remarks.isEmpty()) {
-            out.append('\n');
-            remarks.forEach(remark -> out.append(remark).append('\n'));
-        }
+        block(out, choices(report));
+        block(out, remarks(report));
         return out.append('\n').append(verdict(report)).append('\n').toString();
+    }
+
+    private static void block(StringBuilder out, List<String> lines) {
+        if (!lines.isEmpty()) {
+            out.append('\n');
+            lines.forEach(line -> out.append(line).append('\n'));
+        }
+    }
+
+    /** What choosing types for a size and codes together has come to, a line for each output of which it was done. */
+    static List<String> choices(RunReport report) {
+        List<String> lines = new ArrayList<>();
+        for (RunReport.SourceResult source : report.sources()) {
+            for (RunReport.OutputResult output : source.outputs()) {
+                String name = source.name() + "/" + output.name() + ": ";
+                if (output.allocation() != null) {
+                    lines.add(name + chosen(output.allocation()));
+                }
+                if (!output.codesChosenTogether().isEmpty()) {
+                    lines.add(name + gain(output.codesChosenTogether()));
+                }
+            }
+        }
+        return lines;
+    }
+
+    private static String chosen(RunReport.Allocation allocation) {
+        return String.format(
+                Locale.ROOT,
+                "types of %d tensors were chosen for %s: predicted KLD %.5f%s",
+                allocation.tensors().size(),
+                allocation.target(),
+                allocation.kld(),
+                allocation.gap() == 0
+                        ? ", the least at this size"
+                        : String.format(
+                                Locale.ROOT,
+                                ", of which at most %.2g %% could be spared at this size",
+                                100 * allocation.gap()));
+    }
+
+    private static String gain(List<RunReport.Gain> gains) {
+        long kept = gains.stream().filter(gain -> gain.kept() > 0).count();
+        double[] ratios =
+                gains.stream().mapToDouble(RunReport.Gain::ratio).sorted().toArray();
+        double median = (ratios[(ratios.length - 1) / 2] + ratios[ratios.length / 2]) / 2;
+        return String.format(
+                Locale.ROOT,
+                "codes chosen together were kept in %d of %d tensors; median error of their layers on text held back:"
+                        + " %.2f of the reference's",
+                kept,
+                gains.size(),
+                median);
     }
 
     /** What went wrong, a line each. */

@@ -202,19 +202,19 @@
     }, [x, ...lines.map(line => line.values)]);
   };
 
-  // ---- heat map: a tensor's error by layer and role
+  // ---- heat maps: figures of tensors by layer and role
   const place = name => {
     const layer = /^blk\.(\d+)\.(.+?)(\.weight|\.bias)?$/.exec(name);
     return layer ? { layer: +layer[1], role: layer[2] + (layer[3] === '.bias' ? '.bias' : '') }
       : { layer: -1, role: name.replace(/\.weight$/, '') };
   };
 
-  const drawHeat = (parent, output) => {
+  // Of each figure: its tensor, words, share of the colour from 0 to 1, and a class if it has one.
+  const heatMap = (parent, figures, full, hint) => {
     parent.replaceChildren();
-    const errors = output.tensor_errors.map(e => ({ ...e, ...place(e.tensor) }));
-    const layers = [...new Set(errors.map(e => e.layer))].sort((a, b) => a - b);
-    const roles = [...new Set(errors.map(e => e.role))];
-    const worst = Math.max(...errors.map(e => e.relative), 1e-12);
+    const placed = figures.map(f => ({ ...f, ...place(f.tensor) }));
+    const layers = [...new Set(placed.map(f => f.layer))].sort((a, b) => a - b);
+    const roles = [...new Set(placed.map(f => f.role))];
     const said = element('p', null, 'Each square is a tensor: choose one.', 'said hint');
     const wide = element('div', parent, undefined, 'wide');
     const grid = element('div', wide, undefined, 'heat');
@@ -224,25 +224,64 @@
     roles.forEach(role => {
       element('div', grid, role, 'role');
       layers.forEach(layer => {
-        const error = errors.find(e => e.role === role && e.layer === layer);
-        if (!error) {
+        const figure = placed.find(f => f.role === role && f.layer === layer);
+        if (!figure) {
           element('div', grid, '');
           return;
         }
-        const cell = element('button', grid);
+        const cell = element('button', grid, undefined, figure.className);
         cell.type = 'button';
-        const share = Math.sqrt(error.relative / worst);
-        cell.style.background = `color-mix(in oklab, var(--band), ${'#d1495b'} ${(100 * share).toFixed(1)}%)`;
-        const words = `${error.tensor}: ${error.type}, relative error ${short(100 * error.relative)} %, RMSE ${short(error.rmse)}, `
-          + `largest ${short(error.max)}, cosine ${error.cosine.toFixed(6)}`;
-        cell.setAttribute('aria-label', words);
-        const say = () => { said.textContent = words; said.className = 'said'; };
+        cell.style.background = `color-mix(in oklab, var(--band), ${full} ${(100 * figure.share).toFixed(1)}%)`;
+        cell.setAttribute('aria-label', figure.words);
+        const say = () => { said.textContent = figure.words; said.className = 'said'; };
         ['click', 'focus', 'pointerenter'].forEach(event => cell.addEventListener(event, say));
       });
     });
     parent.appendChild(said);
-    element('p', parent, `Darkest: a relative error of ${short(100 * worst)} %. The colour grows with the square root. `
-      + 'Columns are layers; \u2013 stands for tensors outside them.', 'hint');
+    element('p', parent, `${hint} Columns are layers; \u2013 stands for tensors outside them.`, 'hint');
+  };
+
+  const drawErrors = (parent, output) => {
+    const worst = Math.max(...output.tensor_errors.map(e => e.relative), 1e-12);
+    heatMap(parent, output.tensor_errors.map(e => ({
+      tensor: e.tensor,
+      share: Math.sqrt(e.relative / worst),
+      words: `${e.tensor}: ${e.type}, relative error ${short(100 * e.relative)} %, RMSE ${short(e.rmse)}, `
+        + `largest ${short(e.max)}, cosine ${e.cosine.toFixed(6)}`,
+    })), '#d1495b', `Darkest: a relative error of ${short(100 * worst)} %. The colour grows with the square root.`);
+  };
+
+  // ---- heat map: what choosing codes together has gained
+  const gains = output => output.codes_chosen_together || [];
+
+  const drawGains = (parent, output) => {
+    heatMap(parent, gains(output).map(g => {
+      const ratio = g.layer_error_compensated / (g.layer_error_reference || 1);
+      const kept = g.kept === 0 ? 'the reference\u2019s codes stayed' : g.kept < 1 ? `kept in ${short(100 * g.kept)} %` : 'kept';
+      return {
+        tensor: g.tensor,
+        share: g.kept > 0 ? Math.max(0, 1 - ratio) : 0,
+        className: g.kept > 0 ? undefined : 'stayed',
+        words: `${g.tensor}: ${g.type}, layer error ${short(g.layer_error_reference)} with the reference\u2019s codes, `
+          + `${short(g.layer_error_compensated)} with those chosen together (${ratio.toFixed(3)}), ${kept}`,
+      };
+    }), '#228833', 'Squared errors of layers\u2019 outputs on text held back, as parts of what they should be. Full colour: '
+      + 'nothing is left of the reference\u2019s error; none: all of it; dashed: the reference\u2019s codes did better and stayed.');
+  };
+
+  // ---- types that were chosen for a size
+  const drawTypes = (parent, output) => {
+    const chosen = output.allocation;
+    const bits = Object.fromEntries(output.mix.map(m => [m.type, 8 * m.bytes / m.parameters]));
+    const most = Math.max(...chosen.tensors.map(t => bits[t.type] || 0), 1e-12);
+    heatMap(parent, chosen.tensors.map(t => ({
+      tensor: t.name,
+      share: (bits[t.type] || 0) / most,
+      words: `${t.name}: ${t.type}, ${t.bytes} bytes; ${t.because}`,
+    })), '#4477aa', `Darkest: ${short(most)} bits for a weight.`);
+    table(parent, ['', 'bytes', 'bits/weight', 'predicted KLD', 'gap at most'], chosen.frontier.map(p => [
+      p.bytes === chosen.bytes ? chosen.target : '', String(p.bytes), p.bits_per_weight.toFixed(3), p.kld.toExponential(3),
+      p.gap === 0 ? 'none' : `${short(100 * p.gap)} %`]));
   };
 
   // ---- what types an output is made of
@@ -330,9 +369,27 @@
           element('h2', details, 'Error of each tensor');
           const heat = element('div');
           heat.id = 'heat';
-          const press = choice(details, withErrors.map(o => o.name), i => drawHeat(heat, withErrors[i]));
+          const press = choice(details, withErrors.map(o => o.name), i => drawErrors(heat, withErrors[i]));
           details.appendChild(heat);
           press(withErrors.length - 1);
+        }
+        const withGains = of.outputs.filter(o => gains(o).length > 0);
+        if (withGains.length > 0) {
+          element('h2', details, 'Gain of each tensor');
+          const heat = element('div');
+          heat.id = 'gains';
+          const press = choice(details, withGains.map(o => o.name), i => drawGains(heat, withGains[i]));
+          details.appendChild(heat);
+          press(withGains.length - 1);
+        }
+        const withTypes = of.outputs.filter(o => o.allocation);
+        if (withTypes.length > 0) {
+          element('h2', details, 'Types chosen for a size');
+          const heat = element('div');
+          heat.id = 'chosen';
+          const press = choice(details, withTypes.map(o => o.name), i => drawTypes(heat, withTypes[i]));
+          details.appendChild(heat);
+          press(withTypes.length - 1);
         }
         element('h2', details, 'Types by bytes');
         const mix = element('div', details);

@@ -124,11 +124,73 @@ class RecipeReaderTest {
                 Arguments.of(
                         GOOD.replace("kld: 0.03", "drift: {kld: much}") + "baseline: baseline.json\n",
                         "gates.Q8_0.drift.kld: expected a share such as 2% or 0.02, found 'much'"),
+                target("target_size: 4XB", ":5:20: outputs[1].target_size: expected a size such as 4.2GB or 3900MiB"),
+                target("target_size: 0.5", "target_size: expected 1 byte or more, less than 2^62, found '0.5'"),
+                target("target_size: [1]", "target_size: expected a text or a number, found a list"),
+                target("target_bpw: much", "target_bpw: expected a number, found \"much\""),
+                target("target_bpw: 0", ":5:20: outputs[1].target_bpw: expected more than 0, found 0"),
+                target("target_bpw: 33", "target_bpw: expected at most 32, found 33"),
+                target("target_bpw: 4, target_size: 4GB", ":5:20: outputs[1].target_bpw: expected one target, found"),
+                target("target_bpw: 4, pure: true", ":5:35: outputs[1].pure: expected none with a target"),
+                target("target_bpw: 4, prune_layers: [1]", "prune_layers: expected none with a target, for which"),
+                target("floors: {a: Q4_K}", "[1].floors: expected target_size or target_bpw, without which it is of"),
+                target("save_tensor_types: true", "save_tensor_types: expected target_size or target_bpw, without"),
+                target("target_bpw: 4, floors: {a: Q9}", "[1].floors.a: expected a tensor type such as Q6_K"),
+                target("target_bpw: 4, floors: {\"(\": Q4_K}", "[1].floors.(: expected a regular expression, found"),
+                target("target_bpw: 4, influence_chunks: 0", "influence_chunks: expected at least 1, found 0"),
+                target("target_bpw: 4, influence_types: 1.5", "influence_types: expected a whole number, found 1.5"),
+                target("target_bpw: 4, influence_text: no.txt", "influence_text: expected a text file, found none at"),
+                target(
+                        "target_bpw: 4",
+                        ":5:20: outputs[1].target_bpw: expected a calibration with a text, on which types are tried, or"
+                                + " an influence_text, found neither"),
+                Arguments.of(
+                        GOOD.replace("tensor_types: {\"ffn_down\": Q6_K}", "target_size: 4GB")
+                                .replace("Q4_K_M", "F16"),
+                        "outputs[1].target_size: expected a quantized type, that of most tensors such as Q4_K_M, found"
+                                + " F16"),
                 Arguments.of(GOOD + "version: 1\n", ":10:1: key \"version\" stands here twice, first at line 1"),
                 Arguments.of(GOOD.replace("[text.txt]", "&a [*a]"), "expected a plain value, found an anchor or alias"),
                 Arguments.of(GOOD + "---\nversion: 1\n", "expected one document, found a second"),
                 Arguments.of("version: [1\n", "is not YAML: "),
                 Arguments.of("", "expected a recipe, found an empty file"));
+    }
+
+    /** Keys of the second output, which begin in the 20th column of the fifth line. */
+    private static Arguments target(String keys, String problem) {
+        return Arguments.of(GOOD.replace("tensor_types: {\"ffn_down\": Q6_K}", keys), problem);
+    }
+
+    @Test
+    void targets() throws Exception {
+        String text = """
+            version: 1
+            sources: [models/a]
+            outputs:
+              - {type: Q4_K_M, name: a, target_size: 4.2GB, floors: {ffn: Q5_K, "": Q3_K}, influence_types: 3}
+              - {type: Q4_K_M, name: b, target_size: 4000000, influence_text: text.txt, save_tensor_types: true}
+              - {type: Q4_K_M, name: c, target_bpw: 4.5, influence_chunks: 2, method: search}
+            calibration: {text: text.txt, context: 64}
+            """;
+        Recipe recipe = read(text);
+        List<Recipe.Output> outputs = recipe.outputs();
+        assertThat(outputs.get(0).options())
+                .containsExactly(
+                        Map.entry("target_size", "4200000000"),
+                        Map.entry("floors", "ffn=Q5_K =Q3_K"),
+                        Map.entry("influence_types", "3"));
+        assertThat(outputs.get(1).options()).containsExactly(Map.entry("target_size", "4000000"));
+        assertThat(outputs.get(1).target().orElseThrow())
+                .returns("target_size 4000000", Recipe.Target::asked)
+                .returns(true, Recipe.Target::saved);
+        assertThat(outputs.get(2).options())
+                .containsExactly(
+                        Map.entry("method", "search"),
+                        Map.entry("target_bpw", "4.5"),
+                        Map.entry("influence_chunks", "2"));
+        assertThat(outputs)
+                .allSatisfy(output -> assertThat(recipe.influenceText(output)).contains(folder.resolve("text.txt")));
+        assertThat(recipe.influenceContext()).isEqualTo(64);
     }
 
     @ParameterizedTest

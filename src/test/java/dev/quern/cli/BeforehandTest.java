@@ -90,7 +90,7 @@ class BeforehandTest {
                         + " -t Q4_0 -o ./a.gguf --target-bpw 5 --save-tensor-types ./text.txt --calibrate"
                         + " test-data/text/calibration.txt"),
                 Quern.USAGE,
-                "error: ./text.txt: exists");
+                "error: ./text.txt: already exists");
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.QuantizeOptions;
+import dev.quern.pipeline.SizeTarget;
 import dev.quern.quantization.FileType;
 import dev.quern.quantization.QuantType;
 import java.io.IOException;
@@ -93,7 +94,7 @@ class TargetSizeTest {
     @CsvSource({"2.0MB, Q3_K_M", "2670144, Q4_K_M", "3000KiB, Q5_K_M", "7.5M, Q8_0"})
     void neverAboveTheTargetAndCloseToIt(String target, FileType type) throws IOException {
         JsonNode result = json(convert("--target-size", target, "-t", type, "--json"));
-        long most = new TargetOptions.Size().convert(target);
+        long most = SizeTarget.FileBytes.parse(target).most();
         assertThat(Files.size(out)).isLessThanOrEqualTo(most).isGreaterThan(most - most / 100);
         assertThat(result.get("bytes").asLong()).isEqualTo(Files.size(out));
         JsonNode allocation = result.get("allocation");
@@ -306,7 +307,9 @@ class TargetSizeTest {
         assertThat(run.firstError())
                 .matches("error: test-data/models/tolstoy-4m: cannot be as small as --target-size 1000000: with every"
                         + " tensor at its smallest candidate above its floor it is 1[34]\\d{5} bytes");
-        assertThat(run.err()).contains("hint: a larger target, or lower floors (--floor REGEX=TYPE)");
+        assertThat(run.err())
+                .contains("hint: a larger target, or lower floors (--floor REGEX=TYPE; in a recipe floors:"
+                        + " {REGEX: TYPE})");
         run = convert("--target-size", "9MB", "-t", "Q4_K_M");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.firstError())

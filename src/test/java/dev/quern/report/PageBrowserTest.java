@@ -95,8 +95,46 @@ class PageBrowserTest {
                             .asString())
                     .isEqualTo(
                             "blk.3.attn_q.weight: Q4_0, relative error 8 %, RMSE 0.002, largest 0.05, cosine 0.999000");
+            // So does what choosing its codes together has gained, of the output of which it was done.
+            assertThat(browser.evaluate("document.querySelectorAll('#gains button').length")
+                            .asInt())
+                    .isEqualTo(4);
+            press(browser, "#gains button[aria-label^='blk.1.attn_q']");
+            assertThat(gainSaid(browser))
+                    .isEqualTo("blk.1.attn_q.weight: Q4_0, layer error 0.04 with the reference\u2019s codes, 0.02 with"
+                            + " those chosen together (0.500), kept");
+            press(browser, "#gains button[aria-label^='blk.3.ffn_up']");
+            assertThat(gainSaid(browser)).endsWith("(0.500), kept in 75 %");
+            press(browser, "#gains button.stayed");
+            assertThat(gainSaid(browser))
+                    .startsWith("blk.3.attn_q.weight")
+                    .endsWith("(1.500), the reference\u2019s codes stayed");
+            press(browser, "#chosen button[aria-label^='blk.2.attn_q']");
+            assertThat(browser.evaluate("document.querySelector('#chosen .said').textContent")
+                            .asString())
+                    .isEqualTo("blk.2.attn_q.weight: Q4_0, 288 bytes; target: 2.00e-02 nats");
+            assertThat(browser.evaluate("document.querySelector('#chosen tbody tr:nth-child(2)').textContent")
+                            .asString())
+                    .isEqualTo("target_size 2.5MB25000004.5003.000e-20.2 %");
+            // The more is gained the greener: what stayed has the paper's band.
+            assertThat(greenness(browser, "blk.0.attn_q")).isGreaterThan(greenness(browser, "blk.1.attn_q"));
+            assertThat(greenness(browser, "blk.1.attn_q")).isGreaterThan(greenness(browser, "blk.3.attn_q") + 10);
             assertThat(browser.complaints()).isEmpty();
         }
+    }
+
+    private static String gainSaid(Browser browser) throws Exception {
+        return browser.evaluate("document.querySelector('#gains .said').textContent")
+                .asString();
+    }
+
+    /** How much more green than red a tensor's square is painted, of 255. */
+    private static int greenness(Browser browser, String tensor) throws Exception {
+        return browser.evaluate("(() => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle ="
+                        + " getComputedStyle(document.querySelector(`#gains button[aria-label^='" + tensor
+                        + "']`)).backgroundColor; c.fillRect(0, 0, 1, 1); const d = c.getImageData(0, 0, 1, 1).data;"
+                        + " return d[1] - d[0]; })()")
+                .asInt();
     }
 
     private static void press(Browser browser, String selector) throws Exception {

@@ -32,6 +32,43 @@ class ReportFormsTest {
         assertThat(ReportFile.read(write(ReportFile.json(report)))).isEqualTo(report);
     }
 
+    /** What an earlier version wrote, before single tensors' gains were in reports. */
+    @Test
+    void earlierReportsAreRead() {
+        RunReport earlier = ReportFile.read(Path.of("test-data/report/earlier-report.json"));
+        RunReport.OutputResult output = earlier.outputs().getFirst();
+        assertThat(output.options()).containsEntry("method", "compensated");
+        assertThat(output.codesChosenTogether()).isEmpty();
+        assertThat(ReportFile.json(earlier)).doesNotContain("codes_chosen_together");
+        assertThat(Summary.choices(earlier)).isEmpty();
+        assertThat(RunComparison.of(earlier, earlier).text())
+                .contains("one/Q4_0")
+                .contains("same");
+        assertThat(HtmlReport.page(earlier)).contains("one");
+    }
+
+    @Test
+    void gainsAreALineInEveryForm() {
+        String line =
+                "/small: codes chosen together were kept in 3 of 4 tensors; median error of their layers on text held"
+                        + " back: 0.50 of the reference's";
+        RunReport report = Reports.report("one", 0.03);
+        assertThat(Summary.text(report)).containsOnlyOnce("\none" + line + "\n");
+        assertThat(MarkdownReport.text(report)).containsOnlyOnce("\n- one" + line + "\n");
+        assertThat(HtmlReport.page(report)).containsOnlyOnce("<li>one" + line.replace("'", "&#39;") + "</li></ul>");
+        assertThat(MarkdownReport.text(Reports.hostile())).contains("\\|\\`\\*&#64;you/small: codes");
+    }
+
+    @Test
+    void aTargetIsALineInEveryForm() {
+        String line = "/small: types of 2 tensors were chosen for target_size 2.5MB: predicted KLD 0.03000, of which"
+                + " at most 0.20 % could be spared at this size";
+        RunReport report = Reports.report("one", 0.03);
+        assertThat(Summary.text(report)).containsOnlyOnce("\none" + line + "\n");
+        assertThat(MarkdownReport.text(report)).containsOnlyOnce("\n- one" + line.replace("_", "\\_") + "\n");
+        assertThat(HtmlReport.page(report)).containsOnlyOnce("<ul class=\"choices\"><li>one" + line + "</li>");
+    }
+
     @Test
     void otherJsonIsRefused() throws Exception {
         String good = ReportFile.json(Reports.hostile());
@@ -42,6 +79,10 @@ class ReportFormsTest {
                 good.replaceFirst("\"exit_code\" : 3", "\"exit_code\" : 5"), "exit_code: expected one of 0, 1, 3");
         assertRefused(good.replaceFirst("\"bytes\" : 9", "\"bytes\" : -9"), "files[0].bytes: expected at least 0");
         assertRefused(good.replaceFirst("\"bytes\" : 9", "\"bytes\" : null"), "expected a whole number, found nothing");
+        assertRefused(good.replaceFirst("\"kept\" : 1.0", "\"kept\" : 1.5"), "[0].kept: expected at most 1");
+        assertRefused(
+                good.replaceFirst("\"layer_error_reference\" : 0.04,", ""),
+                "codes_chosen_together[0]: expected a key 'layer_error_reference', found none");
         assertRefused(good.replaceFirst("\"name\"", "\"nom\""), "expected one of format, version, name");
     }
 

@@ -6,6 +6,7 @@ import dev.quern.report.RunReport.Verdict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A report made up for tests, with names that would be markup if they were not escaped. */
 final class Reports {
@@ -26,8 +27,28 @@ final class Reports {
             errors.add(new RunReport.TensorError(
                     "blk." + layer + ".attn_q.weight", "Q4_0", 500, 2e-3, 0.02 * (layer + 1), 0.05, 0.999));
         }
-        RunReport.OutputResult large = output("Q8_0", 4_500_000, 0.0001, errors, Verdict.PASSED);
-        RunReport.OutputResult small = output("small", 2_500_000, kld, errors, Verdict.FAILED);
+        RunReport.OutputResult large = output("Q8_0", 4_500_000, 0.0001, null, List.of(), errors, Verdict.PASSED);
+        // Ratios of 0.25, 0.5, 0.5 and, where the reference's codes stayed, 1.
+        List<RunReport.Gain> gains = List.of(
+                new RunReport.Gain("blk.0.attn_q.weight", "Q4_0", 0.04, 0.01, 1, 0.03),
+                new RunReport.Gain("blk.1.attn_q.weight", "Q4_0", 0.04, 0.02, 1, 0.03),
+                new RunReport.Gain("blk.3.attn_q.weight", "Q4_0", 0.04, 0.06, 0, 0.03),
+                new RunReport.Gain("blk.3.ffn_up_exps.weight", "Q4_0", 0.04, 0.02, 0.75, 0.03));
+        List<RunReport.SizePoint> sizes = List.of(
+                new RunReport.SizePoint(2_000_000, 3.9, 0.06, 0),
+                new RunReport.SizePoint(2_500_000, 4.5, 0.03, 0.002),
+                new RunReport.SizePoint(3_000_000, 5.2, 0.01, 0));
+        RunReport.Allocation allocation = new RunReport.Allocation(
+                "target_size 2.5MB",
+                2_500_000,
+                4.5,
+                0.03,
+                0.002,
+                sizes,
+                List.of(
+                        new RunReport.ChosenType("output.weight", "F32", 400, 0.01, "target: " + name),
+                        new RunReport.ChosenType("blk.2.attn_q.weight", "Q4_0", 288, 0.02, "target: 2.00e-02 nats")));
+        RunReport.OutputResult small = output("small", 2_500_000, kld, allocation, gains, errors, Verdict.FAILED);
         RunReport.SourceResult good = new RunReport.SourceResult(
                 name,
                 "models/" + name,
@@ -66,7 +87,13 @@ final class Reports {
     }
 
     private static RunReport.OutputResult output(
-            String name, long bytes, double kld, List<RunReport.TensorError> errors, Verdict verdict) {
+            String name,
+            long bytes,
+            double kld,
+            RunReport.@Nullable Allocation allocation,
+            List<RunReport.Gain> gains,
+            List<RunReport.TensorError> errors,
+            Verdict verdict) {
         RunReport.Measurement measurement = new RunReport.Measurement(
                 "text.txt",
                 "source",
@@ -101,6 +128,8 @@ final class Reports {
                 List.of(
                         new RunReport.TypeShare("F32", 1, 100, 400),
                         new RunReport.TypeShare("Q4_0", 4, 4_000_000, bytes)),
+                allocation,
+                gains,
                 errors,
                 List.of(measurement),
                 List.of(new RunReport.GateResult("kld<=0.01", "kld", "text.txt", 0.01, kld, verdict, "found " + kld)));
