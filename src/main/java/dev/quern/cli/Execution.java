@@ -170,13 +170,10 @@ record Execution(
             result.put("seconds", seconds);
             System.out.println(Json.line(result));
         }
-        run.talk()
-                .say(String.format(
-                        Locale.ROOT,
-                        "%s: %s, %s, %.2f bits per weight",
-                        file.file(),
-                        file.plan().type(),
-                        Talk.size(file.bytes()),
-                        file.plan().bitsPerWeight()));
+        // A first part may have all the metadata and no tensors.
+        String weights = file.plan().parameters() == 0
+                ? "no tensors"
+                : String.format(Locale.ROOT, "%.2f bits per weight", file.plan().bitsPerWeight());
+        run.talk().say(file.file() + ": " + file.plan().type() + ", " + Talk.size(file.bytes()) + ", " + weights);
     }
 }

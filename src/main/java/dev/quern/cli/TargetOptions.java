@@ -3,6 +3,7 @@ package dev.quern.cli;
 import dev.quern.allocation.Floors;
 import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
+import dev.quern.io.Shutdown;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.QuantizationOptions;
@@ -221,8 +222,11 @@ final class TargetOptions {
             return new Decided(
                     options, AllocationReport.map(search.allocation(), search.mostTrials(), search.windows()));
         }
-        TypeAllocation.Result result =
-                search.run(run.kernel, Math.max(1, run.threads), talk.progress("tensors"), talk::say);
+        TypeAllocation.Result result;
+        try (var _ = Interruption.saying(() -> Shutdown.say("interrupted: nothing is kept of what was tried for "
+                + asked() + "; a recipe keeps types once found"))) {
+            result = search.run(run.kernel, Math.max(1, run.threads), talk.progress("tensors"), talk::say);
+        }
         if (!json && !run.quiet) {
             System.out.print(AllocationReport.text(result));
         }

@@ -64,7 +64,7 @@ class PackedModelTest {
         Path f32 = folder.resolve("out.gguf");
         Cli.Run run = Cli.run("convert", model, "-t", "F32", "-o", f32);
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(run.err()).contains("Hugging Face checkpoint packed by " + packing + " read");
+        assertThat(run.err()).contains("made from a Hugging Face checkpoint packed by " + packing + ", ");
         assertThat(perplexity(f32)).isEqualTo(unconverted);
 
         Path q8 = folder.resolve("q8.gguf");

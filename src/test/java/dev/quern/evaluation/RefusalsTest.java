@@ -180,7 +180,7 @@ class RefusalsTest {
             assertThatExceptionOfType(InputException.class)
                     .isThrownBy(() -> measure(forward, new int[31]))
                     .withMessage("text.txt: text shorter than two windows: expected at least 32 tokens, found 31")
-                    .satisfies(e -> assertThat(e.hint()).isEqualTo("use a longer text or a smaller context"));
+                    .satisfies(e -> assertThat(e.hint()).startsWith("use a longer text or a smaller context"));
             assertThat(measure(forward, new int[32]).windows()).isEqualTo(2);
         }
     }

@@ -97,7 +97,8 @@ class WriteBackTest {
             }
         };
         write(operations);
-        assertThat(operations.forces).hasValue(2);
+        // The slow one, the last one, and perhaps one between them for the last bytes.
+        assertThat(operations.forces).hasValueBetween(2, 3);
         assertThat(operations.mostConcurrent).hasValue(1);
     }
 
