@@ -2,6 +2,7 @@ package dev.quern.batch;
 
 import dev.quern.concurrent.Workers;
 import dev.quern.io.OutputException;
+import dev.quern.io.OutputFile;
 import dev.quern.io.RefusedException;
 import dev.quern.pipeline.Progress;
 import dev.quern.quantization.Kernel;
@@ -123,6 +124,7 @@ public final class Batch {
     private RunReport run() {
         Optional<RunReport> baseline = recipe.baseline().map(ReportFile::read);
         GateJudge judge = new GateJudge(recipe, baseline);
+        refuseReportsInPlaceOfInputs();
         try (RunRecord record = RunRecord.hold(recipe.directory())) {
             List<RunReport.TextFile> texts = texts(record);
             int index = 0;
@@ -132,6 +134,14 @@ public final class Batch {
             runAll(record, judge, texts);
             return publish(texts);
         }
+    }
+
+    /** A report replaces that of an earlier run, and nothing that is read. */
+    private void refuseReportsInPlaceOfInputs() {
+        List<Path> read = new ArrayList<>(recipe.texts());
+        read.add(recipe.file());
+        recipe.sources().forEach(source -> read.add(source.path()));
+        recipe.reports().paths().filter(Files::exists).forEach(path -> OutputFile.check(path, read, true));
     }
 
     private void runAll(RunRecord record, GateJudge judge, List<RunReport.TextFile> texts) {

@@ -115,8 +115,7 @@ record OutputOutlook(
         EvaluatedModel model = EvaluatedModel.of(source);
         Text text = Text.read(calibration.text());
         ActivationSums sums = new ActivationSums(calibration.context());
-        Windows windows = Windows.halves(
-                text.origin(), model.tokens(text), model.beginning(), calibration.context(), calibration.chunks());
+        Windows windows = model.windows(text, calibration.context(), calibration.chunks());
         PlannedImportance.add(source, (long) windows.count() * windows.length(), sums);
         return options.with(sums.matrix());
     }

@@ -14,6 +14,7 @@ import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.SortedSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What a run does, read from a file and checked: {@link RecipeReader}.
@@ -86,7 +87,7 @@ public record Recipe(
         SequencedMap<String, String> options() {
             SequencedMap<String, String> options = QuantizationOptions.recorded(mix, allowRequantize, prunedLayers);
             if (method != Method.REFERENCE) {
-                options.put("method", method.name().toLowerCase(Locale.ROOT));
+                options.put("method", method.option());
             }
             target.ifPresent(wanted -> options.putAll(wanted.size().recorded()));
             return options;
@@ -99,6 +100,17 @@ public record Recipe(
      * @param saved whether the types are written for {@code --tensor-type-file}
      */
     public record Target(WantedSize size, String asked, Optional<Path> text, boolean saved) {}
+
+    /** The texts that are read, whatever for. */
+    List<Path> texts() {
+        return Stream.of(
+                        calibration.map(Calibration::text).stream(),
+                        evaluation.stream().flatMap(wanted -> wanted.texts().stream()),
+                        outputs.stream().flatMap(output -> influenceText(output).stream()))
+                .flatMap(paths -> paths)
+                .distinct()
+                .toList();
+    }
 
     /** The text on which types of an output are tried; empty where none are. */
     Optional<Path> influenceText(Output output) {
@@ -120,7 +132,11 @@ public record Recipe(
     public record Evaluation(List<Path> texts, int context, int chunks, Optional<String> base, boolean tensorErrors) {}
 
     /** Where reports go. */
-    public record Reports(Optional<Path> html, Optional<Path> json, Optional<Path> markdown, Optional<Path> junit) {}
+    public record Reports(Optional<Path> html, Optional<Path> json, Optional<Path> markdown, Optional<Path> junit) {
+        Stream<Path> paths() {
+            return Stream.of(html, json, markdown, junit).flatMap(Optional::stream);
+        }
+    }
 
     /**
      * @param provenance whether outputs have keys that say what they were made of

@@ -64,8 +64,7 @@ final class SourceCalibration {
     private void collect(Source source, Recipe.Calibration calibration, Path target) {
         Text text = Text.read(calibration.text());
         EvaluatedModel model = EvaluatedModel.of(source);
-        Windows windows = Windows.halves(
-                text.origin(), model.tokens(text), model.beginning(), calibration.context(), calibration.chunks());
+        Windows windows = model.windows(text, calibration.context(), calibration.chunks());
         ActivationSums sums = new ActivationSums(calibration.context());
         // The name alone: the same files in another directory give the same bytes.
         sums.addDataset(String.valueOf(calibration.text().getFileName()));

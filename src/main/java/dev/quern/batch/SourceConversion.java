@@ -8,6 +8,7 @@ import dev.quern.importance.ImportanceReader;
 import dev.quern.io.InputException;
 import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.CompensatedConversion;
+import dev.quern.pipeline.CompensatedPlan;
 import dev.quern.pipeline.Conversion;
 import dev.quern.pipeline.EvaluatedModel;
 import dev.quern.pipeline.ImportanceKeys;
@@ -153,6 +154,11 @@ final class SourceConversion {
             source.checksums().run();
             List<Path> others = new ArrayList<>(SourceFiles.of(source));
             stale.forEach(planned -> planned.matrixFile().ifPresent(others::add));
+            others.addAll(work.recipe().texts());
+            stale.forEach(planned -> planned.output()
+                    .method()
+                    .idle(planned.plan())
+                    .ifPresent(idle -> work.say(planned.output().name() + ": " + idle)));
             // The digests stand for all that decides values: a run goes on only with what the same ones began.
             String how = String.join(" ", stale.stream().map(Planned::digest).toList());
             Conversion.Options options = new Conversion.Options(
@@ -219,14 +225,20 @@ final class SourceConversion {
         Recipe.Calibration calibration = work.recipe().calibration().orElseThrow();
         EvaluatedModel model = EvaluatedModel.of(source);
         Text text = Text.read(calibration.text());
-        Windows windows = Windows.halves(
-                text.origin(), model.tokens(text), model.beginning(), calibration.context(), calibration.chunks());
+        Windows windows = model.windows(text, calibration.context(), calibration.chunks());
         Set<Path> targets = stale.stream()
                 .filter(SourceConversion::isTogether)
                 .map(Planned::target)
                 .collect(Collectors.toSet());
         CompensatedConversion.run(
-                model, windows, conversions, output -> targets.contains(output.target()), inputs, options, chosen);
+                model,
+                windows,
+                conversions,
+                output -> targets.contains(output.target()),
+                inputs,
+                options,
+                CompensatedPlan.Room.USUAL,
+                chosen);
     }
 
     private static List<RunReport.TypeShare> mix(OutputPlan plan) {

@@ -89,8 +89,7 @@ final class SourceEvaluation {
             for (Candidate candidate : candidates) {
                 opened.add(EvaluatedModel.open(work.target(candidate.output())));
             }
-            Windows windows = Windows.halves(
-                    text.origin(), base.tokens(text), base.beginning(), evaluation.context(), evaluation.chunks());
+            Windows windows = base.windows(text, evaluation.context(), evaluation.chunks());
             long memory = Forward.DEFAULT_MEMORY / (candidates.size() + 1);
             try (Forward reference = base.forward(windows.length(), work.threads(), memory)) {
                 for (EvaluatedModel model : opened) {

@@ -12,14 +12,12 @@ import dev.quern.pipeline.Inputs;
 import dev.quern.pipeline.Method;
 import dev.quern.pipeline.PlannedTensor;
 import dev.quern.pipeline.Source;
-import dev.quern.quantization.codes.CodeForm;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /** Carries outputs out, with codes that are chosen together where the user wants that. */
 final class Compensating implements CompensatedConversion.Observer {
@@ -61,33 +59,8 @@ final class Compensating implements CompensatedConversion.Observer {
 
     /** Says where the method has nothing to choose. */
     private void sayIdle(List<Conversion.Output> outputs) {
-        if (method == Method.REFERENCE) {
-            return;
-        }
-        for (Conversion.Output output : outputs) {
-            List<PlannedTensor> quantized = output.plan().tensors().stream()
-                    .filter(tensor -> tensor.type().isQuantized() && !tensor.copied())
-                    .toList();
-            List<PlannedTensor> idle = quantized.stream()
-                    .filter(tensor -> CodeForm.of(tensor.type()).isEmpty())
-                    .toList();
-            String name = method.name().toLowerCase(Locale.ROOT);
-            if (quantized.isEmpty() && output.plan().parameters() > 0) {
-                run.talk()
-                        .say("note: " + output.target() + ": --method " + name
-                                + " changes nothing, since no tensor is quantized anew");
-            } else if (!idle.isEmpty()) {
-                String types = idle.stream()
-                        .map(tensor -> tensor.type().name())
-                        .distinct()
-                        .sorted()
-                        .collect(Collectors.joining(", "));
-                run.talk()
-                        .say("note: " + output.target() + ": " + idle.size() + " of " + quantized.size()
-                                + " quantized tensors have the reference's codes; --method " + name
-                                + " does not know " + types);
-            }
-        }
+        outputs.forEach(output ->
+                method.idle(output.plan()).ifPresent(idle -> run.talk().say("note: " + output.target() + ": " + idle)));
     }
 
     /** Says what choosing codes would take; a dry run chooses none. */
@@ -111,13 +84,10 @@ final class Compensating implements CompensatedConversion.Observer {
         }
         EvaluatedModel model = EvaluatedModel.of(source);
         Text read = EvaluationOptions.read(text, run.talk());
-        Windows windows = Windows.halves(
-                read.origin(),
-                model.tokens(read),
-                model.beginning(),
-                importance.context,
-                importance.chunks < 0 ? Integer.MAX_VALUE : importance.chunks);
-        return CompensatedConversion.run(model, windows, outputs, output -> true, inputs, options, this);
+        Windows windows =
+                model.windows(read, importance.context, importance.chunks < 0 ? Integer.MAX_VALUE : importance.chunks);
+        return CompensatedConversion.run(
+                model, windows, outputs, output -> true, inputs, options, CompensatedPlan.Room.USUAL, this);
     }
 
     @Override

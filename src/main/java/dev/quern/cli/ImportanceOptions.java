@@ -172,8 +172,7 @@ final class ImportanceOptions {
         Talk talk = run.talk();
         Text read = EvaluationOptions.read(from, talk);
         EvaluatedModel model = EvaluatedModel.of(source);
-        Windows windows = Windows.halves(
-                read.origin(), model.tokens(read), model.beginning(), context, chunks < 0 ? Integer.MAX_VALUE : chunks);
+        Windows windows = model.windows(read, context, chunks < 0 ? Integer.MAX_VALUE : chunks);
         enough.accept(windows);
         ActivationSums sums = new ActivationSums(context);
         sums.addDataset(from.toString());

@@ -92,8 +92,7 @@ final class OutputGates implements Conversion.Judge {
         }
         Text read = EvaluationOptions.read(text, talk);
         base = model;
-        windows = Windows.halves(
-                read.origin(), model.tokens(read), model.beginning(), options.context, options.mostWindows());
+        windows = model.windows(read, options.context, options.mostWindows());
     }
 
     /** The outputs that their size does not rule out already, or all of them where failed ones are kept. */

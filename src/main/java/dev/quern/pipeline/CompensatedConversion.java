@@ -28,20 +28,10 @@ public final class CompensatedConversion {
      * @param text whose windows codes are fitted to
      * @param outputs the parts of a split one together, in order
      * @param together which of them have codes that are chosen together
+     * @param room memory for the choosing
      * @return as {@link Conversion#run(List, Inputs, Conversion.Options)}, with the plans that were given
      */
     public static List<Conversion.Written> run(
-            EvaluatedModel model,
-            Windows text,
-            List<Conversion.Output> outputs,
-            Predicate<Conversion.Output> together,
-            Inputs inputs,
-            Conversion.Options options,
-            Observer observer) {
-        return run(model, text, outputs, together, inputs, options, CompensatedPlan.Room.USUAL, observer);
-    }
-
-    static List<Conversion.Written> run(
             EvaluatedModel model,
             Windows text,
             List<Conversion.Output> outputs,

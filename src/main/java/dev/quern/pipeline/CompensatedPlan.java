@@ -58,8 +58,8 @@ public final class CompensatedPlan implements AutoCloseable {
      *     page cache holds
      * @param experts for moments of experts that are gathered in one pass over the text
      */
-    record Room(long forward, long states, long experts) {
-        static final Room USUAL = new Room(Forward.DEFAULT_MEMORY / 2, 256L << 20, 1L << 30);
+    public record Room(long forward, long states, long experts) {
+        public static final Room USUAL = new Room(Forward.DEFAULT_MEMORY / 2, 256L << 20, 1L << 30);
     }
 
     /**

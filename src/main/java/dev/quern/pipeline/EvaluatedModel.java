@@ -5,6 +5,7 @@ import dev.quern.architecture.ForwardPass;
 import dev.quern.architecture.Model;
 import dev.quern.evaluation.Forward;
 import dev.quern.evaluation.Text;
+import dev.quern.evaluation.Windows;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.tokenizer.SpecialToken;
@@ -53,6 +54,16 @@ public record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenize
     public int[] tokens(Text text) {
         refuseEnding();
         return tokenizer.encode(text.bytes(), true);
+    }
+
+    /**
+     * The text in windows as perplexity tools cut it, the second half of each being asked.
+     *
+     * @param most windows at most
+     * @throws InputException when it makes fewer than two, or the vocabulary ends every text with a token
+     */
+    public Windows windows(Text text, int length, int most) {
+        return Windows.halves(text.origin(), tokens(text), beginning(), length, most);
     }
 
     /** @throws InputException when the vocabulary ends every text with a token */

@@ -4,7 +4,6 @@ import dev.quern.gguf.GgufValue;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.quantization.MixOptions;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
@@ -81,7 +80,7 @@ public record QuantizationOptions(
     public SequencedMap<String, String> recorded() {
         SequencedMap<String, String> options = recorded(mix, allowRequantize, prunedLayers);
         if (method != Method.REFERENCE) {
-            options.put("method", method.name().toLowerCase(Locale.ROOT));
+            options.put("method", method.option());
         }
         return options;
     }

@@ -2,7 +2,6 @@ package dev.quern.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.quern.gguf.GgufFile;
 import dev.quern.pipeline.Family;
 import dev.quern.report.ReportFile;
 import dev.quern.report.RunReport;
@@ -11,11 +10,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
-import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -92,15 +91,6 @@ class BatchTargetTest {
                 .status();
     }
 
-    private static Map<String, String> types(Path file) {
-        Map<String, String> types = new TreeMap<>();
-        try (GgufFile gguf = GgufFile.open(file)) {
-            gguf.tensors()
-                    .forEach((name, tensor) -> types.put(name, tensor.type().name()));
-        }
-        return types;
-    }
-
     @Test
     void theSingleCommandFindsTheSameTypes() throws Exception {
         write("target_bpw: 5.6, influence_types: 3, influence_chunks: 2, influence_text: other.txt,"
@@ -151,9 +141,9 @@ class BatchTargetTest {
         assertThat(found.tensors())
                 .extracting(RunReport.ChosenType::because)
                 .anyMatch(why -> why.contains("would spare"));
-        assertThat(types(out)).isEqualTo(types(single));
+        assertThat(Cli.types(out)).isEqualTo(Cli.types(single));
         assertThat(found.tensors())
-                .allSatisfy(tensor -> assertThat(types(out)).containsEntry(tensor.name(), tensor.type()));
+                .allSatisfy(tensor -> assertThat(Cli.types(out)).containsEntry(tensor.name(), tensor.type()));
         assertThat(folder.resolve("out/one-sized.types.txt")).hasSameTextualContentAs(saved);
         assertThat(report.texts())
                 .extracting(text -> text.role() + " " + text.name())
@@ -258,5 +248,56 @@ class BatchTargetTest {
         String because = step.get("because").asString();
         assertThat(because).startsWith("not made yet; target_size 3MB decides after trying up to");
         return Long.parseLong(because.replaceFirst(".*sizes from (\\d+) to .*", "$1"));
+    }
+
+    /** What is read is not replaced: not by a report, and not by an output with {@code --force}. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        outputs: [{type: Q4_0}]            | reports: {json: text.txt}
+        outputs: [{type: Q4_0}]            | reports: {html: other.txt}
+        """)
+    void reportsDoNotTakeTheTextsPlace(String outputs, String reports) throws IOException {
+        Files.writeString(recipe, """
+            version: 1
+            sources: [{path: tiny-llama, name: one}]
+            %s
+            calibration: {text: text.txt, context: 16, chunks: 24}
+            evaluation: {texts: [other.txt], context: 16}
+            %s
+            """.formatted(outputs, reports));
+        Cli.Run run = Cli.run("run", recipe, "--force");
+        assertThat(run.err()).contains("is the input ");
+        assertThat(run.code()).as(run.err()).isEqualTo(Quern.USAGE);
+        assertThat(folder.resolve("text.txt")).hasBinaryContent(Arrays.copyOf(TEXT, 4000));
+        assertThat(folder.resolve("other.txt")).hasBinaryContent(Arrays.copyOfRange(TEXT, 4000, 6000));
+    }
+
+    @Test
+    void anOutputDoesNotTakeTheTextsPlace() throws IOException {
+        Path text = Files.createDirectories(folder.resolve("out")).resolve("one-Q4_0.gguf");
+        byte[] words = Arrays.copyOf(TEXT, 4000);
+        Files.write(text, words);
+        Files.writeString(recipe, """
+            version: 1
+            sources: [{path: tiny-llama, name: one}]
+            outputs: [{type: Q4_0}]
+            calibration: {text: out/one-Q4_0.gguf, context: 16, chunks: 24}
+            """);
+        Cli.Run run = Cli.run("run", recipe, "--force");
+        assertThat(run.err()).contains("one-Q4_0.gguf: is the input ");
+        assertThat(run.code()).as(run.err()).isNotZero();
+        assertThat(text).hasBinaryContent(words);
+    }
+
+    @Test
+    void aMethodWithNothingToChooseSaysSo() throws IOException {
+        Files.writeString(recipe, """
+            version: 1
+            sources: [{path: tiny-llama, name: one}]
+            outputs: [{type: MXFP4_MOE, name: idle, pure: true, method: search}]
+            """);
+        Cli.Run run = Cli.run("run", recipe);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).contains("quantized tensors have the reference's codes; method search does not know");
     }
 }

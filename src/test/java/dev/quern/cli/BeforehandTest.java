@@ -124,9 +124,9 @@ class BeforehandTest {
         assertThat(some.code()).as(some.err()).isZero();
         assertThat(some.err())
                 .containsPattern("note: .*a\\.gguf: \\d+ of \\d+ quantized tensors have the reference's"
-                        + " codes; --method search does not know TQ1_0");
+                        + " codes; method search does not know TQ1_0");
         Cli.Run none = run("quantize ./a.gguf ./b.gguf TQ1_0 --pure --method search");
         assertThat(none.code()).as(none.err()).isZero();
-        assertThat(none.err()).contains("b.gguf: --method search changes nothing, since no tensor is quantized anew");
+        assertThat(none.err()).contains("b.gguf: method search changes nothing, since no tensor is quantized anew");
     }
 }

@@ -1,10 +1,13 @@
 package dev.quern.cli;
 
+import dev.quern.gguf.GgufFile;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /** Runs a command in this JVM as the launcher would, and keeps what it said. */
@@ -46,5 +49,15 @@ final class Cli {
                 "dev.quern.cli.Quern");
         return new ProcessBuilder(Stream.concat(java, Arrays.stream(arguments).map(String::valueOf))
                 .toList());
+    }
+
+    /** Each tensor's type by name. */
+    static Map<String, String> types(Path gguf) {
+        Map<String, String> types = new TreeMap<>();
+        try (GgufFile file = GgufFile.open(gguf)) {
+            file.tensors()
+                    .forEach((name, tensor) -> types.put(name, tensor.type().name()));
+        }
+        return types;
     }
 }

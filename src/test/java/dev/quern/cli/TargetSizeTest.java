@@ -3,7 +3,6 @@ package dev.quern.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.quern.gguf.GgufFile;
 import dev.quern.importance.ImportanceMatrix;
 import dev.quern.importance.ImportanceReader;
 import dev.quern.oracle.LlamaCpp;
@@ -76,15 +75,6 @@ class TargetSizeTest {
                 more));
     }
 
-    private static Map<String, String> types(Path file) {
-        Map<String, String> types = new TreeMap<>();
-        try (GgufFile gguf = GgufFile.open(file)) {
-            gguf.tensors()
-                    .forEach((name, tensor) -> types.put(name, tensor.type().name()));
-        }
-        return types;
-    }
-
     private static JsonNode json(Cli.Run run) {
         assertThat(run.code()).as(run.err()).isZero();
         return JsonMapper.builder().build().readTree(run.out());
@@ -102,7 +92,7 @@ class TargetSizeTest {
         assertThat(allocation.get("bits_per_weight").asDouble())
                 .isEqualTo(result.get("bits_per_weight").asDouble());
         assertThat(allocation.get("gap").asDouble()).isZero();
-        Map<String, String> types = types(out);
+        Map<String, String> types = Cli.types(out);
         double sum = 0;
         for (JsonNode tensor : allocation.get("tensors")) {
             assertThat(types)
@@ -171,8 +161,10 @@ class TargetSizeTest {
         assertThat(types).doesNotExist();
         run = run(with(line, with(chosen, "--target-size", "3500KB")));
         assertThat(run.code()).as(run.err()).isZero();
-        assertThat(types(out)).containsEntry("blk.2.ffn_down.weight", "Q8_0").containsEntry("output.weight", "F16");
-        assertThat(new TreeMap<>(types(out)).values()).contains("Q4_K").hasSize(39);
+        assertThat(Cli.types(out))
+                .containsEntry("blk.2.ffn_down.weight", "Q8_0")
+                .containsEntry("output.weight", "F16");
+        assertThat(new TreeMap<>(Cli.types(out)).values()).contains("Q4_K").hasSize(39);
 
         Path again = folder.resolve("again.gguf");
         assertThat(run(with(line, "--tensor-type-file", types, f16, again, "Q4_K_M"))
@@ -220,7 +212,7 @@ class TargetSizeTest {
                                 "Q3_K")
                         .code())
                 .isZero();
-        Map<String, String> types = types(out);
+        Map<String, String> types = Cli.types(out);
         assertThat(types)
                 .containsEntry("output.weight", "Q5_0")
                 .containsEntry("token_embd.weight", "Q8_0")

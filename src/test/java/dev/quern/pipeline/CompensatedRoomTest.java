@@ -52,7 +52,7 @@ class CompensatedRoomTest {
 
     private static Windows windows(EvaluatedModel model, Path text, int length, int count) {
         Text read = Text.read(text);
-        return Windows.halves(read.origin(), model.tokens(read), model.beginning(), length, count);
+        return model.windows(read, length, count);
     }
 
     private static void run(

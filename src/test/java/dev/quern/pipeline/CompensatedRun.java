@@ -100,6 +100,7 @@ final class CompensatedRun {
                 output -> true,
                 Inputs.of(model.source().model(), List.of(), ""),
                 options,
+                CompensatedPlan.Room.USUAL,
                 told);
         assertThat(written).singleElement().satisfies(file -> {
             assertThat(file.file()).isEqualTo(out);
