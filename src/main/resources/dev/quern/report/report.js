@@ -364,33 +364,19 @@
           clear(running);
           drawRunning(running, of, text);
         }
-        const withErrors = of.outputs.filter(o => o.tensor_errors.length > 0);
-        if (withErrors.length > 0) {
-          element('h2', details, 'Error of each tensor');
+        const ofOneOutput = (title, id, has, drawn) => {
+          const outputs = of.outputs.filter(has);
+          if (outputs.length === 0) return;
+          element('h2', details, title);
           const heat = element('div');
-          heat.id = 'heat';
-          const press = choice(details, withErrors.map(o => o.name), i => drawErrors(heat, withErrors[i]));
+          heat.id = id;
+          const press = choice(details, outputs.map(o => o.name), i => drawn(heat, outputs[i]));
           details.appendChild(heat);
-          press(withErrors.length - 1);
-        }
-        const withGains = of.outputs.filter(o => gains(o).length > 0);
-        if (withGains.length > 0) {
-          element('h2', details, 'Gain of each tensor');
-          const heat = element('div');
-          heat.id = 'gains';
-          const press = choice(details, withGains.map(o => o.name), i => drawGains(heat, withGains[i]));
-          details.appendChild(heat);
-          press(withGains.length - 1);
-        }
-        const withTypes = of.outputs.filter(o => o.allocation);
-        if (withTypes.length > 0) {
-          element('h2', details, 'Types chosen for a size');
-          const heat = element('div');
-          heat.id = 'chosen';
-          const press = choice(details, withTypes.map(o => o.name), i => drawTypes(heat, withTypes[i]));
-          details.appendChild(heat);
-          press(withTypes.length - 1);
-        }
+          press(outputs.length - 1);
+        };
+        ofOneOutput('Error of each tensor', 'heat', o => o.tensor_errors.length > 0, drawErrors);
+        ofOneOutput('Gain of each tensor', 'gains', o => gains(o).length > 0, drawGains);
+        ofOneOutput('Types chosen for a size', 'chosen', o => o.allocation, drawTypes);
         element('h2', details, 'Types by bytes');
         const mix = element('div', details);
         mix.id = 'mix';
