@@ -7,6 +7,7 @@ import java.nio.channels.FileLock;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,6 +70,8 @@ public final class FaultyOperations implements FileOperations {
         ByteBuffer part = bytes.slice(bytes.position(), Math.min(bytesAtOnce, bytes.remaining()));
         int written = FileOperations.super.write(channel, part, position);
         bytes.position(bytes.position() + written);
+        // What is forced beside the writing comes to its turn on a busy machine too.
+        LockSupport.parkNanos(200_000);
         return written;
     }
 
