@@ -1,6 +1,5 @@
 package dev.quern.architecture;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.quern.gguf.GgufMetadata;
 import java.util.List;
 import java.util.Map;
@@ -47,16 +46,7 @@ public record Architecture(
      *
      * @param optional whether a model may do without it
      */
-    public record Size(
-            List<String> config,
-            @JsonProperty("default") @Nullable String fallback,
-            SizeType type,
-            boolean optional) {
-        public Size {
-            config = config == null ? List.of() : List.copyOf(config);
-            type = type == null ? SizeType.INTEGER : type;
-        }
-    }
+    public record Size(List<String> config, @Nullable String fallback, SizeType type, boolean optional) {}
 
     /** A boolean is 1 or 0 in expressions. */
     public enum SizeType {
@@ -81,11 +71,7 @@ public record Architecture(
             @Nullable String value,
             @Nullable String count,
             @Nullable String when,
-            Stage at) {
-        public MetadataRule {
-            at = at == null ? Stage.PARAMETERS : at;
-        }
-    }
+            Stage at) {}
 
     /** {@code FILE_TYPE}: the number of the output's type, known once it is chosen. */
     public enum ValueType {
@@ -158,17 +144,13 @@ public record Architecture(
             @Nullable String huggingface,
             @Nullable String meta,
             boolean optional,
-            @JsonProperty("absent_when") @Nullable String absentWhen,
+            @Nullable String absentWhen,
             @Nullable String when,
             @Nullable String from,
             @Nullable String to,
             @Nullable List<String> source,
             List<Transform> transform,
-            @JsonProperty("unless_same") @Nullable String unlessSame) {
-        public TensorRule {
-            transform = transform == null ? List.of() : List.copyOf(transform);
-        }
-
+            @Nullable String unlessSame) {
         public boolean perLayer() {
             return name.contains(LAYER);
         }
@@ -185,12 +167,12 @@ public record Architecture(
      * @param negativeExponential x becomes -exp(x)
      */
     public record Transform(
-            @JsonProperty("permute_rope") @Nullable String permuteRope,
+            @Nullable String permuteRope,
             @Nullable Regroup regroup,
             @Nullable List<String> reshape,
             @Nullable Boolean transpose,
             @Nullable Double add,
-            @JsonProperty("negative_exponential") @Nullable Boolean negativeExponential) {}
+            @Nullable Boolean negativeExponential) {}
 
     /**
      * Rows that lie in groups, each of which has some rows of every part: a fused query, key and value for instance.

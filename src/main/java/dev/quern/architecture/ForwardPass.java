@@ -1,10 +1,7 @@
 package dev.quern.architecture;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * How a family computes: switches over one block, which the evaluator knows. A page says them under {@code "forward"};
@@ -40,43 +37,24 @@ public record ForwardPass(
         Rope rope,
         Activation activation,
         Norms norms,
-        @JsonProperty("weightless_norms") boolean weightlessNorms,
+        boolean weightlessNorms,
         Residual residual,
-        @JsonProperty("feed_forward_norm") String feedForwardNorm,
-        @JsonProperty("query_key_norm") Presence queryKeyNorm,
+        String feedForwardNorm,
+        Presence queryKeyNorm,
         Mixing attention,
         boolean bidirectional,
         Presence positions,
-        @JsonProperty("token_types") Presence tokenTypes,
-        @JsonProperty("embedding_norm") Presence embeddingNorm,
-        @JsonProperty("embedding_scale") EmbeddingScale embeddingScale,
-        @JsonProperty("attention_scale") AttentionScale attentionScale,
-        @JsonProperty("logit_scale") LogitScale logitScale,
-        @JsonProperty("full_attention_every") int fullAttentionEvery,
-        @JsonProperty("sliding_rope") SlidingRope slidingRope,
-        @JsonProperty("only_sliding_turns") boolean onlySlidingTurns,
+        Presence tokenTypes,
+        Presence embeddingNorm,
+        EmbeddingScale embeddingScale,
+        AttentionScale attentionScale,
+        LogitScale logitScale,
+        int fullAttentionEvery,
+        SlidingRope slidingRope,
+        boolean onlySlidingTurns,
         List<String> keys,
         Map<String, Double> constants,
-        @JsonProperty("by_blocks") Map<String, ForwardPass> byBlocks) {
-
-    public ForwardPass {
-        norms = Objects.requireNonNullElse(norms, Norms.BEFORE);
-        residual = Objects.requireNonNullElse(residual, Residual.SEQUENTIAL);
-        feedForwardNorm = Objects.requireNonNullElse(feedForwardNorm, "ffn_norm");
-        queryKeyNorm = Objects.requireNonNullElse(queryKeyNorm, Presence.NONE);
-        attention = Objects.requireNonNullElse(attention, Mixing.PLAIN);
-        positions = Objects.requireNonNullElse(positions, Presence.NONE);
-        tokenTypes = Objects.requireNonNullElse(tokenTypes, Presence.NONE);
-        embeddingNorm = Objects.requireNonNullElse(embeddingNorm, Presence.NONE);
-        embeddingScale = Objects.requireNonNullElse(embeddingScale, EmbeddingScale.NONE);
-        attentionScale = Objects.requireNonNullElse(attentionScale, AttentionScale.HEAD);
-        logitScale = Objects.requireNonNullElse(logitScale, LogitScale.MULTIPLY);
-        slidingRope = Objects.requireNonNullElse(slidingRope, SlidingRope.SAME);
-        keys = keys == null ? List.of() : List.copyOf(keys);
-        constants =
-                constants == null ? Map.of() : java.util.Collections.unmodifiableMap(new LinkedHashMap<>(constants));
-        byBlocks = byBlocks == null ? Map.of() : Map.copyOf(byBlocks);
-    }
+        Map<String, ForwardPass> byBlocks) {
 
     /** A family like LLaMA but for these. */
     public static ForwardPass of(Norm norm, Rope rope, Activation activation) {

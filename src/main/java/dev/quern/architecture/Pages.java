@@ -16,11 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.MapperFeature;
-import tools.jackson.databind.cfg.EnumFeature;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -52,17 +48,10 @@ public final class Pages {
             "zeros",
             "");
 
-    // An unknown field is a slip of the pen and an error, not something to skip.
-    private static final JsonMapper MAPPER = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-            .enable(DeserializationFeature.ACCEPT_SINGLE_VALUE_AS_ARRAY)
-            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
-            .disable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
-            .disable(EnumFeature.READ_ENUMS_USING_TO_STRING)
-            .build();
+    private static final JsonMapper MAPPER = JsonMapper.shared();
 
     /** What pages there are; each is read when it is asked for, since reading all of them would delay every start. */
-    private static final List<Entry> INDEX = List.of(MAPPER.treeToValue(resource("pages"), Entry[].class));
+    private static final List<Entry> INDEX = entries();
 
     private Pages() {}
 
@@ -72,6 +61,18 @@ public final class Pages {
      * @param architectures as the page has them
      */
     record Entry(String page, String gguf, List<String> architectures) {}
+
+    private static List<Entry> entries() {
+        List<Entry> entries = new ArrayList<>();
+        for (JsonNode entry : resource("pages")) {
+            entries.add(PageFields.read(
+                    entry,
+                    "/" + entries.size(),
+                    fields -> new Entry(
+                            fields.required("page"), fields.required("gguf"), fields.texts("architectures"))));
+        }
+        return List.copyOf(entries);
+    }
 
     static List<Entry> index() {
         return INDEX;
@@ -107,7 +108,7 @@ public final class Pages {
             Architecture page = page(whole(root, new HashSet<>()));
             PageCheck.check(page);
             return page;
-        } catch (IllegalArgumentException | JacksonException e) {
+        } catch (IllegalArgumentException e) {
             throw InputException.of(
                             file,
                             String.valueOf(e.getMessage()).lines().findFirst().orElse(""))
@@ -155,7 +156,7 @@ public final class Pages {
             ObjectNode object = (ObjectNode) rule;
             object.put("key", rule.get("key").asString().replace("{arch}", gguf));
         }
-        return MAPPER.treeToValue(whole, Architecture.class);
+        return PageReader.architecture(whole);
     }
 
     private static ObjectNode whole(JsonNode page, Set<String> seen) {
