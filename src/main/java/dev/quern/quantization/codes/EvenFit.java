@@ -28,6 +28,12 @@ final class EvenFit {
     private final float step;
     private final int steps;
 
+    /** The most that a level is, up or down. */
+    private final float extreme;
+
+    /** Values less than this part of the largest are clipped by no trial. */
+    private final float unclipped;
+
     /** Whether there are so many levels that errors are measured by what is left of the values. */
     private final boolean many;
 
@@ -35,6 +41,9 @@ final class EvenFit {
     private final float[] inverses = new float[2 * COUNT];
     private final int[] codes = new int[GroupLanes.VALUES];
     private final float[] sums = new float[4 * COUNT];
+
+    /** Of a set: the largest values' weights, and the others' sums of weights and of weighed squares. */
+    private final float[] largest = new float[3 * COUNT];
 
     /** The result: a scale for each group, of either sign; 0 for a group of zeros. */
     final float[] scales;
@@ -53,12 +62,13 @@ final class EvenFit {
         this.low = (int) form.level(form.lowestCode());
         this.high = (int) form.level(form.highestCode());
         this.many = high > 16 && !form.isUneven();
-        float extreme = Math.max(-low, high);
+        this.extreme = Math.max(-low, high);
         // The more levels, the less it pays to clip the largest value.
         float span =
                 form.isUneven() ? 0.5f : extreme <= 8 ? 0.5f : extreme <= 16 ? 0.3f : extreme <= 32 ? 0.15f : 0.04f;
         this.steps = many ? 20 : extreme > 8 && !form.isUneven() ? 16 : 12;
         this.first = extreme * 1.1f;
+        this.unclipped = (Math.min(-low, high) + 0.5f) / first;
         this.step = extreme * (span + 0.1f) / steps;
         this.units = new float[lanes.groups];
         this.scales = new float[lanes.groups];
@@ -70,7 +80,7 @@ final class EvenFit {
     void search() {
         Arrays.fill(scales, 0);
         Arrays.fill(squares, 0);
-        Arrays.fill(gains, many ? Float.NEGATIVE_INFINITY : 0);
+        Arrays.fill(gains, many ? -Float.MAX_VALUE : 0);
         for (int set = 0; set < lanes.sets(); set++) {
             search(set);
         }
@@ -83,13 +93,13 @@ final class EvenFit {
             float magnitude = units[group + i];
             units[group + i] = magnitude < ZERO ? 0 : 1 / magnitude;
         }
-        for (int i = 0; i < steps; i++) {
-            float levels = first - i * step;
-            for (int lane = 0; lane < COUNT; lane++) {
-                inverses[lane] = levels * units[group + lane];
-                inverses[COUNT + lane] = -inverses[lane];
+        if (many) {
+            tryMany(set);
+        } else {
+            for (int i = 0; i < steps; i++) {
+                invertFor(first - i * step, group);
+                attempt(set, low == -high ? 1 : 2);
             }
-            attempt(set, low == -high ? 1 : 2);
         }
         float aside = step / 2;
         for (int round = 0; round < CLOSER; round++) {
@@ -107,23 +117,49 @@ final class EvenFit {
         attempt(set, 1);
     }
 
-    private void attempt(int set, int each) {
+    /**
+     * From coarse roundings to fine ones, until all finer ones provably clip too much; of equal ones the finest is kept.
+     */
+    private void tryMany(int set) {
         int group = set * COUNT;
+        EvenSums.beside(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), units, group, unclipped, largest);
+        for (int i = steps - 1; i >= 0; i--) {
+            float levels = first - i * step;
+            if (levels > extreme && EvenSums.isHopeless(largest, units, gains, group, levels, extreme)) {
+                return;
+            }
+            invertFor(levels, group);
+            if (low != -high) {
+                rest(set, COUNT, true);
+            }
+            rest(set, 0, true);
+        }
+    }
+
+    /** Inverse scales for which the largest value gets so many levels, of either sign. */
+    private void invertFor(float levels, int group) {
+        for (int lane = 0; lane < COUNT; lane++) {
+            inverses[lane] = levels * units[group + lane];
+            inverses[COUNT + lane] = -inverses[lane];
+        }
+    }
+
+    private void attempt(int set, int each) {
         if (many) {
             for (int i = 0; i < each; i++) {
-                rest(set, i);
-                EvenSums.keepBetterRest(sums, inverses, i * COUNT, scales, gains, squares, group);
+                rest(set, i * COUNT, false);
             }
             return;
         }
         measure(set, each > 1);
         for (int i = 0; i < each; i++) {
-            EvenSums.keepBetter(sums, i * 2 * COUNT, scales, gains, squares, group);
+            EvenSums.keepBetter(sums, i * 2 * COUNT, scales, gains, squares, set * COUNT);
         }
     }
 
-    private void rest(int set, int i) {
-        EvenSums.rest(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, i * COUNT, low, high, sums);
+    private void rest(int set, int from, boolean equal) {
+        EvenSums.rest(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, from, low, high, sums);
+        EvenSums.keepBetterRest(sums, inverses, from, equal, scales, gains, squares, set * COUNT);
     }
 
     private void measure(int set, boolean both) {

@@ -14,6 +14,12 @@ import jdk.incubator.vector.VectorOperators;
  * values. Each lane adds up its group in order, so results are those of a plain loop over one group.
  */
 final class EvenSums {
+    /** The largest value times one over it, but for rounding. */
+    private static final float LARGEST = 0.999999f;
+
+    /** What float's rounding of a bound is nothing beside. */
+    private static final float MARGIN = 1.001f;
+
     private EvenSums() {}
 
     /** The largest magnitude of each lane. */
@@ -23,6 +29,66 @@ final class EvenSums {
             largest = FloatVector.fromArray(FLOATS, x, i).abs().max(largest);
         }
         largest.intoArray(out, to);
+    }
+
+    /**
+     * What {@link #isHopeless} asks of each lane.
+     *
+     * @param units 1 over the largest magnitude, or 0, from index {@code from} on
+     * @param part values below this part of the largest are the others
+     * @param out receives eight weights of the largest value, eight {@code Σ w} and eight {@code Σ w x²} of the others
+     */
+    static void beside(float[] x, float[] w, int at, int end, float[] units, int from, float part, float[] out) {
+        FloatVector unit = FloatVector.fromArray(FLOATS, units, from);
+        FloatVector heaviest = FloatVector.zero(FLOATS);
+        FloatVector weights = FloatVector.zero(FLOATS);
+        FloatVector squares = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
+            FloatVector share = value.mul(unit).abs();
+            FloatVector other = weight.blend(0, share.compare(VectorOperators.GE, part));
+            weights = other.add(weights);
+            squares = other.mul(value).fma(value, squares);
+            heaviest =
+                    weight.blend(0, share.compare(VectorOperators.LT, LARGEST)).max(heaviest);
+        }
+        heaviest.intoArray(out, 0);
+        weights.intoArray(out, COUNT);
+        squares.intoArray(out, 2 * COUNT);
+    }
+
+    /**
+     * Whether in no lane a rounding to {@code levels} levels for the largest value can give less error than the best so
+     * far, whatever scale is fitted to it, nor one to more levels. Say the fitted scale is {@code 1 + c} times the
+     * trial's. The largest value, of level {@code extreme}, then errs by {@code 1 - (1 + c) extreme / levels} of it; that
+     * alone is as much as the best error up to some {@code c}, and from there on the others are off by {@code c} times
+     * what they are, less twice what rounding leaves at most: in the norm of the weights, {@code c (|x| - e) - e} with
+     * {@code e} = half a step times the root of the sum of weights.
+     *
+     * @param largest from {@link #beside}
+     * @param gains the best errors, negative
+     */
+    static boolean isHopeless(float[] largest, float[] units, float[] gains, int at, float levels, float extreme) {
+        FloatVector unit = FloatVector.fromArray(FLOATS, units, at);
+        FloatVector error = FloatVector.fromArray(FLOATS, gains, at).neg();
+        FloatVector share =
+                error.div(FloatVector.fromArray(FLOATS, largest, 0)).sqrt().mul(unit);
+        FloatVector change = FloatVector.broadcast(FLOATS, 1)
+                .sub(share)
+                .mul(levels / extreme)
+                .sub(1);
+        FloatVector rounding =
+                FloatVector.fromArray(FLOATS, largest, COUNT).sqrt().div(unit).mul(0.5f / levels);
+        FloatVector away = FloatVector.fromArray(FLOATS, largest, 2 * COUNT)
+                .sqrt()
+                .sub(rounding)
+                .mul(change)
+                .sub(rounding);
+        VectorMask<Float> hopeless = away.compare(VectorOperators.GT, 0)
+                .and(change.compare(VectorOperators.GT, 0))
+                .and(away.mul(away).compare(VectorOperators.GT, error.mul(MARGIN)));
+        return hopeless.or(unit.compare(VectorOperators.EQ, 0)).allTrue();
     }
 
     /**
@@ -103,9 +169,20 @@ final class EvenSums {
         errors.intoArray(sums, 2 * COUNT);
     }
 
-    /** As {@link #keepBetter} for the sums of {@link #rest}; what is gained is the error, negative. */
+    /**
+     * As {@link #keepBetter} for the sums of {@link #rest}; what is gained is the error, negative.
+     *
+     * @param equal whether a trial that is as good as the best so far is kept instead of it
+     */
     static void keepBetterRest(
-            float[] sums, float[] inverses, int from, float[] scales, float[] gains, float[] squares, int at) {
+            float[] sums,
+            float[] inverses,
+            int from,
+            boolean equal,
+            float[] scales,
+            float[] gains,
+            float[] squares,
+            int at) {
         FloatVector products = FloatVector.fromArray(FLOATS, sums, 0);
         FloatVector square = FloatVector.fromArray(FLOATS, sums, COUNT);
         FloatVector change = products.div(square);
@@ -114,7 +191,8 @@ final class EvenSums {
                 .add(change);
         FloatVector gain = change.mul(products).sub(FloatVector.fromArray(FLOATS, sums, 2 * COUNT));
         FloatVector best = FloatVector.fromArray(FLOATS, gains, at);
-        VectorMask<Float> better = gain.compare(VectorOperators.GT, best);
+        VectorMask<Float> better =
+                equal ? gain.compare(VectorOperators.GE, best) : gain.compare(VectorOperators.GT, best);
         best.blend(gain, better).intoArray(gains, at);
         FloatVector.fromArray(FLOATS, scales, at).blend(scale, better).intoArray(scales, at);
         FloatVector.fromArray(FLOATS, squares, at).blend(square, better).intoArray(squares, at);
