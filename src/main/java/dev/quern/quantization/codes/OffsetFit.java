@@ -124,6 +124,39 @@ final class OffsetFit {
     }
 
     /**
+     * Where a trial's scale and minimum, with the levels nearest for them, err less in a group than the best so far, the
+     * error and the trial take the best's place.
+     *
+     * @param scales a trial's from {@code scalesFrom} on, and {@code minima} likewise
+     */
+    void keepBetter(
+            float[] scales,
+            int scalesFrom,
+            float[] minima,
+            int minimaFrom,
+            float trial,
+            float[] bestErrors,
+            float[] bestTrials) {
+        for (int set = 0; set < lanes.sets(); set++) {
+            int group = set * COUNT;
+            OffsetSums.keepBetterPair(
+                    lanes.x,
+                    lanes.w,
+                    lanes.at(set),
+                    lanes.at(set + 1),
+                    scales,
+                    scalesFrom + group,
+                    minima,
+                    minimaFrom + group,
+                    high,
+                    trial,
+                    bestErrors,
+                    bestTrials,
+                    group);
+        }
+    }
+
+    /**
      * Sums of the levels that a scale and a minimum choose in each group: {@code Σ w l}, {@code Σ w l²}, {@code Σ w l x},
      * and {@code Σ w}, {@code Σ w x}, {@code Σ w x²}.
      *

@@ -79,6 +79,44 @@ final class OffsetSums {
         products.intoArray(sums, 2 * COUNT);
     }
 
+    /** The error of a scale and a minimum as {@link EvenLevels#error} has it, kept with the trial's number where less. */
+    static void keepBetterPair(
+            float[] x,
+            float[] w,
+            int at,
+            int end,
+            float[] scales,
+            int scalesFrom,
+            float[] minima,
+            int minimaFrom,
+            int high,
+            float trial,
+            float[] bestErrors,
+            float[] bestTrials,
+            int to) {
+        FloatVector scale = FloatVector.fromArray(FLOATS, scales, scalesFrom);
+        FloatVector minimum = FloatVector.fromArray(FLOATS, minima, minimaFrom);
+        FloatVector inverse =
+                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector sum = FloatVector.zero(FLOATS);
+        for (int i = at; i < end; i += COUNT) {
+            FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
+            FloatVector level = value.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
+            FloatVector difference = value.sub(level.mul(scale));
+            sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
+        }
+        FloatVector best = FloatVector.fromArray(FLOATS, bestErrors, to);
+        VectorMask<Float> better = sum.compare(VectorOperators.LT, best);
+        best.blend(sum, better).intoArray(bestErrors, to);
+        FloatVector.fromArray(FLOATS, bestTrials, to).blend(trial, better).intoArray(bestTrials, to);
+    }
+
     /**
      * Scale and minimum of least squares for the levels of a trial, and their error; kept where better.
      *

@@ -29,6 +29,12 @@ public final class RowFit {
     private final int[] nearMinima;
     private final byte[] bestScales;
     private final byte[] bestMinima;
+
+    // Of pairs of integers: the scales and minima they give, three for each group, and which pair is the best so far.
+    private final float[] pairedScales;
+    private final float[] pairedMinima;
+    private final float[] bestPairs;
+
     private final float[] sums = new float[6 * COUNT];
 
     // Of one group of uneven levels.
@@ -50,6 +56,9 @@ public final class RowFit {
         this.nearMinima = new int[lanes.groups];
         this.bestScales = new byte[lanes.groups];
         this.bestMinima = new byte[lanes.groups];
+        this.pairedScales = new float[3 * lanes.groups];
+        this.pairedMinima = new float[3 * lanes.groups];
+        this.bestPairs = new float[lanes.groups];
     }
 
     /**
@@ -325,28 +334,43 @@ public final class RowFit {
 
     /** Finds each group's best pair of integers, at most {@code around} from the nearest; returns their error. */
     private float roundPairs(float d, float dmin, int around) {
-        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        int sides = 2 * around + 1;
         nearest(offset.scales, d, nearScales);
         nearest(offset.minima, dmin, nearMinima);
-        clamp(nearScales, 0, form.highestScale(), bestScales);
-        clamp(nearMinima, 0, form.highestMinimum(), bestMinima);
-        for (int i = -around; i <= around; i++) {
-            for (int k = -around; k <= around; k++) {
-                for (int group = 0; group < form.groups(); group++) {
-                    triedScales[group] = d * Math.clamp(nearScales[group] + i, 0, form.highestScale());
-                    triedMinima[group] = dmin * Math.clamp(nearMinima[group] + k, 0, form.highestMinimum());
-                }
-                offset.errors(triedScales, triedMinima, errors);
-                for (int group = 0; group < form.groups(); group++) {
-                    if (errors[group] < bestErrors[group]) {
-                        bestErrors[group] = errors[group];
-                        bestScales[group] = (byte) Math.clamp(nearScales[group] + i, 0, form.highestScale());
-                        bestMinima[group] = (byte) Math.clamp(nearMinima[group] + k, 0, form.highestMinimum());
-                    }
-                }
+        for (int side = 0; side < sides; side++) {
+            for (int group = 0; group < form.groups(); group++) {
+                int at = side * form.groups() + group;
+                pairedScales[at] = d * scaleBeside(group, side - around);
+                pairedMinima[at] = dmin * minimumBeside(group, side - around);
             }
         }
+        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
+        // Where no error is a number the nearest pair holds.
+        Arrays.fill(bestPairs, around * sides + around);
+        for (int pair = 0; pair < sides * sides; pair++) {
+            offset.keepBetter(
+                    pairedScales,
+                    pair / sides * form.groups(),
+                    pairedMinima,
+                    pair % sides * form.groups(),
+                    pair,
+                    bestErrors,
+                    bestPairs);
+        }
+        for (int group = 0; group < form.groups(); group++) {
+            int pair = (int) bestPairs[group];
+            bestScales[group] = scaleBeside(group, pair / sides - around);
+            bestMinima[group] = minimumBeside(group, pair % sides - around);
+        }
         return total();
+    }
+
+    private byte scaleBeside(int group, int aside) {
+        return (byte) Math.clamp(nearScales[group] + aside, 0, form.highestScale());
+    }
+
+    private byte minimumBeside(int group, int aside) {
+        return (byte) Math.clamp(nearMinima[group] + aside, 0, form.highestMinimum());
     }
 
     /** The best d and dmin for the levels and integers that are. */
