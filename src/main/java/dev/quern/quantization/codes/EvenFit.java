@@ -97,23 +97,17 @@ final class EvenFit {
             tryMany(set);
         } else {
             for (int i = 0; i < steps; i++) {
-                invertFor(first - i * step, group);
+                EvenSums.inversesFor(first - i * step, units, group, inverses);
                 attempt(set, low == -high ? 1 : 2);
             }
         }
         float aside = step / 2;
         for (int round = 0; round < CLOSER; round++) {
-            for (int lane = 0; lane < COUNT; lane++) {
-                float inverse = scales[group + lane] == 0 ? 0 : 1 / scales[group + lane];
-                inverses[lane] = inverse + aside * units[group + lane];
-                inverses[COUNT + lane] = inverse - aside * units[group + lane];
-            }
+            EvenSums.inversesBeside(scales, units, group, aside, inverses);
             attempt(set, 2);
             aside /= 2;
         }
-        for (int lane = 0; lane < COUNT; lane++) {
-            inverses[lane] = scales[group + lane] == 0 ? 0 : 1 / scales[group + lane];
-        }
+        EvenSums.inversesBeside(scales, units, group, 0, inverses);
         attempt(set, 1);
     }
 
@@ -122,25 +116,17 @@ final class EvenFit {
      */
     private void tryMany(int set) {
         int group = set * COUNT;
-        EvenSums.beside(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), units, group, unclipped, largest);
+        EvenSums.largest(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), units, group, unclipped, largest);
         for (int i = steps - 1; i >= 0; i--) {
             float levels = first - i * step;
             if (levels > extreme && EvenSums.isHopeless(largest, units, gains, group, levels, extreme)) {
                 return;
             }
-            invertFor(levels, group);
+            EvenSums.inversesFor(levels, units, group, inverses);
             if (low != -high) {
                 rest(set, COUNT, true);
             }
             rest(set, 0, true);
-        }
-    }
-
-    /** Inverse scales for which the largest value gets so many levels, of either sign. */
-    private void invertFor(float levels, int group) {
-        for (int lane = 0; lane < COUNT; lane++) {
-            inverses[lane] = levels * units[group + lane];
-            inverses[COUNT + lane] = -inverses[lane];
         }
     }
 
@@ -200,19 +186,12 @@ final class EvenFit {
                         group);
                 continue;
             }
-            invert(tried, group);
+            EvenSums.inversesBeside(tried, units, group, 0, inverses);
             measure(set, false);
             for (int lane = 0; lane < COUNT; lane++) {
                 float scale = tried[group + lane];
                 errors[group + lane] = -scale * (2 * sums[lane] - scale * sums[COUNT + lane]);
             }
-        }
-    }
-
-    private void invert(float[] tried, int group) {
-        for (int lane = 0; lane < COUNT; lane++) {
-            float scale = tried[group + lane];
-            inverses[lane] = scale == 0 ? 0 : 1 / scale;
         }
     }
 
@@ -222,7 +201,7 @@ final class EvenFit {
         float squares = 0;
         for (int set = 0; set < lanes.sets(); set++) {
             int group = set * COUNT;
-            invert(tried, group);
+            EvenSums.inversesBeside(tried, units, group, 0, inverses);
             measure(set, false);
             for (int lane = 0; lane < COUNT; lane++) {
                 float scale = integers[from + group + lane];

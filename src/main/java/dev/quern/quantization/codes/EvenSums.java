@@ -38,7 +38,7 @@ final class EvenSums {
      * @param part values below this part of the largest are the others
      * @param out receives eight weights of the largest value, eight {@code Σ w} and eight {@code Σ w x²} of the others
      */
-    static void beside(float[] x, float[] w, int at, int end, float[] units, int from, float part, float[] out) {
+    static void largest(float[] x, float[] w, int at, int end, float[] units, int from, float part, float[] out) {
         FloatVector unit = FloatVector.fromArray(FLOATS, units, from);
         FloatVector heaviest = FloatVector.zero(FLOATS);
         FloatVector weights = FloatVector.zero(FLOATS);
@@ -66,7 +66,7 @@ final class EvenSums {
      * what they are, less twice what rounding leaves at most: in the norm of the weights, {@code c (|x| - e) - e} with
      * {@code e} = half a step times the root of the sum of weights.
      *
-     * @param largest from {@link #beside}
+     * @param largest from {@link #largest}
      * @param gains the best errors, negative
      */
     static boolean isHopeless(float[] largest, float[] units, float[] gains, int at, float levels, float extreme) {
@@ -89,6 +89,26 @@ final class EvenSums {
                 .and(change.compare(VectorOperators.GT, 0))
                 .and(away.mul(away).compare(VectorOperators.GT, error.mul(MARGIN)));
         return hopeless.or(unit.compare(VectorOperators.EQ, 0)).allTrue();
+    }
+
+    /** Inverses of scales for which the largest value gets so many levels: eight, and eight of the other sign. */
+    static void inversesFor(float levels, float[] units, int from, float[] inverses) {
+        FloatVector inverse = FloatVector.fromArray(FLOATS, units, from).mul(levels);
+        inverse.intoArray(inverses, 0);
+        inverse.neg().intoArray(inverses, COUNT);
+    }
+
+    /**
+     * Inverses of the scales of eight groups, from {@code from} on, 0 of 0; so many levels more for the largest value,
+     * and eight with as many less.
+     */
+    static void inversesBeside(float[] scales, float[] units, int from, float levels, float[] inverses) {
+        FloatVector scale = FloatVector.fromArray(FLOATS, scales, from);
+        FloatVector inverse =
+                FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
+        FloatVector aside = FloatVector.fromArray(FLOATS, units, from).mul(levels);
+        inverse.add(aside).intoArray(inverses, 0);
+        inverse.sub(aside).intoArray(inverses, COUNT);
     }
 
     /**

@@ -32,6 +32,7 @@ final class OffsetFit {
 
     private final float[] least;
     private final float[] most;
+    private final float[] widths = new float[COUNT];
     private final float[] inverses = new float[COUNT];
     private final float[] offsets = new float[COUNT];
     private final float[] sums = new float[3 * COUNT];
@@ -74,25 +75,17 @@ final class OffsetFit {
             kept[2 * COUNT + lane] = Float.POSITIVE_INFINITY;
         }
         for (int clip = 0; clip < clips; clip++) {
+            OffsetSums.clip(least, most, group, clip * (CLIPPED / clips), high, ZERO, widths, offsets);
             for (int i = 0; i < STEPS; i++) {
-                float levels = high - FEWER + i * (SPAN / STEPS);
-                for (int lane = 0; lane < COUNT; lane++) {
-                    float range = most[group + lane] - least[group + lane];
-                    float from = least[group + lane] + clip * (CLIPPED / clips) * range / high;
-                    inverses[lane] = range < ZERO ? 0 : levels / (most[group + lane] - from);
-                    offsets[lane] = -from;
-                }
+                OffsetSums.inversesFor(high - FEWER + i * (SPAN / STEPS), widths, inverses);
                 attempt(set);
             }
         }
         float aside = SPAN / STEPS / 2 / high;
         for (int round = 0; round < CLOSER; round++) {
             for (int side = -1; side <= 1; side++) {
-                for (int lane = 0; lane < COUNT; lane++) {
-                    float scale = kept[lane] * (1 + side * aside);
-                    inverses[lane] = scale == 0 ? 0 : 1 / scale;
-                    offsets[lane] = kept[COUNT + lane];
-                }
+                System.arraycopy(kept, COUNT, offsets, 0, COUNT);
+                OffsetSums.inverses(kept, 0, 1 + side * aside, inverses);
                 attempt(set);
             }
             aside /= 2;
@@ -164,11 +157,8 @@ final class OffsetFit {
      */
     void sums(int set, float[] triedScales, float[] triedMinima, float[] sums) {
         int group = set * COUNT;
-        for (int lane = 0; lane < COUNT; lane++) {
-            float scale = triedScales[group + lane];
-            inverses[lane] = scale == 0 ? 0 : 1 / scale;
-            offsets[lane] = triedMinima[group + lane];
-        }
+        System.arraycopy(triedMinima, group, offsets, 0, COUNT);
+        OffsetSums.inverses(triedScales, group, 1, inverses);
         OffsetSums.levels(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, offsets, high, sums);
         OffsetSums.moments(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), moments);
         System.arraycopy(moments, 0, sums, 3 * COUNT, 3 * COUNT);

@@ -48,6 +48,49 @@ final class OffsetSums {
     }
 
     /**
+     * The range of a set's values without its lower end.
+     *
+     * @param clipped how much of the range is left out, in levels
+     * @param nothing a group of a smaller range has one value only, and gets inverses of 0
+     * @param widths receives what is left of the ranges
+     * @param offsets receives what is to be taken away from values, negative
+     */
+    static void clip(
+            float[] least,
+            float[] most,
+            int from,
+            float clipped,
+            int high,
+            float nothing,
+            float[] widths,
+            float[] offsets) {
+        FloatVector low = FloatVector.fromArray(FLOATS, least, from);
+        FloatVector top = FloatVector.fromArray(FLOATS, most, from);
+        FloatVector range = top.sub(low);
+        FloatVector start = range.mul(clipped).div(high).add(low);
+        top.sub(start)
+                .blend(Float.POSITIVE_INFINITY, range.compare(VectorOperators.LT, nothing))
+                .intoArray(widths, 0);
+        start.neg().intoArray(offsets, 0);
+    }
+
+    /** Inverses of scales for which the widths get so many levels. */
+    static void inversesFor(float levels, float[] widths, float[] inverses) {
+        FloatVector.broadcast(FLOATS, levels)
+                .div(FloatVector.fromArray(FLOATS, widths, 0))
+                .intoArray(inverses, 0);
+    }
+
+    /** Inverses of eight scales, each times {@code factor}; 0 of 0. */
+    static void inverses(float[] scales, int from, float factor, float[] inverses) {
+        FloatVector scale = FloatVector.fromArray(FLOATS, scales, from).mul(factor);
+        FloatVector.broadcast(FLOATS, 1)
+                .div(scale)
+                .blend(0, scale.compare(VectorOperators.EQ, 0))
+                .intoArray(inverses, 0);
+    }
+
+    /**
      * Levels {@code round((x + offset) · inverse)} within {@code 0 .. high}.
      *
      * @param sums receives eight {@code Σ w l}, eight {@code Σ w l²} and eight {@code Σ w l x}
