@@ -122,6 +122,31 @@ final class OffsetSums {
         products.intoArray(sums, 2 * COUNT);
     }
 
+    /**
+     * Integers for scales or minima: the nearest, or so many beside it, within {@code 0 .. high}.
+     *
+     * @param wanted for each group, eight or sixteen
+     * @param factor of all integers
+     * @param integers and {@code out}, their products with the factor: from {@code to} on
+     */
+    static void beside(float[] wanted, float factor, int aside, int high, float[] integers, float[] out, int to) {
+        for (int i = 0; i < wanted.length; i += COUNT) {
+            FloatVector exact = FloatVector.fromArray(FLOATS, wanted, i).div(factor);
+            // Of nothing, or of what F16 cannot hold, there is no quotient.
+            FloatVector integer = exact.blend(
+                            0, exact.test(VectorOperators.IS_FINITE).not())
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .add(aside)
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC);
+            integer.intoArray(integers, to + i);
+            integer.mul(factor).intoArray(out, to + i);
+        }
+    }
+
     /** The error of a scale and a minimum as {@link EvenLevels#error} has it, kept with the trial's number where less. */
     static void keepBetterPair(
             float[] x,

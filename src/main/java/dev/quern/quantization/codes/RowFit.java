@@ -26,11 +26,12 @@ public final class RowFit {
     private final float[] errors;
     private final float[] bestErrors;
     private final int[] nearScales;
-    private final int[] nearMinima;
     private final byte[] bestScales;
     private final byte[] bestMinima;
 
-    // Of pairs of integers: the scales and minima they give, three for each group, and which pair is the best so far.
+    // Of pairs of integers, three and three for each group: they, the scales and minima they give, and the best pair.
+    private final float[] scaleIntegers;
+    private final float[] minimumIntegers;
     private final float[] pairedScales;
     private final float[] pairedMinima;
     private final float[] bestPairs;
@@ -53,9 +54,10 @@ public final class RowFit {
         this.errors = new float[lanes.groups];
         this.bestErrors = new float[lanes.groups];
         this.nearScales = new int[lanes.groups];
-        this.nearMinima = new int[lanes.groups];
         this.bestScales = new byte[lanes.groups];
         this.bestMinima = new byte[lanes.groups];
+        this.scaleIntegers = new float[3 * lanes.groups];
+        this.minimumIntegers = new float[3 * lanes.groups];
         this.pairedScales = new float[3 * lanes.groups];
         this.pairedMinima = new float[3 * lanes.groups];
         this.bestPairs = new float[lanes.groups];
@@ -335,14 +337,11 @@ public final class RowFit {
     /** Finds each group's best pair of integers, at most {@code around} from the nearest; returns their error. */
     private float roundPairs(float d, float dmin, int around) {
         int sides = 2 * around + 1;
-        nearest(offset.scales, d, nearScales);
-        nearest(offset.minima, dmin, nearMinima);
         for (int side = 0; side < sides; side++) {
-            for (int group = 0; group < form.groups(); group++) {
-                int at = side * form.groups() + group;
-                pairedScales[at] = d * scaleBeside(group, side - around);
-                pairedMinima[at] = dmin * minimumBeside(group, side - around);
-            }
+            int at = side * form.groups();
+            OffsetSums.beside(offset.scales, d, side - around, form.highestScale(), scaleIntegers, pairedScales, at);
+            OffsetSums.beside(
+                    offset.minima, dmin, side - around, form.highestMinimum(), minimumIntegers, pairedMinima, at);
         }
         Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
         // Where no error is a number the nearest pair holds.
@@ -359,18 +358,10 @@ public final class RowFit {
         }
         for (int group = 0; group < form.groups(); group++) {
             int pair = (int) bestPairs[group];
-            bestScales[group] = scaleBeside(group, pair / sides - around);
-            bestMinima[group] = minimumBeside(group, pair % sides - around);
+            bestScales[group] = (byte) scaleIntegers[pair / sides * form.groups() + group];
+            bestMinima[group] = (byte) minimumIntegers[pair % sides * form.groups() + group];
         }
         return total();
-    }
-
-    private byte scaleBeside(int group, int aside) {
-        return (byte) Math.clamp(nearScales[group] + aside, 0, form.highestScale());
-    }
-
-    private byte minimumBeside(int group, int aside) {
-        return (byte) Math.clamp(nearMinima[group] + aside, 0, form.highestMinimum());
     }
 
     /** The best d and dmin for the levels and integers that are. */
