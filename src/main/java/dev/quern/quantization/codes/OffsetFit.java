@@ -117,35 +117,26 @@ final class OffsetFit {
     }
 
     /**
-     * Where a trial's scale and minimum, with the levels nearest for them, err less in a group than the best so far, the
-     * error and the trial take the best's place.
+     * Each group's errors with a scale and, one after the other, three minima, and the levels nearest for them.
      *
-     * @param scales a trial's from {@code scalesFrom} on, and {@code minima} likewise
+     * @param scales from {@code from} on
+     * @param minima three for each group: first all groups' first ones
+     * @param errors receives them in the order of the minima
      */
-    void keepBetter(
-            float[] scales,
-            int scalesFrom,
-            float[] minima,
-            int minimaFrom,
-            float trial,
-            float[] bestErrors,
-            float[] bestTrials) {
+    void errors(float[] scales, int from, float[] minima, float[] errors) {
         for (int set = 0; set < lanes.sets(); set++) {
-            int group = set * COUNT;
-            OffsetSums.keepBetterPair(
+            OffsetSums.errorsOfThree(
                     lanes.x,
                     lanes.w,
                     lanes.at(set),
                     lanes.at(set + 1),
                     scales,
-                    scalesFrom + group,
+                    from + set * COUNT,
                     minima,
-                    minimaFrom + group,
+                    set * COUNT,
+                    lanes.groups,
                     high,
-                    trial,
-                    bestErrors,
-                    bestTrials,
-                    group);
+                    errors);
         }
     }
 

@@ -147,8 +147,13 @@ final class OffsetSums {
         }
     }
 
-    /** The error of a scale and a minimum as {@link EvenLevels#error} has it, kept with the trial's number where less. */
-    static void keepBetterPair(
+    /**
+     * Errors as {@link EvenLevels#error} has them, of one scale with each of three minima: taken together they wait less
+     * for one another's sums.
+     *
+     * @param stride from a minimum to the next, and from an error to the next
+     */
+    static void errorsOfThree(
             float[] x,
             float[] w,
             int at,
@@ -156,33 +161,71 @@ final class OffsetSums {
             float[] scales,
             int scalesFrom,
             float[] minima,
-            int minimaFrom,
+            int from,
+            int stride,
             int high,
-            float trial,
-            float[] bestErrors,
-            float[] bestTrials,
-            int to) {
+            float[] errors) {
         FloatVector scale = FloatVector.fromArray(FLOATS, scales, scalesFrom);
-        FloatVector minimum = FloatVector.fromArray(FLOATS, minima, minimaFrom);
+        FloatVector minimum = FloatVector.fromArray(FLOATS, minima, from);
+        FloatVector secondMinimum = FloatVector.fromArray(FLOATS, minima, from + stride);
+        FloatVector thirdMinimum = FloatVector.fromArray(FLOATS, minima, from + 2 * stride);
         FloatVector inverse =
                 FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
-        FloatVector sum = FloatVector.zero(FLOATS);
+        FloatVector error = FloatVector.zero(FLOATS);
+        FloatVector secondError = FloatVector.zero(FLOATS);
+        FloatVector thirdError = FloatVector.zero(FLOATS);
         for (int i = at; i < end; i += COUNT) {
-            FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
-            FloatVector level = value.mul(inverse)
+            FloatVector stored = FloatVector.fromArray(FLOATS, x, i);
+            FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
+            FloatVector value = stored.add(minimum);
+            FloatVector difference = value.sub(value.mul(inverse)
                     .add(MAGIC)
                     .reinterpretAsInts()
                     .max(MAGIC_BITS)
                     .min(MAGIC_BITS + high)
                     .reinterpretAsFloats()
-                    .sub(MAGIC);
-            FloatVector difference = value.sub(level.mul(scale));
-            sum = difference.mul(FloatVector.fromArray(FLOATS, w, i)).fma(difference, sum);
+                    .sub(MAGIC)
+                    .mul(scale));
+            error = difference.mul(weight).fma(difference, error);
+            FloatVector second = stored.add(secondMinimum);
+            FloatVector secondDifference = second.sub(second.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC)
+                    .mul(scale));
+            secondError = secondDifference.mul(weight).fma(secondDifference, secondError);
+            FloatVector third = stored.add(thirdMinimum);
+            FloatVector thirdDifference = third.sub(third.mul(inverse)
+                    .add(MAGIC)
+                    .reinterpretAsInts()
+                    .max(MAGIC_BITS)
+                    .min(MAGIC_BITS + high)
+                    .reinterpretAsFloats()
+                    .sub(MAGIC)
+                    .mul(scale));
+            thirdError = thirdDifference.mul(weight).fma(thirdDifference, thirdError);
         }
-        FloatVector best = FloatVector.fromArray(FLOATS, bestErrors, to);
-        VectorMask<Float> better = sum.compare(VectorOperators.LT, best);
-        best.blend(sum, better).intoArray(bestErrors, to);
-        FloatVector.fromArray(FLOATS, bestTrials, to).blend(trial, better).intoArray(bestTrials, to);
+        error.intoArray(errors, from);
+        secondError.intoArray(errors, from + stride);
+        thirdError.intoArray(errors, from + 2 * stride);
+    }
+
+    /**
+     * Where a trial's error is less than the best so far, the error and the trial take the best's place.
+     *
+     * @param errors from {@code from} on, one for each of {@code bestErrors}
+     */
+    static void keepLess(float[] errors, int from, float trial, float[] bestErrors, float[] bestTrials) {
+        for (int i = 0; i < bestErrors.length; i += COUNT) {
+            FloatVector error = FloatVector.fromArray(FLOATS, errors, from + i);
+            FloatVector best = FloatVector.fromArray(FLOATS, bestErrors, i);
+            VectorMask<Float> less = error.compare(VectorOperators.LT, best);
+            best.blend(error, less).intoArray(bestErrors, i);
+            FloatVector.fromArray(FLOATS, bestTrials, i).blend(trial, less).intoArray(bestTrials, i);
+        }
     }
 
     /**

@@ -19,6 +19,7 @@ public final class RowFit {
     private final GroupLanes lanes;
     private final EvenFit even;
     private final OffsetFit offset;
+    private final OffsetGroups pairs;
 
     // Of the groups in the lanes: what is tried, what that costs, and the best so far.
     private final float[] triedScales;
@@ -27,40 +28,24 @@ public final class RowFit {
     private final float[] bestErrors;
     private final int[] nearScales;
     private final byte[] bestScales;
-    private final byte[] bestMinima;
-
-    // Of pairs of integers, three and three for each group: they, the scales and minima they give, and the best pair.
-    private final float[] scaleIntegers;
-    private final float[] minimumIntegers;
-    private final float[] pairedScales;
-    private final float[] pairedMinima;
-    private final float[] bestPairs;
-
     private final float[] sums = new float[6 * COUNT];
 
     // Of one group of uneven levels.
     private final float[] inverses = new float[COUNT];
     private final int[] codes = new int[GroupLanes.VALUES];
-    private float factor;
-    private float minimumFactor;
 
     public RowFit(CodeForm form) {
         this.form = form;
         this.lanes = new GroupLanes(form.group());
         this.even = new EvenFit(form, lanes);
         this.offset = new OffsetFit(form, lanes);
+        this.pairs = new OffsetGroups(form, lanes, offset);
         this.triedScales = new float[lanes.groups];
         this.triedMinima = new float[lanes.groups];
         this.errors = new float[lanes.groups];
         this.bestErrors = new float[lanes.groups];
         this.nearScales = new int[lanes.groups];
         this.bestScales = new byte[lanes.groups];
-        this.bestMinima = new byte[lanes.groups];
-        this.scaleIntegers = new float[3 * lanes.groups];
-        this.minimumIntegers = new float[3 * lanes.groups];
-        this.pairedScales = new float[3 * lanes.groups];
-        this.pairedMinima = new float[3 * lanes.groups];
-        this.bestPairs = new float[lanes.groups];
     }
 
     /**
@@ -77,7 +62,7 @@ public final class RowFit {
             if (form.hasGroupScales()) {
                 int block = at / form.block();
                 if (form.hasMinima()) {
-                    offsetGroups(out, block);
+                    pairs.fit(out, block);
                 } else {
                     evenGroups(out, block);
                 }
@@ -168,7 +153,7 @@ public final class RowFit {
         }
     }
 
-    private static float half(float value) {
+    static float half(float value) {
         return Float.float16ToFloat(Float.floatToFloat16(value));
     }
 
@@ -284,117 +269,5 @@ public final class RowFit {
             total += bestErrors[group];
         }
         return total;
-    }
-
-    private void offsetGroups(CodedRow out, int block) {
-        offset.search();
-        float topScale = 0;
-        float topMinimum = 0;
-        for (int group = 0; group < form.groups(); group++) {
-            topScale = Math.max(topScale, offset.scales[group]);
-            topMinimum = Math.max(topMinimum, offset.minima[group]);
-        }
-        int first = block * form.groups();
-        float best = Float.POSITIVE_INFINITY;
-        // Where F16 ends before them no error is a number, and infinite ones say so.
-        out.d()[block] = half(topScale / form.highestScale());
-        out.dmin()[block] = half(topMinimum / form.highestMinimum());
-        // Where there are but 15 integers, it matters which of them the largest takes.
-        int trials = form.highestScale() < 63 ? 3 : 1;
-        for (int trial = 0; trial < trials * trials; trial++) {
-            float d = half(topScale / (form.highestScale() - 0.75f * (trial / trials)));
-            float dmin = half(topMinimum / (form.highestMinimum() - 0.75f * (trial % trials)));
-            float error = trials == 1 ? 0 : roundPairs(d, dmin, 0);
-            if (error < best) {
-                best = error;
-                out.d()[block] = d;
-                out.dmin()[block] = dmin;
-            }
-        }
-        best = roundPairs(out.d()[block], out.dmin()[block], 1);
-        takePairs(out, first);
-        for (int round = 0; round < ROUNDS; round++) {
-            fitFactors(out, block);
-            float d = half(factor);
-            float dmin = half(minimumFactor);
-            boolean same = d == out.d()[block] && dmin == out.dmin()[block];
-            float error = d > 0 && dmin >= 0 && !same ? roundPairs(d, dmin, 1) : Float.POSITIVE_INFINITY;
-            if (!(error < best)) {
-                break;
-            }
-            best = error;
-            out.d()[block] = d;
-            out.dmin()[block] = dmin;
-            takePairs(out, first);
-        }
-    }
-
-    private void takePairs(CodedRow out, int first) {
-        System.arraycopy(bestScales, 0, out.scales(), first, form.groups());
-        System.arraycopy(bestMinima, 0, out.minima(), first, form.groups());
-    }
-
-    /** Finds each group's best pair of integers, at most {@code around} from the nearest; returns their error. */
-    private float roundPairs(float d, float dmin, int around) {
-        int sides = 2 * around + 1;
-        for (int side = 0; side < sides; side++) {
-            int at = side * form.groups();
-            OffsetSums.beside(offset.scales, d, side - around, form.highestScale(), scaleIntegers, pairedScales, at);
-            OffsetSums.beside(
-                    offset.minima, dmin, side - around, form.highestMinimum(), minimumIntegers, pairedMinima, at);
-        }
-        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
-        // Where no error is a number the nearest pair holds.
-        Arrays.fill(bestPairs, around * sides + around);
-        for (int pair = 0; pair < sides * sides; pair++) {
-            offset.keepBetter(
-                    pairedScales,
-                    pair / sides * form.groups(),
-                    pairedMinima,
-                    pair % sides * form.groups(),
-                    pair,
-                    bestErrors,
-                    bestPairs);
-        }
-        for (int group = 0; group < form.groups(); group++) {
-            int pair = (int) bestPairs[group];
-            bestScales[group] = (byte) scaleIntegers[pair / sides * form.groups() + group];
-            bestMinima[group] = (byte) minimumIntegers[pair % sides * form.groups() + group];
-        }
-        return total();
-    }
-
-    /** The best d and dmin for the levels and integers that are. */
-    private void fitFactors(CodedRow out, int block) {
-        int first = block * form.groups();
-        for (int group = 0; group < form.groups(); group++) {
-            triedScales[group] = out.d()[block] * out.scales()[first + group];
-            triedMinima[group] = out.dmin()[block] * out.minima()[first + group];
-        }
-        double a = 0;
-        double b = 0;
-        double c = 0;
-        double p = 0;
-        double q = 0;
-        for (int set = 0; set < lanes.sets(); set++) {
-            offset.sums(set, triedScales, triedMinima, sums);
-            for (int lane = 0; lane < COUNT; lane++) {
-                double scale = out.scales()[first + set * COUNT + lane];
-                double minimum = out.minima()[first + set * COUNT + lane];
-                a += scale * scale * sums[COUNT + lane];
-                b += scale * minimum * sums[lane];
-                c += minimum * minimum * sums[3 * COUNT + lane];
-                p += scale * sums[2 * COUNT + lane];
-                q -= minimum * sums[4 * COUNT + lane];
-            }
-        }
-        double determinant = a * c - b * b;
-        if (determinant <= 1e-12 * a * c || determinant <= 0) {
-            factor = a > 0 ? (float) (p / a) : 0;
-            minimumFactor = 0;
-            return;
-        }
-        factor = (float) ((p * c + b * q) / determinant);
-        minimumFactor = (float) ((a * q + b * p) / determinant);
     }
 }
