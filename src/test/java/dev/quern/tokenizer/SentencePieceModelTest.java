@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.Descriptors.FieldDescriptor;
 import dev.quern.checkpoint.Hostile;
 import dev.quern.io.InputException;
 import dev.quern.tokenizer.proto.ModelProto;
@@ -478,5 +479,11 @@ class SentencePieceModelTest {
         Hostile.thrownBy(() -> SentencePieceModel.of(FILE, bytes))
                 .isInstanceOf(InputException.class)
                 .hasMessage("tokenizer.model: " + message);
+    }
+
+    @Test
+    void knowsEveryFieldOfTheTrainerThatItReads() {
+        assertThat(TrainerSpec.getDescriptor().getFields().stream().map(FieldDescriptor::getNumber))
+                .containsExactlyInAnyOrderElementsOf(SentencePieceModel.TRAINER_FIELDS);
     }
 }
