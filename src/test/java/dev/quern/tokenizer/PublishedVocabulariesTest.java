@@ -53,6 +53,12 @@ class PublishedVocabulariesTest {
         Vocabulary vocabulary = read(FOLDER.resolve(name), VocabularyKind.GPT2);
         assertThat(vocabulary.pre()).contains(pre);
         assertThat(vocabulary.size()).isEqualTo(size);
+        // In GPT-2's files nothing says so.
+        assertThat(vocabulary
+                        .types()[
+                        Map.of("gpt-2", 50256, "llama-3.1", 128000, "qwen-2.5", 151643)
+                                .get(name)])
+                .isEqualTo(TokenType.CONTROL);
         // Qwen's normalizer, which neither GGUF nor llama.cpp has.
         List<String> lines = name.startsWith("qwen")
                 ? LINES.stream()
@@ -103,7 +109,7 @@ class PublishedVocabulariesTest {
     void wordPiece() throws Exception {
         JsonNode recorded = recorded("bert");
         Vocabulary vocabulary = read(FOLDER.resolve("bert"), VocabularyKind.WORDPIECE);
-        assertThat(vocabulary.pre()).contains("default");
+        assertThat(vocabulary.pre()).contains("jina-v2-en");
         assertThat(vocabulary.size()).isEqualTo(30522);
         HuggingFaceTokenizer theirs =
                 new HuggingFaceTokenizer(OlderFiles.read(HuggingFaceFiles.in(FOLDER.resolve("bert"))));
