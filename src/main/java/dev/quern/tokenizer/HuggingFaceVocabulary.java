@@ -175,6 +175,18 @@ public final class HuggingFaceVocabulary {
 
     private Vocabulary llama(Vocabulary plain) {
         GgufMetadata settings = plain.settings();
+        JsonNode prefix = files.tokenizerConfig().path("add_prefix_space");
+        if (prefix.isBoolean()) {
+            // Written before the vocabulary's own keys.
+            settings = new GgufMetadata().put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(prefix.booleanValue()));
+            plain.writeTo(settings);
+        } else if (!prefix.isMissingNode() && !prefix.isNull()) {
+            throw InputException.expected(
+                    TokenizerFile.TOKENIZER_CONFIG.in(directory),
+                    "add_prefix_space",
+                    "true or false",
+                    JsonFile.found(prefix));
+        }
         long size = request.rows().orElse(plain.size());
         if (size == CODE_LLAMA) {
             // The peer looks for prefix, suffix and middle too, but has no keys to write them to. What there is to be
@@ -183,17 +195,6 @@ public final class HuggingFaceVocabulary {
                     files, List.of("prefix", "suffix", "middle", "eot"), plain.size(), notice -> {});
             code.assume(SpecialToken.END_OF_TURN.word(), CODE_LLAMA_END_OF_TURN);
             code.writeTo(settings);
-        }
-        JsonNode prefix = files.tokenizerConfig().path("add_prefix_space");
-        if (prefix.isBoolean()) {
-            // Converters of after May 2026 write this key first; a reader does not mind.
-            settings.put(Vocabulary.ADD_SPACE_PREFIX, GgufValue.bool(prefix.booleanValue()));
-        } else if (!prefix.isMissingNode() && !prefix.isNull()) {
-            throw InputException.expected(
-                    TokenizerFile.TOKENIZER_CONFIG.in(directory),
-                    "add_prefix_space",
-                    "true or false",
-                    JsonFile.found(prefix));
         }
         if (size == GRANITE) {
             settings.put(Vocabulary.ADD_BOS, GgufValue.bool(false));

@@ -16,18 +16,26 @@ import java.util.TreeSet;
  * their texts pass through C strings, and some names change a token's type whatever the file says.
  */
 final class LoadedTokens {
+    /** The end of a message: no end of a text, and looked for in text, where {@link #endsMessages}. */
+    private static final String END_OF_MESSAGE = "<|end|>";
+
+    /** No end of a text, and an ordinary token whatever its type, beside {@link #TOOL_RESPONSE}: Gemma 4's, HTML's tag. */
+    private static final String END_OF_TEXT = "</s>";
+
+    private static final String TOOL_RESPONSE = "<|tool_response>";
+
     /** Names that end a text: control tokens, so not looked for in text. */
     private static final Set<String> ENDS = Set.of(
             "<|eot_id|>",
             "<|im_end|>",
-            "<|end|>",
+            END_OF_MESSAGE,
             "<|return|>",
             "<|call|>",
             "<|flush|>",
             "<|calls|>",
             "<end_of_turn>",
             "<|endoftext|>",
-            "</s>",
+            END_OF_TEXT,
             "<|eom_id|>",
             "<EOT>",
             "_<EOT>",
@@ -37,7 +45,7 @@ final class LoadedTokens {
             "<end_of_utterance>",
             "<eos>",
             "<turn|>",
-            "<|tool_response>",
+            TOOL_RESPONSE,
             "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
             "[e~[");
 
@@ -138,39 +146,53 @@ final class LoadedTokens {
 
     /** The ids of the tokens that are found in text before anything else. */
     static List<Integer> userDefined(Vocabulary vocabulary, byte[][] texts) {
+        Map<String, Integer> named = named(texts);
         List<Integer> candidates = new ArrayList<>();
         for (int id = 0; id < texts.length; id++) {
             String name = new String(texts[id], StandardCharsets.UTF_8);
-            if (vocabulary.types()[id] == TokenType.USER_DEFINED || SHOWN.contains(name)) {
+            if (vocabulary.types()[id] == TokenType.USER_DEFINED && !ENDS.contains(name)
+                    || SHOWN.contains(name)
+                    || name.equals(END_OF_MESSAGE) && endsMessages(named)) {
                 candidates.add(id);
             }
         }
-        candidates.removeIf(id -> ENDS.contains(new String(texts[id], StandardCharsets.UTF_8)));
-        candidates.removeAll(infill(vocabulary, texts));
+        candidates.removeAll(infill(vocabulary, named));
         return candidates;
     }
 
     /** The ids of the tokens that are found where text is also searched for control tokens. */
     static List<Integer> special(Vocabulary vocabulary, byte[][] texts) {
-        Set<Integer> found = new TreeSet<>(infill(vocabulary, texts));
+        Map<String, Integer> named = named(texts);
+        Set<Integer> found = new TreeSet<>(infill(vocabulary, named));
         for (int id = 0; id < texts.length; id++) {
             String name = new String(texts[id], StandardCharsets.UTF_8);
             boolean byType = switch (vocabulary.types()[id]) {
                 case CONTROL, UNKNOWN, USER_DEFINED -> true;
                 case NORMAL, UNUSED, BYTE, UNDEFINED -> false;
             };
-            if (byType || SHOWN.contains(name) || ENDS.contains(name)) {
+            boolean ordinary = name.equals(END_OF_TEXT) && named.containsKey(TOOL_RESPONSE);
+            if (!ordinary && (byType || SHOWN.contains(name) || ENDS.contains(name))) {
                 found.add(id);
             }
         }
         return List.copyOf(found);
     }
 
-    private static List<Integer> infill(Vocabulary vocabulary, byte[][] texts) {
+    /** Whether other tokens end the texts, as gpt-oss's and Solar's do. */
+    private static boolean endsMessages(Map<String, Integer> named) {
+        return (named.containsKey("<|call|>") || named.containsKey("<|calls|>"))
+                && (named.containsKey("<|return|>") || named.containsKey("<|flush|>"));
+    }
+
+    private static Map<String, Integer> named(byte[][] texts) {
         Map<String, Integer> named = new HashMap<>();
         for (int id = 0; id < texts.length; id++) {
             named.put(new String(texts[id], StandardCharsets.UTF_8), id);
         }
+        return named;
+    }
+
+    private static List<Integer> infill(Vocabulary vocabulary, Map<String, Integer> named) {
         List<Integer> found = new ArrayList<>();
         for (int role = 0; role < INFILL.size(); role++) {
             if (INFILL_KEYS.get(role).stream()

@@ -65,7 +65,7 @@ final class OlderFiles {
                 merges,
                 MAPPER.createObjectNode(),
                 steps,
-                added(files, vocabulary));
+                added(files, vocabulary, "<|endoftext|>"));
     }
 
     private static ObjectNode byteLevel(HuggingFaceFiles files, boolean cuts) {
@@ -106,13 +106,20 @@ final class OlderFiles {
                 .put("lowercase", config.path("do_lower_case").asBoolean(true));
         normalizer.set("strip_accents", config.path("strip_accents"));
         steps.putObject("pre_tokenizer").put("type", "BertPreTokenizer");
-        List<TokenizerJson.AddedToken> added = added(files, vocabulary);
+        List<TokenizerJson.AddedToken> added = added(files, vocabulary, "");
+        ObjectNode around = MAPPER.createObjectNode().put("type", "BertProcessing");
         for (String role : List.of("unk", "sep", "pad", "cls", "mask")) {
             String text = config.path(role + "_token").asString("[" + role.toUpperCase(java.util.Locale.ROOT) + "]");
             Integer id = vocabulary.get(text);
+            if (id != null) {
+                around.putArray(role).add(text).add(id);
+            }
             if (id != null && added.stream().noneMatch(token -> token.content().equals(text))) {
                 added.add(new TokenizerJson.AddedToken(id, text, true, false, false, false, false));
             }
+        }
+        if (around.has("cls") && around.has("sep")) {
+            steps.set("post_processor", around);
         }
         ObjectNode model = MAPPER.createObjectNode()
                 .put("unk_token", config.path("unk_token").asString("[UNK]"))
@@ -121,7 +128,9 @@ final class OlderFiles {
         return new TokenizerJson(file, "WordPiece", vocabulary, new float[0], List.of(), model, steps, added);
     }
 
-    private static List<TokenizerJson.AddedToken> added(HuggingFaceFiles files, Map<String, Integer> vocabulary) {
+    /** @param assumed the token that has the roles of which the files say nothing; empty for none */
+    private static List<TokenizerJson.AddedToken> added(
+            HuggingFaceFiles files, Map<String, Integer> vocabulary, String assumed) {
         List<TokenizerJson.AddedToken> added = new ArrayList<>();
         JsonNode decoder = files.tokenizerConfig().path("added_tokens_decoder");
         Path config = TokenizerFile.TOKENIZER_CONFIG.in(files.directory());
@@ -149,7 +158,8 @@ final class OlderFiles {
         }
         for (String role : List.of("bos", "eos", "unk")) {
             JsonNode entry = files.tokenizerConfig().path(role + "_token");
-            String text = (entry.isString() ? entry : entry.path("content")).asString("");
+            String text =
+                    entry.isMissingNode() ? assumed : (entry.isString() ? entry : entry.path("content")).asString("");
             Integer id = vocabulary.get(text);
             if (id != null && added.stream().noneMatch(token -> token.content().equals(text))) {
                 added.add(token(id, text, true));

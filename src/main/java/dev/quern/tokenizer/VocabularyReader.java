@@ -46,8 +46,12 @@ final class VocabularyReader {
             checkMerges();
         }
         GgufMetadata settings = new GgufMetadata();
+        boolean modelFirst = metadata.asMap().keySet().stream()
+                .filter(key -> key.startsWith("tokenizer."))
+                .findFirst()
+                .equals(Optional.of(Vocabulary.MODEL));
         metadata.asMap().forEach((key, value) -> {
-            if (key.startsWith("tokenizer.") && !ARRAYS.contains(key)) {
+            if (key.startsWith("tokenizer.") && !(modelFirst && ARRAYS.contains(key))) {
                 settings.put(key, value);
             }
         });

@@ -163,11 +163,16 @@ class HuggingFaceVocabularyTest {
         Vocabulary vocabulary = read(OptionalLong.of(32016));
         assertThat(vocabulary.settings().asMap().keySet())
                 .containsExactly(
+                        "tokenizer.ggml.add_space_prefix",
+                        "tokenizer.ggml.model",
+                        "tokenizer.ggml.pre",
+                        "tokenizer.ggml.tokens",
+                        "tokenizer.ggml.scores",
+                        "tokenizer.ggml.token_type",
                         "tokenizer.ggml.bos_token_id",
                         "tokenizer.ggml.eos_token_id",
                         "tokenizer.chat_template",
-                        "tokenizer.ggml.eot_token_id",
-                        "tokenizer.ggml.add_space_prefix");
+                        "tokenizer.ggml.eot_token_id");
         assertThat(vocabulary.special(SpecialToken.END_OF_TURN)).hasValue(32010);
     }
 

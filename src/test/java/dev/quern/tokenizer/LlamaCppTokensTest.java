@@ -140,6 +140,16 @@ class LlamaCppTokensTest {
                 List.of("<|control|>", "<|message|>", "<|start|>", "<end_of_turn>", "unused7"));
     }
 
+    /** Beside some names llama.cpp takes the end of a message, or a text, for no end: it looks for it, or does not. */
+    @Test
+    void endsThatAreNone() {
+        assertSameIdsWithAdded(List.of("<|channel|>"), List.of("<|end|>", "<|return|>", "<|call|>"));
+        assertSameIdsWithAdded(List.of(), List.of("<|end|>", "<|return|>", "<|calls|>", "<|x|>"));
+        assertSameIdsWithAdded(List.of("<|end|>"), List.of("<|flush|>", "<|calls|>"));
+        assertSameIdsWithAdded(List.of("<|end|>"), List.of("<|flush|>", "<|return|>"));
+        assertSameIdsWithAdded(List.of("<|tool_response>"), List.of("<|x|>"));
+    }
+
     private void assertSameIdsWithAdded(List<String> userDefined, List<String> control) {
         Map<String, TokenType> added = new LinkedHashMap<>();
         userDefined.forEach(token -> added.put(token, TokenType.USER_DEFINED));
