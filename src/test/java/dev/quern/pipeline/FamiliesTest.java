@@ -111,6 +111,8 @@ class FamiliesTest {
                 "cohere2|sliding_window_pattern|2|in a GGUF of Command-R7B every fourth layer sees everything",
                 "cohere2|layer_types|[\"full_attention\", \"sliding_attention\"]|in a GGUF of Command-R7B every fourth"
                         + " layer sees everything",
+                "gptj|activation_function|\"gelu\"|a GGUF of GPT-J has GELU in its tanh form here",
+                "gptj|rotary_dim|20|more elements turn than a head has",
                 "xlm-roberta|lora_adaptations|[\"retrieval\"]|the adapters of jina-embeddings-v3 are not part of this"
                         + " page"
             })
