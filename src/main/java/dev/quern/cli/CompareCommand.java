@@ -109,7 +109,7 @@ final class CompareCommand implements Callable<Integer> {
             for (Path candidate : candidates) {
                 opened.add(EvaluatedModel.open(candidate));
             }
-            ComparisonReport report = new ComparisonReport(options, perWindow, names(), parsed);
+            ComparisonReport report = new ComparisonReport(options, perWindow, names(candidates), parsed);
             Path given = base;
             if (given != null) {
                 try (EvaluatedModel reference = EvaluatedModel.open(given)) {
@@ -146,7 +146,7 @@ final class CompareCommand implements Callable<Integer> {
     }
 
     /** File names, or paths where two candidates share one. */
-    private List<String> names() {
+    static List<String> names(List<Path> candidates) {
         List<String> names = candidates.stream()
                 .map(path -> path.toAbsolutePath().normalize().getFileName())
                 .map(String::valueOf)
