@@ -1,12 +1,10 @@
 package dev.quern.cli;
 
 import dev.quern.concurrent.Workers;
-import dev.quern.evaluation.Embeddings;
 import dev.quern.evaluation.Gate;
 import dev.quern.evaluation.Pooling;
 import dev.quern.evaluation.Quantity;
 import dev.quern.evaluation.VectorComparison;
-import dev.quern.io.InputException;
 import dev.quern.pipeline.EmbeddingModel;
 import dev.quern.pipeline.Progress;
 import dev.quern.report.Json;
@@ -14,14 +12,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -50,9 +45,6 @@ import picocli.CommandLine.Spec;
             "exit code is 4."
         })
 final class EmbedCommand implements Callable<Integer> {
-    /** Texts that are embedded before the first of their vectors is printed. */
-    private static final int TOGETHER = 4096;
-
     @Spec
     @SuppressWarnings("NullAway.Init")
     CommandSpec spec;
@@ -126,17 +118,18 @@ final class EmbedCommand implements Callable<Integer> {
         Talk talk = new Talk(quiet);
         try (EmbeddingModel model = EmbeddingModel.open(path, asked, context, talk::say)) {
             long begun = System.nanoTime();
-            Tokenized tokens = tokenize(model, texts);
-            tokens.sayCut(talk, model.context());
+            EmbeddedTexts embedded = EmbeddedTexts.of(model, texts);
+            if (embedded.cut() > 0) {
+                talk.say("note: texts longer than " + model.context() + " tokens: " + embedded.cut() + " of "
+                        + texts.count() + "; what goes beyond is left out");
+            }
             if (candidates.isEmpty()) {
-                print(model, texts, tokens);
-                talk.say(done(model, tokens, begun));
+                print(embedded);
+                talk.say(embedded.done(secondsSince(begun)));
                 return 0;
             }
-            if (model.pooling() == Pooling.NONE) {
-                throw Quern.usage(spec, "--compare needs one vector for a text, and the pooling is none");
-            }
-            return compare(model, asked, texts, tokens, parsed, talk);
+            requirePooled(model);
+            return compare(embedded, asked, parsed, talk, begun);
         }
     }
 
@@ -159,116 +152,34 @@ final class EmbedCommand implements Callable<Integer> {
         }
     }
 
-    /** Every text's tokens. */
-    private record Tokenized(List<EmbeddingModel.Tokens> texts) {
-        List<int[]> ids(int from, int to) {
-            return texts.subList(from, to).stream()
-                    .map(EmbeddingModel.Tokens::ids)
-                    .toList();
-        }
-
-        long total() {
-            return texts.stream().mapToLong(text -> text.ids().length).sum();
-        }
-
-        long cut() {
-            return texts.stream().filter(EmbeddingModel.Tokens::cut).count();
-        }
-
-        void sayCut(Talk talk, int context) {
-            if (cut() > 0) {
-                talk.say("note: " + cut() + " of " + texts.size() + " texts are longer than " + context
-                        + " tokens; what goes beyond is left out");
-            }
-        }
-    }
-
-    /** Everything that can be refused of the texts, before anything is computed. */
-    private static Tokenized tokenize(EmbeddingModel model, EmbedTexts texts) {
-        List<EmbeddingModel.Tokens> all = new ArrayList<>();
-        for (int i = 0; i < texts.count(); i++) {
-            EmbeddingModel.Tokens tokens = model.tokens(texts.texts().get(i));
-            if (tokens.empty()) {
-                throw texts.refused(i, "expected a text, found nothing that makes a token");
-            }
-            all.add(tokens);
-        }
-        return new Tokenized(all);
-    }
-
-    /** {@code 3 texts, 40 tokens, pooling mean, 0.1 s}. */
-    private static String done(EmbeddingModel model, Tokenized tokens, long begun) {
-        return String.format(
-                Locale.ROOT,
-                "%s, %d tokens, pooling %s, %.1f s",
-                tokens.texts().size() == 1 ? "1 text" : tokens.texts().size() + " texts",
-                tokens.total(),
-                model.pooling().word(),
-                (System.nanoTime() - begun) / 1e9);
+    private static double secondsSince(long begun) {
+        return (System.nanoTime() - begun) / 1e9;
     }
 
     private int threads() {
         return Math.max(1, threads);
     }
 
-    /** One text after the other, some thousand computed at a time. */
-    private Iterable<float[]> vectors(
-            EmbeddingModel model, EmbedTexts texts, Tokenized tokens, boolean unit, IntConsumer done) {
-        Embeddings embeddings = model.embeddings(threads());
-        return () -> java.util.stream.IntStream.iterate(0, first -> first < texts.count(), first -> first + TOGETHER)
-                .boxed()
-                .flatMap(first -> {
-                    int to = Math.min(texts.count(), first + TOGETHER);
-                    float[][] some = embeddings.of(tokens.ids(first, to), done);
-                    for (int i = 0; i < some.length; i++) {
-                        requireFinite(model, texts.name(first + i), some[i]);
-                        if (unit) {
-                            Embeddings.normalize(some[i], width(model, tokens, first + i, some[i]));
-                        }
-                    }
-                    return Arrays.stream(some);
-                })
-                .iterator();
-    }
-
-    private static int width(EmbeddingModel model, Tokenized tokens, int text, float[] vectors) {
-        return model.pooling() == Pooling.NONE
-                ? vectors.length / tokens.texts().get(text).ids().length
-                : vectors.length;
-    }
-
-    private static void requireFinite(EmbeddingModel model, String text, float[] vector) {
-        for (float value : vector) {
-            if (!Float.isFinite(value)) {
-                throw InputException.of(
-                                model.evaluated().source().path(), "the vector of " + text + " has the value " + value)
-                        .withHint("the weights are damaged, or too large for the type that they have");
-            }
-        }
-    }
-
-    private void print(EmbeddingModel model, EmbedTexts texts, Tokenized tokens) {
-        Iterable<float[]> vectors = vectors(model, texts, tokens, !noNormalize, done -> {});
+    private void print(EmbeddedTexts embedded) {
+        Iterable<float[]> vectors = embedded.vectors(threads(), !noNormalize, done -> {});
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        boolean single = model.pooling() != Pooling.NONE;
         if (json) {
-            Map<String, Object> map = head(model, texts);
+            Map<String, Object> map = head(embedded);
             map.put("normalized", !noNormalize);
-            map.put("texts", entries(model, texts, tokens, vectors));
+            map.put("texts", embedded.entries(vectors));
             map.put("version", Version.text());
             Json.pretty(map, out);
             out.println();
         } else {
             int text = 0;
             for (float[] vector : vectors) {
-                int width = width(model, tokens, text, vector);
-                if (!single && text > 0) {
+                if (embedded.model().pooling() == Pooling.NONE && text > 0) {
                     out.println();
                 }
+                int width = embedded.width(text++, vector);
                 for (int first = 0; first < vector.length; first += width) {
                     out.println(line(vector, first, width));
                 }
-                text++;
             }
         }
         out.flush();
@@ -282,142 +193,81 @@ final class EmbedCommand implements Callable<Integer> {
         return line.toString();
     }
 
-    private Map<String, Object> head(EmbeddingModel model, EmbedTexts texts) {
+    private Map<String, Object> head(EmbeddedTexts embedded) {
+        EmbeddingModel model = embedded.model();
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("model", path.toString());
         map.put("kind", model.evaluated().source().kind());
-        texts.origin().ifPresent(origin -> map.put("file", origin));
+        embedded.texts().origin().ifPresent(origin -> map.put("file", origin));
         map.put("pooling", model.pooling().word());
         map.put("dimensions", model.width());
         map.put("context", model.context());
         return map;
     }
 
-    /** Made as they are written, so that no more vectors are held than are computed together. */
-    private static Iterable<Map<String, Object>> entries(
-            EmbeddingModel model, EmbedTexts texts, Tokenized tokens, Iterable<float[]> vectors) {
-        return () -> new java.util.Iterator<>() {
-            private final java.util.Iterator<float[]> each = vectors.iterator();
-            private int text;
-
-            @Override
-            public boolean hasNext() {
-                return each.hasNext();
-            }
-
-            @Override
-            public Map<String, Object> next() {
-                float[] vector = each.next();
-                EmbeddingModel.Tokens made = tokens.texts().get(text);
-                Map<String, Object> map = new LinkedHashMap<>();
-                if (texts.origin().isPresent()) {
-                    map.put("line", text + 1);
-                } else {
-                    map.put("text", new String(texts.texts().get(text), StandardCharsets.UTF_8));
-                }
-                map.put("tokens", made.ids().length);
-                if (made.cut()) {
-                    map.put("cut", true);
-                }
-                if (model.pooling() == Pooling.NONE) {
-                    int width = vector.length / made.ids().length;
-                    List<float[]> rows = new ArrayList<>();
-                    for (int first = 0; first < vector.length; first += width) {
-                        rows.add(Arrays.copyOfRange(vector, first, first + width));
-                    }
-                    map.put("vectors", rows);
-                } else {
-                    map.put("vector", vector);
-                }
-                text++;
-                return map;
-            }
-        };
-    }
-
-    private int compare(
-            EmbeddingModel base,
-            Optional<Pooling> asked,
-            EmbedTexts texts,
-            Tokenized tokens,
-            List<Gate> parsed,
-            Talk talk) {
-        long begun = System.nanoTime();
+    private int compare(EmbeddedTexts embedded, Optional<Pooling> asked, List<Gate> parsed, Talk talk, long begun) {
         List<EmbedReport.Compared> results = new ArrayList<>();
+        List<String> names = CompareCommand.names(candidates);
         try (Workers workers = new Workers(threads(), "nearest")) {
-            float[][] vectors = all(base, texts, tokens, talk);
+            float[][] vectors = all(embedded, talk);
             int[] nearest = VectorComparison.nearest(vectors, workers);
-            List<String> names = CompareCommand.names(candidates);
             for (int i = 0; i < candidates.size(); i++) {
-                try (EmbeddingModel candidate =
-                        EmbeddingModel.open(candidates.get(i), asked, base.context(), talk::say)) {
-                    if (candidate.pooling() == Pooling.NONE) {
-                        throw Quern.usage(spec, "--compare needs one vector for a text, and the pooling is none");
-                    }
-                    if (candidate.pooling() != base.pooling()) {
-                        talk.say("note: " + candidates.get(i) + ": pools by "
-                                + candidate.pooling().word() + ", the base by "
-                                + base.pooling().word());
-                    }
-                    requireSame(base, candidate, texts, tokens);
-                    VectorComparison comparison =
-                            VectorComparison.of(vectors, nearest, all(candidate, texts, tokens, talk), workers);
+                Path candidate = candidates.get(i);
+                try (EmbeddingModel opened =
+                        EmbeddingModel.open(candidate, asked, embedded.model().context(), talk::say)) {
+                    embedded.requireComparable(opened);
+                    requirePooled(opened);
+                    sayOfPooling(embedded.model(), opened, talk);
+                    float[][] others = all(new EmbeddedTexts(opened, embedded.texts(), embedded.tokens()), talk);
                     results.add(new EmbedReport.Compared(
                             names.get(i),
-                            candidates.get(i),
-                            candidate.evaluated().bytes(),
-                            comparison,
+                            candidate,
+                            opened.evaluated().bytes(),
+                            VectorComparison.of(vectors, nearest, others, workers),
                             parsed));
                 }
             }
         }
-        EmbedReport report = new EmbedReport(texts, results);
+        EmbedReport report = new EmbedReport(embedded.texts(), results);
         if (json) {
-            Map<String, Object> map = head(base, texts);
-            map.put("tokens", tokens.total());
-            map.put("texts", texts.count());
-            map.put("cut", tokens.cut());
+            Map<String, Object> map = head(embedded);
+            map.put("texts", embedded.texts().count());
+            map.put("tokens", embedded.total());
+            map.put("cut", embedded.cut());
             map.putAll(report.map());
-            map.put("seconds", (System.nanoTime() - begun) / 1e9);
+            map.put("seconds", secondsSince(begun));
             map.put("version", Version.text());
             System.out.println(Json.pretty(map));
         } else {
             System.out.print(report.text());
-            talk.say(done(base, tokens, begun) + ", " + PeakMemory.now().text());
+            talk.say(
+                    embedded.done(secondsSince(begun)) + ", " + PeakMemory.now().text());
         }
-        return results.stream()
-                        .flatMap(compared -> compared.verdicts().stream())
-                        .allMatch(Gate.Verdict::passed)
-                ? 0
-                : Quern.DIFFERENCE;
+        return report.passed() ? 0 : Quern.DIFFERENCE;
     }
 
-    private float[][] all(EmbeddingModel model, EmbedTexts texts, Tokenized tokens, Talk talk) {
+    private void requirePooled(EmbeddingModel model) {
+        if (model.pooling() == Pooling.NONE) {
+            throw Quern.usage(spec, "--compare needs one vector for a text, and the pooling is none");
+        }
+    }
+
+    private static void sayOfPooling(EmbeddingModel base, EmbeddingModel candidate, Talk talk) {
+        if (candidate.pooling() != base.pooling()) {
+            talk.say("note: " + candidate.evaluated().source().path() + ": pools by "
+                    + candidate.pooling().word() + ", the base by "
+                    + base.pooling().word());
+        }
+    }
+
+    private float[][] all(EmbeddedTexts embedded, Talk talk) {
         Progress progress = talk.progress("texts");
-        progress.begin(String.valueOf(model.evaluated().source().path().getFileName()), texts.count());
+        progress.begin(
+                String.valueOf(embedded.model().evaluated().source().path().getFileName()),
+                embedded.texts().count());
         List<float[]> all = new ArrayList<>();
-        vectors(model, texts, tokens, true, progress::advance).forEach(all::add);
+        embedded.vectors(threads(), true, progress::advance).forEach(all::add);
         progress.end();
         return all.toArray(float[][]::new);
-    }
-
-    private static void requireSame(EmbeddingModel base, EmbeddingModel candidate, EmbedTexts texts, Tokenized tokens) {
-        Path path = candidate.evaluated().source().path();
-        if (candidate.width() != base.width()) {
-            throw InputException.of(
-                            path, "makes vectors of " + candidate.width() + " values, the base of " + base.width())
-                    .withHint("only models with one base can be compared");
-        }
-        for (int i = 0; i < texts.count(); i++) {
-            if (!Arrays.equals(
-                    candidate.tokens(texts.texts().get(i)).ids(),
-                    tokens.texts().get(i).ids())) {
-                throw InputException.of(
-                                path,
-                                "its vocabulary makes other tokens of " + texts.name(i) + " than that of "
-                                        + base.evaluated().source().path())
-                        .withHint("only models with one vocabulary can be compared");
-            }
-        }
     }
 }

@@ -20,6 +20,13 @@ record EmbedReport(EmbedTexts texts, List<Compared> candidates) {
         }
     }
 
+    /** Whether every candidate meets every gate. */
+    boolean passed() {
+        return candidates.stream()
+                .flatMap(candidate -> candidate.verdicts().stream())
+                .allMatch(Gate.Verdict::passed);
+    }
+
     String text() {
         Table table = new Table("candidate", "MB", "mean cosine", "minimum", "of", "same nearest");
         for (Compared candidate : candidates) {

@@ -67,7 +67,8 @@ record EmbedTexts(Optional<String> origin, List<byte[]> texts) {
 
     private static List<byte[]> lines(Text text) {
         byte[] bytes = text.bytes();
-        int from = Arrays.mismatch(bytes, BYTE_ORDER_MARK) == BYTE_ORDER_MARK.length ? BYTE_ORDER_MARK.length : 0;
+        int mark = BYTE_ORDER_MARK.length;
+        int from = bytes.length >= mark && Arrays.equals(bytes, 0, mark, BYTE_ORDER_MARK, 0, mark) ? mark : 0;
         List<byte[]> lines = new ArrayList<>();
         if (bytes.length == from) {
             throw InputException.of(text.origin(), "expected a text on each line, found an empty file");

@@ -1,8 +1,10 @@
 package dev.quern.pipeline;
 
+import dev.quern.checkpoint.SentenceModules;
 import dev.quern.evaluation.CachedForward;
 import dev.quern.evaluation.Embeddings;
 import dev.quern.evaluation.Pooling;
+import dev.quern.io.Quoted;
 import dev.quern.io.RefusedException;
 import dev.quern.tokenizer.Tokenizer;
 import java.nio.file.Path;
@@ -32,10 +34,24 @@ public record EmbeddingModel(EvaluatedModel evaluated, Pooling pooling, int cont
             Pooling pooling =
                     asked.or(() -> Pooling.of(evaluated.source().model())).orElseGet(() -> assumed(evaluated, notices));
             int trained = CachedForward.trainedContext(evaluated.source().model(), evaluated.pass());
+            sayOfModules(path, trained, context, notices);
             return new EmbeddingModel(evaluated, pooling, context == 0 ? trained : context);
         } catch (RuntimeException e) {
             evaluated.close();
             throw e;
+        }
+    }
+
+    /** Where sentence-transformers makes another vector of a checkpoint. */
+    private static void sayOfModules(Path path, int trained, int context, Consumer<String> notices) {
+        SentenceModules.longestText(path).stream()
+                .filter(longest -> context == 0 && longest < trained)
+                .forEach(longest -> notices.accept(
+                        "note: " + path + ": sentence-transformers leaves out what goes beyond " + longest
+                                + " tokens of a text (sentence_bert_config.json), and so does -c " + longest));
+        for (String module : SentenceModules.further(path)) {
+            notices.accept("note: " + path + ": modules.json has a module " + Quoted.plain(module)
+                    + ", which no GGUF has; the vectors are those before it");
         }
     }
 
