@@ -1,9 +1,11 @@
 package dev.quern.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.quern.evaluation.Embeddings;
 import dev.quern.evaluation.Pooling;
+import dev.quern.io.InputException;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.LlamaModel;
 import dev.quern.quantization.FileType;
@@ -173,6 +175,17 @@ class EmbeddingModelTest {
                 assertThat(model.embeddings(2).of(List.of(tokens.get(i)), done -> {})[0])
                         .containsExactly(expected[i]);
             }
+        }
+    }
+
+    /** As of a file whose vocabulary has been changed and whose embedding has not. */
+    @Test
+    void tokensThatTheEmbeddingDoesNotHaveAreRefused() throws Exception {
+        Path checkpoint = Family.of("bert").write(folder);
+        try (EmbeddingModel model = open(checkpoint, Optional.empty())) {
+            assertThatThrownBy(() -> model.embeddings(1).of(List.of(new int[] {2, 320, 3}), done -> {}))
+                    .isInstanceOf(InputException.class)
+                    .hasMessage(checkpoint + ": its tokenizer makes a token of id 320, its embedding ends at 319");
         }
     }
 }

@@ -33,7 +33,10 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it. */
+/**
+ * Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it (of GPT-J, for which it
+ * has no class, its base class by the names in gguf-py).
+ */
 class FamiliesTest {
     /** In the place of a digest: the values follow from an exponential, which is not the same on every processor. */
     private static final String APART = "(compared by value)";
