@@ -158,6 +158,7 @@ final class CompareCommand implements Callable<Integer> {
 
     private int againstModel(EvaluatedModel reference, List<EvaluatedModel> opened, ComparisonReport report) {
         Text read = EvaluationOptions.read(java.util.Objects.requireNonNull(text), options.talk());
+        reference.requirePredictions();
         int[] tokens = reference.tokens(read);
         for (EvaluatedModel candidate : opened) {
             requireSameTokens(reference, tokens, candidate, candidate.tokens(read));
@@ -203,7 +204,7 @@ final class CompareCommand implements Callable<Integer> {
             }
             Path given = text;
             for (EvaluatedModel candidate : opened) {
-                candidate.refuseEnding();
+                candidate.requirePredictions();
                 if (given != null) {
                     Text read = EvaluationOptions.read(given, options.talk());
                     file.requireText(read.origin(), candidate.tokens(read));

@@ -470,6 +470,50 @@ class EmbedCommandTest {
                         "error: " + minilm + ": tensor \"position_embd.weight\": expected 150 positions, found 128\n");
     }
 
+    /** Not even where its vocabulary would let it. */
+    @Test
+    void whatIsMeasuredOfPredictionsIsNotMeasuredOfAnEncoder() throws Exception {
+        byte[] bytes = Files.readAllBytes(q80);
+        byte[] key = "tokenizer.ggml.add_eos_token".getBytes(StandardCharsets.UTF_8);
+        int at = 0;
+        while (Arrays.mismatch(bytes, at, at + key.length, key, 0, key.length) >= 0) {
+            at++;
+        }
+        assertThat(bytes[at + key.length + 4]).isEqualTo((byte) 1);
+        bytes[at + key.length + 4] = 0;
+        Path open = Files.write(folder.resolve("open.gguf"), bytes);
+        Path text = Tampered.TEXT;
+        for (Path model : List.of(open, minilm)) {
+            for (Object[] command : List.of(
+                    new Object[] {"perplexity", "-m", model, "-f", text, "-c", 64, "--chunks", 2},
+                    new Object[] {"compare", "--base", model, "-m", model, "-f", text, "-c", 64, "--chunks", 2},
+                    new Object[] {"score", "-m", model, "-f", text, "--task", "hellaswag"},
+                    new Object[] {
+                        "convert",
+                        model,
+                        "-t",
+                        "Q4_0",
+                        "-o",
+                        folder.resolve("x.gguf"),
+                        "--allow-requantize",
+                        "--gate",
+                        "kld<=1",
+                        "--gate-text",
+                        text,
+                        "--gate-ctx",
+                        64
+                    })) {
+                Cli.Run run = Cli.run(command);
+                assertThat(run.err())
+                        .contains(
+                                "error: " + model + ": is an encoder, which predicts no tokens: there is no perplexity"
+                                        + " and no divergence to measure\nhint: quern embed MODEL --compare OTHER");
+                assertThat(run.code()).isEqualTo(3);
+            }
+        }
+        assertThat(folder.resolve("x.gguf")).doesNotExist();
+    }
+
     @Test
     void onlyModelsOfOneKindAreCompared() throws Exception {
         Path wide = Tampered.HUGGING_FACE;
