@@ -35,14 +35,17 @@ import picocli.CommandLine.Spec;
             "",
             "Examples:",
             "  quern embed minilm.gguf 'a quern grinds grain' 'a mill makes flour'",
-            "  quern embed all-MiniLM-L6-v2/ --file sentences.txt --json",
-            "  quern embed all-MiniLM-L6-v2/ --file sentences.txt --compare q8.gguf --compare q4.gguf --gate"
-                    + " 'cosine_min>=0.99'",
+            "  quern embed all-MiniLM-L6-v2/ -f sentences.txt --json",
+            "  quern embed all-MiniLM-L6-v2/ -f sentences.txt --compare q8.gguf",
+            "  … --compare q8.gguf --compare q4.gguf --gate 'cosine_min>=0.99'",
             "",
-            "A prefix that the model was trained with (search_query: and the like) is part of the text.",
-            "A gate is a name, one of <= < >= >, and a value. Names: cosine_mean, cosine_min; with a percentage or a",
-            "fraction same_nearest; with KB, MB, GB, KiB … size. Every candidate has to pass every gate; otherwise the",
-            "exit code is 4."
+            "A prefix that the model was trained with (search_query: and the like) is part",
+            "of the text.",
+            "",
+            "A gate is a name, one of <= < >= >, and a value. Names: cosine_mean,",
+            "cosine_min; with a percentage or a fraction same_nearest; with KB, MB, GB,",
+            "KiB … size. Every candidate has to pass every gate; otherwise the exit code",
+            "is 4."
         })
 final class EmbedCommand implements Callable<Integer> {
     @Spec
