@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param gguf the value of {@code general.architecture}, and {@code {arch}} in the family's metadata keys
  * @param title for people
  * @param architectures the {@code architectures} entries of config.json that this page answers to
+ * @param runners what runners cannot do with the family, in one line for whoever converts; null where there is nothing to
+ *     say
  * @param hyperparameters values by name, and the configuration fields they come from; a default may speak of the others
  * @param metadata the family's keys, in the order the peer writes them
  * @param refused configurations that look like this family and are not
@@ -29,6 +31,7 @@ public record Architecture(
         String gguf,
         String title,
         List<String> architectures,
+        @Nullable String runners,
         Map<String, Size> hyperparameters,
         List<MetadataRule> metadata,
         List<Refusal> refused,

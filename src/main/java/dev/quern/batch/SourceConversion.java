@@ -208,6 +208,7 @@ final class SourceConversion {
                 "%s, %.1f s",
                 String.join(", ", stale.stream().map(p -> p.output().name()).toList()),
                 seconds));
+        source.runners().ifPresent(line -> work.say("note: " + line));
     }
 
     private static boolean isTogether(Planned planned) {

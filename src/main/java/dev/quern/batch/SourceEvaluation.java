@@ -89,6 +89,7 @@ final class SourceEvaluation {
             for (Candidate candidate : candidates) {
                 opened.add(EvaluatedModel.open(work.target(candidate.output())));
             }
+            base.requirePredictions();
             Windows windows = base.windows(text, evaluation.context(), evaluation.chunks());
             long memory = Forward.DEFAULT_MEMORY / (candidates.size() + 1);
             try (Forward reference = base.forward(windows.length(), work.threads(), memory)) {

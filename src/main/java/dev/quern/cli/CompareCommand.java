@@ -109,7 +109,7 @@ final class CompareCommand implements Callable<Integer> {
             for (Path candidate : candidates) {
                 opened.add(EvaluatedModel.open(candidate));
             }
-            ComparisonReport report = new ComparisonReport(options, perWindow, names(), parsed);
+            ComparisonReport report = new ComparisonReport(options, perWindow, names(candidates), parsed);
             Path given = base;
             if (given != null) {
                 try (EvaluatedModel reference = EvaluatedModel.open(given)) {
@@ -146,7 +146,7 @@ final class CompareCommand implements Callable<Integer> {
     }
 
     /** File names, or paths where two candidates share one. */
-    private List<String> names() {
+    static List<String> names(List<Path> candidates) {
         List<String> names = candidates.stream()
                 .map(path -> path.toAbsolutePath().normalize().getFileName())
                 .map(String::valueOf)
@@ -158,6 +158,7 @@ final class CompareCommand implements Callable<Integer> {
 
     private int againstModel(EvaluatedModel reference, List<EvaluatedModel> opened, ComparisonReport report) {
         Text read = EvaluationOptions.read(java.util.Objects.requireNonNull(text), options.talk());
+        reference.requirePredictions();
         int[] tokens = reference.tokens(read);
         for (EvaluatedModel candidate : opened) {
             requireSameTokens(reference, tokens, candidate, candidate.tokens(read));
@@ -203,7 +204,7 @@ final class CompareCommand implements Callable<Integer> {
             }
             Path given = text;
             for (EvaluatedModel candidate : opened) {
-                candidate.refuseEnding();
+                candidate.requirePredictions();
                 if (given != null) {
                     Text read = EvaluationOptions.read(given, options.talk());
                     file.requireText(read.origin(), candidate.tokens(read));

@@ -24,6 +24,7 @@ final class Evaluation {
             int chunks,
             int threads,
             Perplexity.Listener listener) {
+        model.requirePredictions();
         int[] tokens = model.tokens(text);
         int most = chunks < 0 ? Integer.MAX_VALUE : chunks;
         Windows windows = stride == 0

@@ -58,7 +58,12 @@ record Execution(
         if (!json) {
             judge.print(true);
         }
+        sayOfRunners();
         return new Done(code(judge), List.of());
+    }
+
+    private void sayOfRunners() {
+        source.runners().ifPresent(line -> run.talk().say("note: " + line));
     }
 
     private int threads() {
@@ -142,6 +147,9 @@ record Execution(
             judge.print(false);
         }
         run.talk().say(String.format(Locale.ROOT, "made from a %s, %.1f s", source.kind(), seconds));
+        if (!written.isEmpty()) {
+            sayOfRunners();
+        }
         return new Done(code(judge), written);
     }
 

@@ -92,6 +92,7 @@ final class OutputGates implements Conversion.Judge {
         }
         Text read = EvaluationOptions.read(text, talk);
         base = model;
+        model.requirePredictions();
         windows = model.windows(read, options.context, options.mostWindows());
     }
 

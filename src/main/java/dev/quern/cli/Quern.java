@@ -52,6 +52,7 @@ public final class Quern {
             CompareCommand.class,
             GenerateCommand.class,
             ScoreCommand.class,
+            EmbedCommand.class,
             InspectCommand.class,
             RunCommand.class,
             ReportCommand.class,

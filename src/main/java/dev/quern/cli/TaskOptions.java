@@ -96,7 +96,7 @@ final class TaskOptions {
     static void run(Path model, Path file, TaskFormat format, int most, EvaluationOptions options) {
         Talk talk = options.talk();
         try (EvaluatedModel evaluated = EvaluatedModel.open(model)) {
-            evaluated.refuseEnding();
+            evaluated.requirePredictions();
             List<ChoiceTask> tasks = format.tasks(file, most, evaluated.tokenizer());
             talk.say(tasks.size() + " tasks");
             long begun = System.nanoTime();

@@ -3,6 +3,7 @@ package dev.quern.evaluation;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -66,16 +67,29 @@ public record Gate(Quantity quantity, Relation relation, double limit, String te
         }
     }
 
-    /** @throws Unreadable when the text is no condition, names nothing that is measured, or has the wrong unit */
+    /**
+     * A condition on predictions.
+     *
+     * @throws Unreadable when the text is no condition, names nothing that is measured, or has the wrong unit
+     */
     public static Gate parse(String text) {
+        return parse(text, Quantity.OF_PREDICTIONS);
+    }
+
+    /**
+     * @param measured what it can ask about
+     * @throws Unreadable when the text is no condition, names nothing that is measured, or has the wrong unit
+     */
+    public static Gate parse(String text, Set<Quantity> measured) {
         Matcher matcher = EXPRESSION.matcher(text);
         if (!matcher.matches()) {
-            throw new Unreadable(text, "expected a name, one of <= < >= >, and a value, such as kld<=0.03");
+            String example = measured.contains(Quantity.KLD) ? "kld<=0.03" : "cosine_min>=0.99";
+            throw new Unreadable(text, "expected a name, one of <= < >= >, and a value, such as " + example);
         }
         String word = matcher.group(1).toLowerCase(Locale.ROOT);
-        Quantity quantity = Quantity.of(word)
+        Quantity quantity = Quantity.of(word, measured)
                 .orElseThrow(() -> new Unreadable(
-                        text, "expected one of " + Quantity.words() + ", found '" + matcher.group(1) + "'"));
+                        text, "expected one of " + Quantity.words(measured) + ", found '" + matcher.group(1) + "'"));
         String unit = matcher.group(4) == null ? "" : matcher.group(4);
         double limit = number(text, matcher.group(3)) * factor(text, quantity, unit);
         if (quantity.unit() == Quantity.Unit.SHARE && unit.isEmpty() && Math.abs(limit) > 1) {

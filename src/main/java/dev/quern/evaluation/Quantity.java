@@ -1,8 +1,10 @@
 package dev.quern.evaluation;
 
-import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** What a {@link Gate} can ask about a candidate, under the name that the expression uses. */
@@ -23,7 +25,18 @@ public enum Quantity {
     SAME_TOP(Unit.SHARE, "positions where both find the same token the most probable"),
     MEAN_DP(Unit.SHARE, "mean change of the right token's probability"),
     RMS_DP(Unit.SHARE, "root mean square change of the right token's probability"),
+    COSINE_MEAN(Unit.NUMBER, "mean cosine between a text's vector and the base's"),
+    COSINE_MIN(Unit.NUMBER, "smallest of these cosines"),
+    SAME_NEAREST(Unit.SHARE, "texts whose nearest other text is the same as the base's"),
     SIZE(Unit.BYTES, "bytes of the candidate's files");
+
+    /** Of what an embedding model makes of texts. */
+    public static final Set<Quantity> OF_VECTORS =
+            Collections.unmodifiableSet(EnumSet.of(COSINE_MEAN, COSINE_MIN, SAME_NEAREST, SIZE));
+
+    /** Of what a model predicts. */
+    public static final Set<Quantity> OF_PREDICTIONS =
+            Collections.unmodifiableSet(EnumSet.complementOf(EnumSet.of(COSINE_MEAN, COSINE_MIN, SAME_NEAREST)));
 
     /** How a quantity's values are written. */
     public enum Unit {
@@ -57,7 +70,10 @@ public enum Quantity {
 
     /** Whether large values are good ones. */
     public boolean moreIsBetter() {
-        return this == SAME_TOP || this == MEAN_DP;
+        return switch (this) {
+            case SAME_TOP, MEAN_DP, COSINE_MEAN, COSINE_MIN, SAME_NEAREST -> true;
+            default -> false;
+        };
     }
 
     /** How its values are held to a limit where nothing else is said. */
@@ -65,13 +81,22 @@ public enum Quantity {
         return moreIsBetter() ? Gate.Relation.AT_LEAST : Gate.Relation.AT_MOST;
     }
 
+    /** One that asks about predictions. */
     public static Optional<Quantity> of(String word) {
-        return Arrays.stream(values()).filter(q -> q.word().equals(word)).findFirst();
+        return of(word, OF_PREDICTIONS);
     }
 
-    /** All words, for messages and help. */
+    static Optional<Quantity> of(String word, Set<Quantity> among) {
+        return among.stream().filter(q -> q.word().equals(word)).findFirst();
+    }
+
+    /** All words that ask about predictions, for messages and help. */
     public static String words() {
-        return Arrays.stream(values()).map(Quantity::word).collect(Collectors.joining(", "));
+        return words(OF_PREDICTIONS);
+    }
+
+    static String words(Set<Quantity> among) {
+        return among.stream().map(Quantity::word).collect(Collectors.joining(", "));
     }
 
     /** A value for people, in the unit that an expression would use. */

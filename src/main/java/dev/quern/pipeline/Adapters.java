@@ -67,6 +67,7 @@ public final class Adapters {
                     FileType.F32,
                     List.of(List.copyOf(types.keySet())),
                     Optional.of(general),
+                    Optional.of(family.page()),
                     adapter::verifyChecksums);
         } catch (RuntimeException e) {
             adapter.close();

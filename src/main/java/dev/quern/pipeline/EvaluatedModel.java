@@ -66,6 +66,18 @@ public record EvaluatedModel(Source source, ForwardPass pass, Tokenizer tokenize
         return Windows.halves(text.origin(), tokens(text), beginning(), length, most);
     }
 
+    /** @throws InputException when nothing that is measured of predictions can be measured of the model */
+    public void requirePredictions() {
+        if (pass.bidirectional()) {
+            throw InputException.of(
+                            source.model().origin(),
+                            "is an encoder, which predicts no tokens: there is no perplexity and no divergence to"
+                                    + " measure")
+                    .withHint("quern embed MODEL --compare OTHER measures how far its vectors are from another's");
+        }
+        refuseEnding();
+    }
+
     /** @throws InputException when the vocabulary ends every text with a token */
     public void refuseEnding() {
         if (tokenizer.addsEos()) {

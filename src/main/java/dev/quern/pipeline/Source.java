@@ -1,5 +1,6 @@
 package dev.quern.pipeline;
 
+import dev.quern.architecture.Architecture;
 import dev.quern.architecture.Architecture.Stage;
 import dev.quern.architecture.CheckpointModel;
 import dev.quern.architecture.GeneralMetadata;
@@ -53,6 +54,7 @@ import org.jspecify.annotations.Nullable;
  * @param parts for each GGUF file of the model, the names of its tensors in the order of their bytes; one list of all
  *     for a checkpoint, however many files it has
  * @param general what the default file name is made of; empty for a GGUF
+ * @param page what it was seen through; empty for a GGUF, which speaks for itself
  * @param checksums reads every weight once and refuses those that differ from the checksums in their files, which torch's
  *     zip files have; whoever makes a model of the source runs it first
  */
@@ -64,6 +66,7 @@ public record Source(
         FileType lossless,
         List<List<String>> parts,
         Optional<GeneralMetadata> general,
+        Optional<Architecture> page,
         Runnable checksums)
         implements AutoCloseable {
 
@@ -137,6 +140,12 @@ public record Source(
         return types.values().stream().anyMatch(QuantType::isQuantized);
     }
 
+    /** What runners cannot do with a file of this family, for whoever makes one; empty where there is nothing to say. */
+    public Optional<String> runners() {
+        return page.or(() -> Architecture.of(model.metadata()))
+                .flatMap(family -> Optional.ofNullable(family.runners()));
+    }
+
     private static Source ofGguf(Path path, GgufModel file, Options options) {
         file.parts().forEach(part -> part.warnings().forEach(options.notices()));
         SequencedMap<String, QuantType> types = new LinkedHashMap<>();
@@ -147,7 +156,8 @@ public record Source(
         FileType type = FileType.fromId(
                         file.metadata().integer("general.file_type").orElse(-1))
                 .orElse(FileType.F32);
-        return new Source(path, kind(file), model, types, type, file.names(), Optional.empty(), () -> {});
+        return new Source(
+                path, kind(file), model, types, type, file.names(), Optional.empty(), Optional.empty(), () -> {});
     }
 
     private static Source ofCheckpoint(Path path, Options options) {
@@ -187,6 +197,7 @@ public record Source(
                     lossless,
                     List.of(List.copyOf(types.keySet())),
                     Optional.of(general),
+                    Optional.of(family.page()),
                     checkpoint::verifyChecksums);
         } catch (RuntimeException e) {
             checkpoint.close();

@@ -62,6 +62,7 @@ public final class TypeSearch {
             String asked) {
         TypeAllocation allocation = possible(source, file, options, wanted, plans, asked);
         EvaluatedModel model = EvaluatedModel.of(source);
+        model.requirePredictions();
         Windows all = model.windows(text, context, Integer.MAX_VALUE);
         TypeInfluence.Effort affordable =
                 TypeInfluence.Effort.affordable(source, allocation.tensors(), all.count(), all.length());

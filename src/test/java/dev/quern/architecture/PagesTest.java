@@ -97,6 +97,7 @@ class PagesTest {
         {"gguf": "x"}|the page has no "title"
         {"gguf": 4}|gguf: expected a text, found 4
         {"extends": "none"}|there is no page none to extend
+        {"extends": "qwen2", "runners": ""}|runners: expected something
         {"extends": "qwen2", "titel": "a"}|titel: expected one of $schema, about, extends
         {"extends": "qwen2", "hyperparameters": {"layers": {"default": "3 +"}}}|"3 +" is no expression: the end is not expected
         {"extends": "qwen2", "metadata": [{"key": "a.b", "type": "uint32", "value": "deep"}]}|a.b: "deep" speaks of deep, which is not among

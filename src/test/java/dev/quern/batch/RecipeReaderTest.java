@@ -238,7 +238,7 @@ class RecipeReaderTest {
         words.remove("drift");
         assertThat(words)
                 .containsExactlyInAnyOrderElementsOf(
-                        Arrays.stream(Quantity.values()).map(Quantity::word).toList());
+                        Quantity.OF_PREDICTIONS.stream().map(Quantity::word).toList());
         assertThat(schema.at("/$defs/gates/properties/drift/properties").propertyNames())
                 .containsExactlyInAnyOrderElementsOf(words);
     }

@@ -64,6 +64,43 @@ class OwnPageTest {
                 .contains("the nearest page is ", "--architecture PAGE.json");
     }
 
+    /** What a page says of runners stands at the end, and not where nothing but results is wanted. */
+    @Test
+    void whatRunnersCannotDoIsSaid() throws Exception {
+        Path page = folder.resolve("mill.json");
+        Matcher matcher = EXAMPLE.matcher(Files.readString(Path.of("formats/architectures/README.md")));
+        assertThat(matcher.find()).isTrue();
+        Files.writeString(page, matcher.group(1).replace("\"title\"", "\"runners\": \"no mill runs it\", \"title\""));
+        Path checkpoint = mill().write(folder);
+        Path out = folder.resolve("mill.gguf");
+        Cli.Run run = Cli.run("convert", checkpoint, "--architecture", page, "-o", out);
+        assertThat(run.code()).isZero();
+        assertThat(run.err().strip()).endsWith("\nnote: no mill runs it");
+        assertThat(run.out()).isEmpty();
+        Cli.Run plan = Cli.run("convert", checkpoint, "--architecture", page, "-o", out, "--dry-run");
+        assertThat(plan.err().strip()).endsWith("note: no mill runs it");
+        Cli.Run quiet = Cli.run("convert", checkpoint, "--architecture", page, "-o", out, "--quiet", "--force");
+        assertThat(quiet.code()).isZero();
+        assertThat(quiet.err()).isEmpty();
+        // The file is one of Qwen 2, of which there is nothing to say.
+        Cli.Run again = Cli.run("quantize", out, folder.resolve("mill-q8.gguf"), "Q8_0");
+        assertThat(again.code()).isZero();
+        assertThat(again.err()).doesNotContain("note:");
+    }
+
+    @Test
+    void ofGptJItIsSaidThatLlamaCppDoesNotComputeIt() throws Exception {
+        Path converted = folder.resolve("gptj.gguf");
+        Cli.Run run = Cli.run("convert", Family.of("gptj").write(folder), "-o", converted);
+        assertThat(run.code()).isZero();
+        assertThat(run.err()).contains("note: llama.cpp v0.5.0 has names for GPT-J's tensors and does not compute it");
+        Cli.Run quantized = Cli.run("quantize", converted, folder.resolve("gptj-q4.gguf"), "Q4_K_M");
+        assertThat(quantized.code()).isZero();
+        assertThat(quantized.err()).contains("note: llama.cpp v0.5.0 has names for GPT-J's tensors");
+        Cli.Run verified = Cli.run("verify", folder.resolve("gptj-q4.gguf"), "--against", folder.resolve("tiny-gptj"));
+        assertThat(verified.code()).isZero();
+    }
+
     @Test
     void aPageThatIsNoneIsRefused() throws Exception {
         Path page = folder.resolve("mill.json");

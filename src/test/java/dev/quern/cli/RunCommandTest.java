@@ -2,6 +2,7 @@ package dev.quern.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.quern.pipeline.Family;
 import dev.quern.report.ReportFile;
 import dev.quern.report.RunReport;
 import dev.quern.report.RunReport.Status;
@@ -89,6 +90,22 @@ class RunCommandTest {
             }
         }
         return times;
+    }
+
+    /** Once, where the files of a family are made. */
+    @Test
+    void whatRunnersCannotDoIsSaid() throws Exception {
+        Family.of("gptj").write(Files.createDirectories(folder.resolve("models")));
+        write("""
+            version: 1
+            sources: [models/*]
+            outputs: [F16, Q8_0]
+            """);
+        Cli.Run run = Cli.run("run", recipe);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err().lines().filter(line -> line.contains("note: llama.cpp v0.5.0 has names for GPT-J's")))
+                .hasSize(1);
+        assertThat(Cli.run("run", recipe).err()).doesNotContain("note:");
     }
 
     @Test

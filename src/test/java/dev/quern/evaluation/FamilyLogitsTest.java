@@ -9,7 +9,9 @@ import dev.quern.io.InputException;
 import dev.quern.oracle.ContextOptions;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.LlamaModel;
+import dev.quern.pipeline.CheckpointTypes;
 import dev.quern.pipeline.Conversion;
+import dev.quern.pipeline.Family;
 import dev.quern.pipeline.OutputPlan;
 import dev.quern.pipeline.Progress;
 import dev.quern.pipeline.Quantization;
@@ -25,6 +27,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -70,9 +73,12 @@ class FamilyLogitsTest {
     /** What transformers computed: a row for each token. */
     private record Recorded(int[] tokens, int width, float[] rows) {
         static Recorded of(String name) {
+            return of(FIXTURES.resolve(name + ".logits"));
+        }
+
+        static Recorded of(Path logits) {
             try {
-                ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(FIXTURES.resolve(name + ".logits")))
-                        .order(ByteOrder.LITTLE_ENDIAN);
+                ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(logits)).order(ByteOrder.LITTLE_ENDIAN);
                 int[] tokens = new int[file.getInt()];
                 int width = file.getInt();
                 file.asIntBuffer().get(tokens);
@@ -119,6 +125,25 @@ class FamilyLogitsTest {
         }
     }
 
+    /** GPT-J, which llama.cpp does not convert: as it is, and converted. */
+    @Test
+    void theCheckpointsOfGptJEqualThoseOfTransformers() throws Exception {
+        Recorded recorded = Recorded.of(Path.of("test-data/families/gptj.logits"));
+        Path checkpoint = Family.of("gptj").write(directory);
+        Path converted = directory.resolve("gptj.gguf");
+        try (Source source = Source.open(checkpoint)) {
+            convert(CheckpointTypes.plan(source, FileType.F32), checkpoint, converted);
+        }
+        for (Path model : List.of(checkpoint, converted)) {
+            try (Source source = Source.open(model);
+                    Forward forward =
+                            Forward.of(source.model(), Bundled.pass(source.model()), recorded.tokens.length, 2)) {
+                float[] found = forward.logits(recorded.tokens, 0, recorded.tokens.length);
+                assertThat(worst(found, recorded.rows)).as("%s", model).isLessThan(1e-4 * range(recorded.rows));
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("peersModels")
     void equalThoseOfLlamaCpp(String name) {
@@ -147,13 +172,16 @@ class FamilyLogitsTest {
     private Path inF32(Path gguf) {
         Path file = directory.resolve("f32.gguf");
         try (Source source = Source.open(gguf)) {
-            OutputPlan plan = Quantization.plan(source, FileType.F32, QuantizationOptions.NONE);
-            Conversion.run(
-                    List.of(new Conversion.Output(plan, file)),
-                    List.of(gguf),
-                    new Conversion.Options(2, Kernel.SIMD, false, false, Progress.SILENT));
+            convert(Quantization.plan(source, FileType.F32, QuantizationOptions.NONE), gguf, file);
         }
         return file;
+    }
+
+    private static void convert(OutputPlan plan, Path from, Path to) {
+        Conversion.run(
+                List.of(new Conversion.Output(plan, to)),
+                List.of(from),
+                new Conversion.Options(2, Kernel.SIMD, false, false, Progress.SILENT));
     }
 
     private static double worst(float[] found, float[] expected) {

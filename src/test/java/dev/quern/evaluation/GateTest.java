@@ -74,6 +74,23 @@ class GateTest {
                         + " same_top, mean_dp, rms_dp, size, found 'kdl'");
     }
 
+    /** What is asked about vectors is not asked about predictions, and the other way round. */
+    @Test
+    void vectorsHaveGatesOfTheirOwn() {
+        Gate gate = Gate.parse("cosine_min>=0.99", Quantity.OF_VECTORS);
+        assertThat(gate.judge(Map.of(Quantity.COSINE_MIN, 0.995)).passed()).isTrue();
+        assertThat(gate.judge(Map.of(Quantity.COSINE_MIN, 0.985)).passed()).isFalse();
+        assertThat(Gate.parse("cosine_mean: 0.99", Quantity.OF_VECTORS).text()).isEqualTo("cosine_mean>=0.99");
+        assertThat(Gate.parse("same_nearest: 95%", Quantity.OF_VECTORS).text()).isEqualTo("same_nearest>=95%");
+        assertThat(Gate.parse("size<=4MB", Quantity.OF_VECTORS).limit()).isEqualTo(4e6);
+        assertThatThrownBy(() -> Gate.parse("kld<=1", Quantity.OF_VECTORS))
+                .hasMessage("gate 'kld<=1': expected one of cosine_mean, cosine_min, same_nearest, size, found 'kld'");
+        assertThatThrownBy(() -> Gate.parse("cosine_min", Quantity.OF_VECTORS))
+                .hasMessageEndingWith("such as cosine_min>=0.99");
+        assertThatThrownBy(() -> Gate.parse("cosine_min>=1"))
+                .hasMessageEndingWith("same_top, mean_dp, rms_dp, size, found 'cosine_min'");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"kld<=0.5", "kld>=0.5", "kld<0.51", "kld>0.49"})
     void passes(String text) {

@@ -129,4 +129,16 @@ record Llama(
                 name = "llama_get_logits",
                 returns = POINTER,
                 takes = {POINTER})
-        MethodHandle logits) {}
+        MethodHandle logits,
+
+        @NativeSignature(
+                name = "llama_model_n_embd",
+                returns = INT,
+                takes = {POINTER})
+        MethodHandle width,
+
+        @NativeSignature(
+                name = "llama_get_embeddings_seq",
+                returns = POINTER,
+                takes = {POINTER, INT})
+        MethodHandle vector) {}

@@ -131,6 +131,26 @@ public final class LlamaModel implements AutoCloseable {
     }
 
     /**
+     * A text's vector, as llama-embedding makes it before it normalizes.
+     *
+     * @param pooling the library's number of the way: 1 mean, 2 the first token, 3 the last; -1 as the model says
+     */
+    public float[] vector(int[] tokens, int pooling) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment params = contextParams(arena, tokens.length, ContextOptions.FLOAT);
+            // An encoder takes a whole text at once.
+            set(CONTEXT_PARAMS, params, "n_ubatch", tokens.length);
+            set(CONTEXT_PARAMS, params, "embeddings", true);
+            set(CONTEXT_PARAMS, params, "pooling_type", pooling);
+            try (Context context = new Context(params)) {
+                context.decode(batch(arena, tokens, 0, tokens.length));
+                int width = call(() -> (int) llama.width().invokeExact(model));
+                return context.vector().reinterpret((long) width * Float.BYTES).toArray(JAVA_FLOAT);
+            }
+        }
+    }
+
+    /**
      * Seconds that one llama_decode of a whole text takes, in a context that has decoded it before.
      *
      * @param from the first of the positions whose logits are computed
@@ -153,7 +173,10 @@ public final class LlamaModel implements AutoCloseable {
         private final MemorySegment context;
 
         Context(Arena arena, int tokens, ContextOptions options) {
-            MemorySegment params = contextParams(arena, tokens, options);
+            this(contextParams(arena, tokens, options));
+        }
+
+        Context(MemorySegment params) {
             library.log().drain();
             context = call(() -> (MemorySegment) llama.newContext().invokeExact(model, params));
             LlamaCpp.require(
@@ -180,6 +203,12 @@ public final class LlamaModel implements AutoCloseable {
 
         MemorySegment logits() {
             return call(() -> (MemorySegment) llama.logits().invokeExact(context));
+        }
+
+        MemorySegment vector() {
+            MemorySegment vector = call(() -> (MemorySegment) llama.vector().invokeExact(context, 0));
+            LlamaCpp.require(!vector.equals(MemorySegment.NULL), "no vector: the model does not pool");
+            return vector;
         }
 
         void forget() {

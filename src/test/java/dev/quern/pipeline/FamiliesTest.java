@@ -33,7 +33,10 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it. */
+/**
+ * Every family's tiny model, converted, against what llama.cpp's convert_hf_to_gguf.py made of it (of GPT-J, for which it
+ * has no class, its base class by the names in gguf-py).
+ */
 class FamiliesTest {
     /** In the place of a digest: the values follow from an exponential, which is not the same on every processor. */
     private static final String APART = "(compared by value)";
@@ -111,6 +114,8 @@ class FamiliesTest {
                 "cohere2|sliding_window_pattern|2|in a GGUF of Command-R7B every fourth layer sees everything",
                 "cohere2|layer_types|[\"full_attention\", \"sliding_attention\"]|in a GGUF of Command-R7B every fourth"
                         + " layer sees everything",
+                "gptj|activation_function|\"gelu\"|a GGUF of GPT-J has GELU in its tanh form here",
+                "gptj|rotary_dim|20|more elements turn than a head has",
                 "xlm-roberta|lora_adaptations|[\"retrieval\"]|the adapters of jina-embeddings-v3 are not part of this"
                         + " page"
             })
