@@ -30,6 +30,7 @@ final class PageReader {
                 page.required("gguf"),
                 page.required("title"),
                 page.texts("architectures"),
+                page.text("runners"),
                 page.named("hyperparameters", (size, where) -> PageFields.read(size, where, PageReader::size)),
                 page.objects("metadata", PageReader::metadata),
                 page.objects("refused", rule -> new Refusal(rule.required("when"), rule.required("because"))),
