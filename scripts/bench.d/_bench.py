@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import platform
+import random
 import shutil
 import struct
 import subprocess
@@ -256,6 +257,21 @@ def expected_tensor_bytes(shape, file_type):
     if not shape["tied"]:
         total += size(file_type, vocabulary * width)
     return total
+
+
+def write_importance(path, model):
+    """An importance matrix for every matrix of a model, in the old format: log-normal, from a fixed seed."""
+    numbers = random.Random(1)
+    _, tensors = gguf(model)
+    matrices = {name: shape[0] for name, (shape, _) in tensors.items() if len(shape) > 1}
+    with open(path, "wb") as out:
+        out.write(struct.pack("<i", len(matrices)))
+        for name, width in matrices.items():
+            values = [numbers.lognormvariate(0, 1) for _ in range(width)]
+            out.write(struct.pack("<i", len(name)) + name.encode())
+            out.write(struct.pack("<ii", 1, width) + struct.pack(f"<{width}f", *values))
+        dataset = b"random"
+        out.write(struct.pack("<ii", 1, len(dataset)) + dataset)
 
 
 def table(rows):

@@ -67,6 +67,9 @@ class CompensatedConversionTest {
         return true;
     }
 
+    /** What llama.cpp does not load: DeepSeek V2 without a latent state of queries, and GPT-J at all. */
+    private static final Set<String> UNLOADABLE = Set.of("deepseek2-lite", "gptj");
+
     static List<Family> families() {
         return Family.all().stream()
                 .filter(family -> !QUANTIZED.contains(family.name()))
@@ -103,7 +106,7 @@ class CompensatedConversionTest {
             }
             assertThat(different).isPositive();
         }
-        if (!family.name().equals("deepseek2-lite")) {
+        if (!UNLOADABLE.contains(family.name())) {
             try (LlamaModel model = LlamaCpp.load(out);
                     LlamaModel reference = LlamaCpp.load(theirs)) {
                 assertThat(model.vocabularySize()).isPositive().isEqualTo(reference.vocabularySize());
