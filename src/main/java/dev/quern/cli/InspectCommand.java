@@ -181,15 +181,16 @@ final class InspectCommand implements Callable<Integer> {
 
     /** Types that cannot be made of this source (rows that do not divide) are left out. */
     private static List<Cost> costs(Source source) {
+        Quantization quantization = Quantization.of(source, QuantizationOptions.forSizes());
         return Arrays.stream(FileType.values())
-                .flatMap(type -> cost(source, type).stream())
+                .flatMap(type -> cost(quantization, type).stream())
                 .sorted(Comparator.comparingLong(Cost::bytes))
                 .toList();
     }
 
-    private static Optional<Cost> cost(Source source, FileType type) {
+    private static Optional<Cost> cost(Quantization quantization, FileType type) {
         try {
-            OutputPlan plan = Quantization.plan(source, type, QuantizationOptions.forSizes());
+            OutputPlan plan = quantization.plan(type);
             return Optional.of(new Cost(type, plan.layout().fileSize(), plan.bitsPerWeight()));
         } catch (InputException e) {
             return Optional.empty();

@@ -46,6 +46,7 @@ public final class Quantization {
     private final Source source;
     private final QuantizationOptions options;
     private final LayerNumbers layers;
+    private @Nullable List<TensorSource> ordered;
 
     private Quantization(Source source, QuantizationOptions options) {
         this.source = source;
@@ -53,9 +54,19 @@ public final class Quantization {
         this.layers = new LayerNumbers(options.prunedLayers());
     }
 
+    /** For several plans of one source. */
+    public static Quantization of(Source source, QuantizationOptions options) {
+        return new Quantization(source, options);
+    }
+
     /** @throws InputException when the source's tensors or the importance matrix do not allow the type */
     public static OutputPlan plan(Source source, FileType file, QuantizationOptions options) {
-        return new Quantization(source, options).whole(new Job(file.name(), file.id(), Optional.of(file)));
+        return of(source, options).plan(file);
+    }
+
+    /** @throws InputException when the source's tensors or the importance matrix do not allow the type */
+    public OutputPlan plan(FileType file) {
+        return whole(new Job(file.name(), file.id(), Optional.of(file)));
     }
 
     /** Every tensor with the type it has, in llama-quantize's order: its type COPY. */
@@ -159,15 +170,17 @@ public final class Quantization {
         return new OutputPlan(job.label, metadata(job.fileType), tensors(kept(), job));
     }
 
+    /** In the reference's order, which is found once. */
     private List<TensorSource> kept() {
-        List<TensorSource> kept = new ArrayList<>();
-        for (TensorSource tensor : source.model().tensors().sources()) {
-            if (layers.keeps(tensor.info().name())) {
-                kept.add(tensor);
-            }
+        List<TensorSource> found = ordered;
+        if (found == null) {
+            found = source.model().tensors().sources().stream()
+                    .filter(tensor -> layers.keeps(tensor.info().name()))
+                    .sorted(Comparator.comparing(tensor -> tensor.info().name(), ORDER))
+                    .toList();
+            ordered = found;
         }
-        kept.sort(Comparator.comparing(tensor -> tensor.info().name(), ORDER));
-        return kept;
+        return found;
     }
 
     private List<OutputPlan> parts(Job job) {

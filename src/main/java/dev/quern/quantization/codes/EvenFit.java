@@ -42,7 +42,7 @@ final class EvenFit {
     private final int[] codes = new int[GroupLanes.VALUES];
     private final float[] sums = new float[4 * COUNT];
 
-    /** Of a set: the largest values' weights, and the others' sums of weights and of weighed squares. */
+    /** Of a set: what {@link EvenSums#largest} says. */
     private final float[] largest = new float[3 * COUNT];
 
     /** The result: a scale for each group, of either sign; 0 for a group of zeros. */
@@ -145,7 +145,7 @@ final class EvenFit {
 
     private void rest(int set, int from, boolean equal) {
         EvenSums.rest(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, from, low, high, sums);
-        EvenSums.keepBetterRest(sums, inverses, from, equal, scales, gains, squares, set * COUNT);
+        EvenSums.keepBetterRest(sums, equal, scales, gains, squares, set * COUNT);
     }
 
     private void measure(int set, boolean both) {

@@ -36,7 +36,8 @@ final class EvenSums {
      *
      * @param units 1 over the largest magnitude, or 0, from index {@code from} on
      * @param part values below this part of the largest are the others
-     * @param out receives eight weights of the largest value, eight {@code Σ w} and eight {@code Σ w x²} of the others
+     * @param out receives eight times 1 over the largest value and the root of its weight, eight times half of the largest
+     *     value and the root of the others' {@code Σ w}, and eight roots of their {@code Σ w x²}
      */
     static void largest(float[] x, float[] w, int at, int end, float[] units, int from, float part, float[] out) {
         FloatVector unit = FloatVector.fromArray(FLOATS, units, from);
@@ -53,9 +54,9 @@ final class EvenSums {
             heaviest =
                     weight.blend(0, share.compare(VectorOperators.LT, LARGEST)).max(heaviest);
         }
-        heaviest.intoArray(out, 0);
-        weights.intoArray(out, COUNT);
-        squares.intoArray(out, 2 * COUNT);
+        unit.div(heaviest.sqrt()).intoArray(out, 0);
+        weights.sqrt().mul(0.5f).div(unit).intoArray(out, COUNT);
+        squares.sqrt().intoArray(out, 2 * COUNT);
     }
 
     /**
@@ -72,16 +73,13 @@ final class EvenSums {
     static boolean isHopeless(float[] largest, float[] units, float[] gains, int at, float levels, float extreme) {
         FloatVector unit = FloatVector.fromArray(FLOATS, units, at);
         FloatVector error = FloatVector.fromArray(FLOATS, gains, at).neg();
-        FloatVector share =
-                error.div(FloatVector.fromArray(FLOATS, largest, 0)).sqrt().mul(unit);
+        FloatVector share = error.sqrt().mul(FloatVector.fromArray(FLOATS, largest, 0));
         FloatVector change = FloatVector.broadcast(FLOATS, 1)
                 .sub(share)
                 .mul(levels / extreme)
                 .sub(1);
-        FloatVector rounding =
-                FloatVector.fromArray(FLOATS, largest, COUNT).sqrt().div(unit).mul(0.5f / levels);
+        FloatVector rounding = FloatVector.fromArray(FLOATS, largest, COUNT).mul(1 / levels);
         FloatVector away = FloatVector.fromArray(FLOATS, largest, 2 * COUNT)
-                .sqrt()
                 .sub(rounding)
                 .mul(change)
                 .sub(rounding);
@@ -158,7 +156,7 @@ final class EvenSums {
      * As {@link #two} for one inverse a lane, but of what the scaled levels leave of the values, {@code r = x - l /
      * inverse}: with many levels that is so little that the difference of large sums would not tell it.
      *
-     * @param sums receives eight {@code Σ w l r}, eight {@code Σ w l²} and eight {@code Σ w r²}
+     * @param sums receives eight {@code Σ w l r}, eight {@code Σ w l²}, eight {@code Σ w r²} and eight scales
      */
     static void rest(
             float[] x, float[] w, int at, int end, float[] inverses, int from, int low, int high, float[] sums) {
@@ -187,6 +185,7 @@ final class EvenSums {
         products.intoArray(sums, 0);
         squares.intoArray(sums, COUNT);
         errors.intoArray(sums, 2 * COUNT);
+        scale.neg().intoArray(sums, 3 * COUNT);
     }
 
     /**
@@ -194,21 +193,11 @@ final class EvenSums {
      *
      * @param equal whether a trial that is as good as the best so far is kept instead of it
      */
-    static void keepBetterRest(
-            float[] sums,
-            float[] inverses,
-            int from,
-            boolean equal,
-            float[] scales,
-            float[] gains,
-            float[] squares,
-            int at) {
+    static void keepBetterRest(float[] sums, boolean equal, float[] scales, float[] gains, float[] squares, int at) {
         FloatVector products = FloatVector.fromArray(FLOATS, sums, 0);
         FloatVector square = FloatVector.fromArray(FLOATS, sums, COUNT);
         FloatVector change = products.div(square);
-        FloatVector scale = FloatVector.broadcast(FLOATS, 1)
-                .div(FloatVector.fromArray(FLOATS, inverses, from))
-                .add(change);
+        FloatVector scale = FloatVector.fromArray(FLOATS, sums, 3 * COUNT).add(change);
         FloatVector gain = change.mul(products).sub(FloatVector.fromArray(FLOATS, sums, 2 * COUNT));
         FloatVector best = FloatVector.fromArray(FLOATS, gains, at);
         VectorMask<Float> better =

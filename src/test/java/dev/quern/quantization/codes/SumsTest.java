@@ -54,7 +54,7 @@ class SumsTest {
         int high = seed % 4 == 0 ? 127 : 7;
         int end = at + length * COUNT;
         float[] none = new float[COUNT];
-        float[] rest = new float[3 * COUNT];
+        float[] rest = new float[4 * COUNT];
         float[] scales = new float[COUNT];
         float[] errors = new float[COUNT];
         EvenSums.two(x, w, at, end, inverses, low, high, sums);
