@@ -63,16 +63,16 @@ train() {
     set +f
 }
 
-# Both records, from what people do with a checkpoint.
-#   train_all JAVA JAR FOLDER-OF-RECORDS MODEL
+# Both records, from what people do with a checkpoint in Hugging Face's layout and, beside it, in Meta's.
+#   train_all JAVA JAR FOLDER-OF-RECORDS MODEL, with MODEL-meta beside it
 train_all() {
     train_work=$(mktemp -d)
     printf '%s\n' 'version: 1' "sources: ['$4']" 'outputs: [Q8_0]' 'gates: {all: {size: 9MB}}' >"$train_work/recipe.yaml"
     train "$1" "$2" "$3/quern-light.aot" light \
-        --help -- inspect "$4" -- inspect "$4" --json -- man convert -- completion bash &
+        --help -- inspect "$4" -- inspect "$4" --json -- inspect "$4-meta" -- man convert -- completion bash &
     train "$1" "$2" "$3/quern-full.aot" full \
         convert "$4" -o "$train_work" -t Q4_0,Q8_0,Q4_K_M --manifest "$train_work/manifest" -- \
-        convert "$4" -t Q4_0 --dry-run -- run "$train_work/recipe.yaml" &
+        convert "$4" -t Q4_0 --dry-run -- convert "$4-meta" -t Q4_0 --dry-run -- run "$train_work/recipe.yaml" &
     wait
     rm -rf "$train_work"
 }
