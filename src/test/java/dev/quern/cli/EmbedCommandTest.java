@@ -42,16 +42,10 @@ class EmbedCommandTest {
 
     @BeforeAll
     static void convert() throws Exception {
-        minilm = Family.of("all-minilm").write(shared);
-        q80 = converted("Q8_0");
-        q4k = converted("Q4_0");
-    }
-
-    private static Path converted(String type) {
-        Path out = shared.resolve(type + ".gguf");
-        assertThat(Cli.run("convert", minilm, "-t", type, "-o", out, "--quiet").code())
-                .isZero();
-        return out;
+        MiniLm made = MiniLm.in(shared);
+        minilm = made.checkpoint();
+        q80 = made.converted("Q8_0");
+        q4k = made.converted("Q4_0");
     }
 
     private Path lines(String... lines) throws Exception {

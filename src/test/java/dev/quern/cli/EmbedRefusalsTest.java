@@ -27,20 +27,15 @@ class EmbedRefusalsTest {
     @TempDir
     Path folder;
 
+    private static MiniLm made;
     private static Path minilm;
     private static Path q80;
 
     @BeforeAll
     static void convert() throws Exception {
-        minilm = Family.of("all-minilm").write(shared);
-        q80 = converted("Q8_0");
-    }
-
-    private static Path converted(String type) {
-        Path out = shared.resolve(type + ".gguf");
-        assertThat(Cli.run("convert", minilm, "-t", type, "-o", out, "--quiet").code())
-                .isZero();
-        return out;
+        made = MiniLm.in(shared);
+        minilm = made.checkpoint();
+        q80 = made.converted("Q8_0");
     }
 
     private Path lines(String... lines) throws Exception {
@@ -136,7 +131,7 @@ class EmbedRefusalsTest {
         assertThat(without.firstError())
                 .startsWith("error: test-data/evaluation/bert.gguf: ")
                 .contains("tokenizer.ggml.model", "no_vocab");
-        Path damaged = converted("F32");
+        Path damaged = made.converted("F32");
         long at;
         try (GgufFile gguf = GgufFile.open(damaged)) {
             at = gguf.region("blk.1.layer_output_norm.bias").offset();
