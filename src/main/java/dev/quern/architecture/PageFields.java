@@ -27,7 +27,7 @@ final class PageFields {
         this.object = object;
         this.where = where;
         if (!object.isObject()) {
-            throw wrong("", "an object", object);
+            throw wrong(where, "an object", object);
         }
         unread.addAll(object.propertyNames());
     }
@@ -56,7 +56,7 @@ final class PageFields {
             return null;
         }
         if (!value.isValueNode()) {
-            throw wrong(name, "a text", value);
+            throw wrong(path(name), "a text", value);
         }
         return value.asString();
     }
@@ -86,7 +86,7 @@ final class PageFields {
         List<String> texts = new ArrayList<>();
         for (JsonNode each : value.isArray() ? value : List.of(value)) {
             if (!each.isValueNode()) {
-                throw wrong(name, "texts", each);
+                throw wrong(path(name), "texts", each);
             }
             texts.add(each.asString());
         }
@@ -104,7 +104,7 @@ final class PageFields {
             return null;
         }
         if (!value.isBoolean()) {
-            throw wrong(name, "true or false", value);
+            throw wrong(path(name), "true or false", value);
         }
         return value.booleanValue();
     }
@@ -112,13 +112,19 @@ final class PageFields {
     @Nullable
     Double number(String name) {
         JsonNode value = value(name);
-        if (value == null) {
-            return null;
-        }
+        return value == null ? null : number(value, path(name));
+    }
+
+    private static double number(JsonNode value, String path) {
         if (!value.isNumber()) {
-            throw wrong(name, "a number", value);
+            throw wrong(path, "a number", value);
         }
         return value.doubleValue();
+    }
+
+    /** Numbers by names of the page's own. */
+    Map<String, Double> numbers(String name) {
+        return named(name, PageFields::number);
     }
 
     @Nullable
@@ -128,7 +134,7 @@ final class PageFields {
             return null;
         }
         if (!value.isIntegralNumber() || !value.canConvertToInt()) {
-            throw wrong(name, "a whole number", value);
+            throw wrong(path(name), "a whole number", value);
         }
         return value.intValue();
     }
@@ -194,7 +200,7 @@ final class PageFields {
         Map<String, T> named = new LinkedHashMap<>();
         if (value != null) {
             if (!value.isObject()) {
-                throw wrong(name, "an object", value);
+                throw wrong(path(name), "an object", value);
             }
             value.properties()
                     .forEach(each ->
@@ -213,8 +219,8 @@ final class PageFields {
         return where + "/" + name;
     }
 
-    private IllegalArgumentException wrong(String name, String expected, JsonNode found) {
-        String place = where.isEmpty() && name.isEmpty() ? "the page" : name.isEmpty() ? where : path(name);
+    private static IllegalArgumentException wrong(String path, String expected, JsonNode found) {
+        String place = path.isEmpty() ? "the page" : path;
         String kind = switch (found.getNodeType()) {
             case ARRAY -> "a list";
             case OBJECT -> "an object";

@@ -125,7 +125,7 @@ final class PageReader {
                 pass.constant("sliding_rope", ForwardPass.SlidingRope.SAME),
                 pass.flag("only_sliding_turns"),
                 pass.texts("keys"),
-                pass.named("constants", (value, where) -> value.doubleValue()),
+                pass.numbers("constants"),
                 pass.named("by_blocks", (other, where) -> PageFields.read(other, where, PageReader::forward)));
     }
 }

@@ -147,12 +147,7 @@ public final class Pages {
             }
         }
         String gguf = whole.get("gguf").asString();
-        RULES.keySet().forEach(list -> {
-            if (!whole.has(list)) {
-                whole.putArray(list);
-            }
-        });
-        for (JsonNode rule : whole.get("metadata")) {
+        for (JsonNode rule : whole.path("metadata")) {
             ObjectNode object = (ObjectNode) rule;
             object.put("key", rule.get("key").asString().replace("{arch}", gguf));
         }

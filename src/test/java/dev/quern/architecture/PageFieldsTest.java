@@ -42,6 +42,7 @@ class PageFieldsTest {
                 "texts     | {\"a\": [{}]}         | /a is an object and should be texts",
                 "flag      | {\"a\": \"true\"}     | /a is a text and should be true or false",
                 "number    | {\"a\": \"1\"}        | /a is a text and should be a number",
+                "numbers   | {\"a\": {\"c\": \"1\"}} | /a/c is a text and should be a number",
                 "integer   | {\"a\": 1.5}          | /a is a number and should be a whole number",
                 "integer   | {\"a\": 4294967296}   | /a is a number and should be a whole number",
                 "constant  | {\"a\": \"batch\"}    | /a is \"batch\", and may be one of rms, layer",
@@ -60,6 +61,7 @@ class PageFieldsTest {
                     case "texts" -> fields.texts("a");
                     case "flag" -> fields.flag("a");
                     case "number" -> fields.number("a");
+                    case "numbers" -> fields.numbers("a");
                     case "integer" -> fields.integer("a");
                     case "constant" -> fields.constant("a", Norm.RMS);
                     case "required" -> fields.required("a");
