@@ -31,35 +31,53 @@ heap_of() {
 
 # options light|full HEAP
 options() {
-    # Kernels are compiled in the foreground: one that is not compiled yet runs some hundred times slower than one
-    # that is, so waiting for the compiler costs less than working beside it. Of everything else the opposite is true.
     [ "$1" = light ] || {
-        echo "--add-modules=jdk.incubator.vector -XX:CompileCommand=quiet"
+        # Most of what a start runs it runs some hundred times and never again. By the JVM's own measure that is worth
+        # compiling: a third of the processor time of a conversion of 1.1 billion values to Q8_0.
+        echo "--add-modules=jdk.incubator.vector -XX:CompileCommand=quiet -XX:CompileThresholdScaling=5"
+        # Kernels are compiled in the foreground: one that is not compiled yet runs some hundred times slower than one
+        # that is, so waiting for the compiler costs less than working beside it. Of everything else the opposite is
+        # true. (Factors of single methods come on top of the one above.)
         for package in dev.quern.quantization dev.quern.tensor dev.quern.evaluation dev.quern.compensation jdk.incubator.vector; do
             echo "-XX:CompileCommand=BackgroundCompilation,$package.*::*,false"
+            echo "-XX:CompileCommand=CompileThresholdScaling,$package.*::*,0.2"
         done
         # Soon, too: compiled first, a kernel takes in what it calls of the vector module, which otherwise gets
         # compiled piece by piece before. They need no profile (see dev.quern.quantization.simd.Lanes).
         searches=dev.quern.quantization.codes
         for kernels in 'dev.quern.quantization.simd.*' "$searches.EvenSums" "$searches.OffsetSums" \
             dev.quern.pipeline.FiniteCheck; do
-            echo "-XX:CompileCommand=CompileThresholdScaling,$kernels::*,0.02"
+            echo "-XX:CompileCommand=CompileThresholdScaling,$kernels::*,0.004"
         done
+        # Only what C2 has compiled uses the processor's own SHA-256.
+        echo "-XX:CompileCommand=CompileThresholdScaling,sun.security.provider.DigestBase::*,0.002"
+        echo "-XX:CompileCommand=BackgroundCompilation,sun.security.provider.DigestBase::*,false"
     }
     # Tensors live in file mappings and worker buffers, so the heap is small and the plainest collector enough.
     echo "--enable-native-access=ALL-UNNAMED -XX:+UseSerialGC -Xmx$2"
 }
 
-# Records which classes commands load, and keeps them parsed and linked for the next start (JEP 514): a start that
-# reads JSON takes half as long. Quern works without the record, so a failure here is none.
+# Records which classes commands load, and keeps them parsed for the next start: a start that reads JSON takes half as
+# long. Quern works without a record, so a failure here is none.
 #   train JAVA JAR RECORD light|full COMMAND… [-- COMMAND…]
 train() {
     train_java=$1 train_jar=$2 train_record=$3 train_profile=$4
     shift 4
     set -f # options hold asterisks
     # shellcheck disable=SC2046 # options are words: splitting them is the point
-    "$train_java" $(options "$train_profile" 1g) -XX:AOTCacheOutput="$train_record" \
-        -cp "$train_jar" dev.quern.cli.StartTraining "$@" >/dev/null 2>&1 </dev/null || true
+    if [ "$train_profile" = light ]; then
+        # Classes linked to each other as well (JEP 483, 514).
+        "$train_java" $(options light 1g) -XX:AOTCacheOutput="$train_record" \
+            -cp "$train_jar" dev.quern.cli.StartTraining "$@" >/dev/null 2>&1 </dev/null || true
+    else
+        # The JDK links none beside an incubator module, and leaves the classes of lambdas out then; the older kind of
+        # record has them. Nor is it filled with what C2 compiled, which the next start would compile at once.
+        "$train_java" $(options full 1g) -Xshare:off -XX:DumpLoadedClassList="$train_record.classes" \
+            -cp "$train_jar" dev.quern.cli.StartTraining "$@" >/dev/null 2>&1 </dev/null || true
+        "$train_java" $(options full 1g) -Xshare:dump -XX:SharedClassListFile="$train_record.classes" \
+            -XX:SharedArchiveFile="$train_record" -cp "$train_jar" >/dev/null 2>&1 </dev/null || true
+        rm -f "$train_record.classes"
+    fi
     set +f
 }
 
@@ -70,9 +88,11 @@ train_all() {
     printf '%s\n' 'version: 1' "sources: ['$4']" 'outputs: [Q8_0]' 'gates: {all: {size: 9MB}}' >"$train_work/recipe.yaml"
     train "$1" "$2" "$3/quern-light.aot" light \
         --help -- inspect "$4" -- inspect "$4" --json -- inspect "$4-meta" -- man convert -- completion bash &
-    train "$1" "$2" "$3/quern-full.aot" full \
+    train "$1" "$2" "$3/quern-full.jsa" full \
         convert "$4" -o "$train_work" -t Q4_0,Q8_0,Q4_K_M --manifest "$train_work/manifest" -- \
-        convert "$4" -t Q4_0 --dry-run -- convert "$4-meta" -t Q4_0 --dry-run -- run "$train_work/recipe.yaml" &
+        convert "$4" -t Q4_0 --dry-run -- convert "$4-meta" -t Q4_0 --dry-run -- \
+        convert "$4" -o "$train_work/f16.gguf" -t F16 -- \
+        quantize "$train_work/f16.gguf" "$train_work/small.gguf" Q4_K_M -- run "$train_work/recipe.yaml" &
     wait
     rm -rf "$train_work"
 }
@@ -84,12 +104,15 @@ launch() {
     launch_java=$1 launch_jar=$2 launch_records=$3 launch_home=$4
     shift 4
     profile=$(profile_of "${1:-}")
-    record=$launch_records/quern-$profile.aot
     # Where nothing runs long, the better compiler costs more than it gives; hashes are the exception.
     quick=
     [ "$profile" = full ] || [ "${1:-}" = hash ] || quick=-XX:TieredStopAtLevel=1
     startup=
-    [ ! -f "$record" ] || startup=-XX:AOTCache=$record
+    if [ "$profile" = light ]; then
+        [ ! -f "$launch_records/quern-light.aot" ] || startup=-XX:AOTCache=$launch_records/quern-light.aot
+    else
+        [ ! -f "$launch_records/quern-full.jsa" ] || startup=-XX:SharedArchiveFile=$launch_records/quern-full.jsa
+    fi
     # Java cannot ask whether stderr is a terminal.
     terminal=
     [ ! -t 2 ] || terminal=-Dquern.terminal=true

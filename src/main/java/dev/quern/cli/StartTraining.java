@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Runs several commands in one process, so that one record of starts (the JVM's ahead-of-time cache, JEP 514) holds the
- * classes of them all: {@code inspect FILE -- man convert}. For whoever builds Quern.
+ * Runs several commands in one process, so that one record of starts (the JVM's ahead-of-time cache, JEP 514, or its
+ * class-data archive) holds the classes of them all: {@code inspect FILE -- man convert}. For whoever builds Quern.
  */
 final class StartTraining {
     private StartTraining() {}

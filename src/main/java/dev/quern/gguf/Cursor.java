@@ -5,16 +5,26 @@ import dev.quern.io.Region;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * Reads a header from front to back. It knows what it is reading, so that every refusal names the key or tensor and the
  * byte, and takes nothing that the rest of the file cannot hold.
  */
 final class Cursor {
+    /**
+     * Bytes that are copied from the file at once. A header is read before anything is compiled, and has a hundred
+     * thousand short strings: each on its own, from mapped memory, took half as long as the rest of a start.
+     */
+    private static final int WINDOW_BYTES = 1 << 16;
+
     private final Region file;
     private String subject = "header";
     private boolean swapped;
     private long at;
+    private byte[] window = {};
+    private long windowAt;
+    private int windowLength;
 
     Cursor(Region file) {
         this.file = file;
@@ -43,17 +53,15 @@ final class Cursor {
     }
 
     int u8(String what) {
-        return file.u8(take(1, what));
+        return window[take(1, what)] & 0xff;
     }
 
     int u16(String what) {
-        int value = file.u16(take(2, what));
-        return swapped ? Short.toUnsignedInt(Short.reverseBytes((short) value)) : value;
+        return (int) number(2, what);
     }
 
     int i32(String what) {
-        int value = file.i32(take(4, what));
-        return swapped ? Integer.reverseBytes(value) : value;
+        return (int) number(4, what);
     }
 
     long u32(String what) {
@@ -61,8 +69,20 @@ final class Cursor {
     }
 
     long i64(String what) {
-        long value = file.i64(take(8, what));
-        return swapped ? Long.reverseBytes(value) : value;
+        return number(8, what);
+    }
+
+    /** Written out, since VarHandles cost a hundred times as much before they are compiled. */
+    private long number(int bytes, String what) {
+        int first = take(bytes, what);
+        int step = swapped ? 1 : -1;
+        int i = swapped ? first : first + bytes - 1;
+        long value = 0;
+        for (int left = bytes; left > 0; left--) {
+            value = value << 8 | window[i] & 0xff;
+            i += step;
+        }
+        return value;
     }
 
     /** An unsigned 64-bit count that must not exceed a limit, nor what {@code least} bytes for each leave room for. */
@@ -80,8 +100,20 @@ final class Cursor {
     }
 
     byte[] string(String what, int limit) {
-        int length = (int) count("a length of " + what, limit, 1);
-        return file.bytes(take(length, what), length);
+        long where = at;
+        long length = i64(what);
+        if (length < 0 || length > limit || length > left()) {
+            at = where;
+            // Says so in words, which are not made for every string of a header.
+            length = count("a length of " + what, limit, 1);
+        }
+        if (length > WINDOW_BYTES) {
+            byte[] bytes = file.bytes(at, (int) length);
+            at += length;
+            return bytes;
+        }
+        int first = take((int) length, what);
+        return Arrays.copyOfRange(window, first, first + (int) length);
     }
 
     /** Text that has to survive as a Java string: UTF-8 without a zero, which would end a C string. */
@@ -106,12 +138,25 @@ final class Cursor {
         return name;
     }
 
-    private long take(long bytes, String what) {
+    /** The next bytes, {@link #WINDOW_BYTES} at most: where in the window they begin. */
+    private int take(int bytes, String what) {
         if (bytes > left()) {
             throw expected(at, bytes + " bytes of " + what, left() + " bytes before the end of the file");
         }
-        long begin = at;
+        if (at + bytes > windowAt + windowLength || at < windowAt) {
+            refill();
+        }
+        int begin = (int) (at - windowAt);
         at += bytes;
         return begin;
+    }
+
+    private void refill() {
+        if (window.length == 0) {
+            window = new byte[WINDOW_BYTES];
+        }
+        windowAt = at;
+        windowLength = (int) Math.min(WINDOW_BYTES, left());
+        file.copyTo(at, window, windowLength);
     }
 }

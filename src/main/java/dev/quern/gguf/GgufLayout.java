@@ -10,6 +10,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Every byte's place in a GGUF v3 little-endian file, before one is written: header, zeros up to the alignment, then
@@ -26,6 +27,7 @@ public final class GgufLayout {
     private final int alignment;
     private final long fileSize;
     private final SequencedMap<String, GgufTensor> tensors;
+    private byte @Nullable [] encoded;
 
     private GgufLayout(
             GgufMetadata metadata,
@@ -107,9 +109,13 @@ public final class GgufLayout {
     }
 
     /** The file's first {@link #dataStart} bytes, padding included. A new buffer, ready to be written. */
-    public ByteBuffer header() {
-        byte[] header = new byte[dataStart];
-        GgufEncoding.putHeader(ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN), metadata, tensors());
+    public synchronized ByteBuffer header() {
+        byte[] header = encoded;
+        if (header == null) {
+            header = new byte[dataStart];
+            GgufEncoding.putHeader(ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN), metadata, tensors());
+            encoded = header;
+        }
         return ByteBuffer.wrap(header).asReadOnlyBuffer();
     }
 

@@ -59,7 +59,7 @@ record Encoding(Kernel kernel, boolean searched) implements TensorEncoder {
                 rows,
                 tensor.type(),
                 tensor::importanceOf,
-                new StorableValues(tensor, tensor.source().origin(), false),
+                new StorableValues(tensor, false),
                 MemorySegment.ofArray(out),
                 workers);
         return out;

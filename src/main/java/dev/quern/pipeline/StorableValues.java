@@ -10,10 +10,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * Refuses values that a tensor's type cannot hold.
  *
- * @param origin of the values, for messages
  * @param allowNonFinite whether types that can may hold values that are not finite
  */
-record StorableValues(PlannedTensor tensor, String origin, boolean allowNonFinite) {
+record StorableValues(PlannedTensor tensor, boolean allowNonFinite) {
     /**
      * @param count the first values of whole rows, from {@code firstRow} on
      * @return whether some value is beyond F16, which may overflow a block's scale
@@ -46,7 +45,7 @@ record StorableValues(PlannedTensor tensor, String origin, boolean allowNonFinit
     /** Squares of huge values overflow in the searches of some types; the reference aborts there. */
     InputException tooLarge(long row, ArithmeticException cause) {
         return InputException.of(
-                        origin,
+                        tensor.source().origin(),
                         "tensor " + Quoted.of(tensor.name()) + ", row " + row + ": values too large for "
                                 + tensor.type())
                 .withCause(cause);
@@ -59,7 +58,7 @@ record StorableValues(PlannedTensor tensor, String origin, boolean allowNonFinit
                 ? "value " + value + " is beyond what " + tensor.type() + " can hold"
                 : "value is " + value;
         return InputException.of(
-                        origin,
+                        tensor.source().origin(),
                         "tensor " + Quoted.of(tensor.name()) + ", element " + shape.index(element) + ": " + problem)
                 .withHint(
                         Float.isFinite(value)

@@ -59,7 +59,7 @@ final class TileWorker {
             encoded = new byte[bytes];
         }
         int count = tile.rows() * length;
-        StorableValues check = new StorableValues(tensor, tensor.source().origin(), options.allowNonFinite());
+        StorableValues check = new StorableValues(tensor, options.allowNonFinite());
         boolean large = check.values(tile.firstRow(), values, count);
         BlockCodec codec = tensor.searched()
                 ? searchCodecs.computeIfAbsent(

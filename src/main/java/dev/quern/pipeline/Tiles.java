@@ -4,11 +4,10 @@ import dev.quern.pipeline.Conversion.Tile;
 import dev.quern.tensor.RowTile;
 import dev.quern.tensor.Shape;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.Collectors;
 
 /**
  * Hands out tiles to whoever asks, those of one tensor in order; of a run that goes on, only those that are missing. Half
@@ -72,7 +71,7 @@ final class Tiles {
     /** A tensor that is being worked on. */
     private static final class Cursor {
         private List<Target.Place> places = List.of();
-        private Map<Target.Place, Long> rowsDone = Map.of();
+        private long[] rowsDone = {};
         private long row;
 
         boolean isDone() {
@@ -82,7 +81,7 @@ final class Tiles {
         void begin(List<Target.Place> tensor) {
             places = tensor;
             row = firstMissing(tensor);
-            rowsDone = tensor.stream().collect(Collectors.toMap(place -> place, Target.Place::rowsDone));
+            rowsDone = tensor.stream().mapToLong(Target.Place::rowsDone).toArray();
         }
 
         Tile take() {
@@ -91,9 +90,12 @@ final class Tiles {
             int rows = (int) Math.min(shape.rows() - row, RowTile.rowsAtOnce(shape));
             row += rows;
             // What is there was written in tiles of the same size, so a tile is missing whole or not at all.
-            List<Target.Place> missing = places.stream()
-                    .filter(place -> rowsDone.getOrDefault(place, 0L) <= first)
-                    .toList();
+            List<Target.Place> missing = new ArrayList<>(rowsDone.length);
+            for (int i = 0; i < rowsDone.length; i++) {
+                if (rowsDone[i] <= first) {
+                    missing.add(places.get(i));
+                }
+            }
             return new Tile(missing, first, rows);
         }
     }

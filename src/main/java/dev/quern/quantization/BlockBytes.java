@@ -2,19 +2,17 @@ package dev.quern.quantization;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
-/** The scalars inside a block: little-endian and unaligned, as ggml's packed structs lie in a file. */
+/**
+ * The scalars inside a block: little-endian and unaligned, as ggml's packed structs lie in a file. They are put byte by
+ * byte: C2 joins the bytes into one store (JDK-8318446), and until it has, a kernel that is not compiled yet spends less
+ * on them than on a VarHandle.
+ */
 public final class BlockBytes {
     public static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-    private static final VarHandle SHORTS =
-            MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
-    private static final VarHandle INTS = MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
 
     private BlockBytes() {}
 
@@ -25,16 +23,20 @@ public final class BlockBytes {
      */
     public static float putHalf(byte[] out, int at, float value) {
         short half = Float.floatToFloat16(value);
-        SHORTS.set(out, at, half);
+        putShort(out, at, half);
         return Float.float16ToFloat(half);
     }
 
     public static void putShort(byte[] out, int at, int value) {
-        SHORTS.set(out, at, (short) value);
+        out[at] = (byte) value;
+        out[at + 1] = (byte) (value >> 8);
     }
 
     public static void putInt(byte[] out, int at, int value) {
-        INTS.set(out, at, value);
+        out[at] = (byte) value;
+        out[at + 1] = (byte) (value >> 8);
+        out[at + 2] = (byte) (value >> 16);
+        out[at + 3] = (byte) (value >> 24);
     }
 
     public static float half(MemorySegment blocks, long at) {

@@ -195,6 +195,28 @@ class GgufAcceptedTest {
         }
     }
 
+    /** A header is copied from the file 64 KiB at a time: everything must come through wherever those end. */
+    @Test
+    void stringsAndNumbersAroundTheEndsOfWhatIsReadAtOnce() throws IOException {
+        int[] lengths = {65_480, 0, 3, 1, 65_536, 65_535, 65_537, 65_528, 65_529, 7, 200_000, 65_527, 13, 131_072, 2};
+        RawGguf raw = RawGguf.header(0, 3).array("a", RawGguf.STRING, lengths.length);
+        for (int i = 0; i < lengths.length; i++) {
+            raw.string(Character.toString('a' + i).repeat(lengths[i]));
+        }
+        raw.array("b", RawGguf.UINT32, 40_000);
+        for (int i = 0; i < 40_000; i++) {
+            raw.u32(0x9e37_79b9L * i & 0xffff_ffffL);
+        }
+        raw.key("c", RawGguf.STRING).string("end");
+        try (GgufFile file = open(raw)) {
+            assertThat(file.metadata().text("c")).hasValue("end");
+            GgufLayout layout = GgufLayout.plan(file.metadata(), List.of());
+            byte[] header = new byte[(int) layout.fileSize()];
+            layout.header().get(header);
+            assertThat(header).isEqualTo(raw.toBytes());
+        }
+    }
+
     @Test
     void aPartOfASplitModelAsAPart() throws IOException {
         RawGguf raw = RawGguf.header(0, 1).key("split.count", 2).u8(2).u8(0);
