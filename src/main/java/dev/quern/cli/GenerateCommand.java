@@ -203,12 +203,13 @@ final class GenerateCommand implements Callable<Integer> {
             PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
             int[] all = Arrays.copyOf(tokens, tokens.length);
             byte[] said = evaluated.tokenizer().decode(all);
-            if (streamed) {
-                out.print(stream.add(said, 0, said.length));
-            }
             Printed printed = new Printed(evaluated, all, said.length);
             try (CachedForward forward =
                     CachedForward.of(evaluated.source().model(), evaluated.pass(), positions, Math.max(1, threads))) {
+                // Now that nothing is refused any more.
+                if (streamed) {
+                    out.print(stream.add(said, 0, said.length));
+                }
                 Generation.Result result = Generation.run(
                         forward, tokens, count, positions, evaluated.endings(), new Sampler(options), (token, p) -> {
                             byte[] piece = printed.next(token);

@@ -194,6 +194,15 @@ class EmbedRefusalsTest {
     }
 
     @Test
+    void noTextIsContinuedByAnEncoder() {
+        Cli.Run run = Cli.run("generate", "-m", minilm, "-p", "war");
+        assertThat(run.firstError())
+                .isEqualTo("error: " + minilm + ": an encoder cannot continue a text: its tokens see those after them");
+        assertThat(run.code()).isEqualTo(3);
+        assertThat(run.out()).isEmpty();
+    }
+
+    @Test
     void onlyModelsOfOneKindAreCompared() throws Exception {
         Path wide = Tampered.HUGGING_FACE;
         refused(
