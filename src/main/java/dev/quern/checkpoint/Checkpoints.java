@@ -53,6 +53,26 @@ public final class Checkpoints {
         }
     }
 
+    /**
+     * As {@link #open}, for whoever needs no weights: where a Hugging Face directory has none (as a download of
+     * configuration and tokenizer alone), a checkpoint without tensors.
+     *
+     * @throws InputException as {@link #open} does
+     */
+    public static Checkpoint openForVocabulary(Path source) {
+        if (Files.isDirectory(source)) {
+            List<String> names = names(source);
+            boolean weights = !Parts.of(source, names).files().isEmpty()
+                    || !MetaShards.find(source, names).isEmpty()
+                    || any(names, name -> name.endsWith(".onnx"));
+            if (names.contains(CONFIG) && !weights) {
+                ModelConfig config = ModelConfig.read(source.resolve(CONFIG));
+                return new WholeTensors(Layout.HUGGING_FACE, source, config, List.of(), List.of());
+            }
+        }
+        return open(source);
+    }
+
     /** Whether a directory holds an adapter's configuration and no model's. */
     public static boolean isAdapter(Path directory) {
         return Files.isRegularFile(directory.resolve(ADAPTER_CONFIG)) && !Files.exists(directory.resolve(CONFIG));

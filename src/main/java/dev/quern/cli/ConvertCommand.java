@@ -122,7 +122,7 @@ final class ConvertCommand implements Callable<Integer> {
             description = "Write an Ollama Modelfile beside each output, with the same name and .Modelfile at its end.")
     boolean modelfile;
 
-    @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors.")
+    @Option(names = "--vocab-only", description = "Write metadata and vocabulary without tensors. Needs no weights.")
     boolean vocabularyOnly;
 
     @Option(
@@ -266,7 +266,7 @@ final class ConvertCommand implements Callable<Integer> {
                 new Source.Options(metadata, modelName, adapters, architecture, preTokenizer, run.talk()::say);
         Path trainedOn = base;
         if (trainedOn == null) {
-            return Source.open(source, options);
+            return vocabularyOnly ? Source.openForVocabulary(source, options) : Source.open(source, options);
         }
         if (!adapters.isEmpty()) {
             throw Quern.usage(spec, "--base makes a GGUF of an adapter, --lora merges one: give one of them");

@@ -114,7 +114,7 @@ public record Source(
     /** @throws dev.quern.io.InputException when the path is nothing that Quern reads */
     public static Source open(Path path, Options options) {
         if (!GgufFile.isGguf(path)) {
-            return ofCheckpoint(path, options);
+            return ofCheckpoint(path, opened(path, options.adapters()), options);
         }
         if (!options.adapters().isEmpty()) {
             throw InputException.of(path, "is a GGUF file, and an adapter is merged into a checkpoint")
@@ -123,6 +123,19 @@ public record Source(
                                     + " it beside the GGUF");
         }
         return ofGguf(path, GgufModel.open(path), options);
+    }
+
+    /**
+     * As {@link #open(Path, Options)}, for its metadata and vocabulary: a Hugging Face directory may have no weights, and
+     * gives a model without tensors then.
+     *
+     * @throws dev.quern.io.InputException when the path is nothing that Quern reads
+     */
+    public static Source openForVocabulary(Path path, Options options) {
+        if (!options.adapters().isEmpty() || GgufFile.isGguf(path)) {
+            return open(path, options);
+        }
+        return ofCheckpoint(path, Checkpoints.openForVocabulary(path), options);
     }
 
     /**
@@ -160,12 +173,12 @@ public record Source(
                 path, kind(file), model, types, type, file.names(), Optional.empty(), Optional.empty(), () -> {});
     }
 
-    private static Source ofCheckpoint(Path path, Options options) {
-        Checkpoint checkpoint = opened(path, options.adapters());
+    private static Source ofCheckpoint(Path path, Checkpoint checkpoint, Options options) {
         try {
             CheckpointModel family = CheckpointModel.of(
                     checkpoint, Optional.ofNullable(options.architecture()).map(Pages::read));
-            TensorGraph graph = family.graph();
+            boolean withoutWeights = checkpoint.files().isEmpty();
+            TensorGraph graph = withoutWeights ? new TensorGraph() : family.graph();
             FileType lossless = checkpoint instanceof GgmlCheckpoint ggml ? fileType(ggml) : lossless(graph);
             GeneralMetadata general = GeneralMetadata.read(
                     checkpoint.directory(),

@@ -95,6 +95,27 @@ class CommandsTest {
         assertThat(json.get("metadata").get("tokenizer.ggml.tokens")).hasSize(2048);
     }
 
+    /** Configuration and tokenizer are what is downloaded to look at a vocabulary; the folder's name says the size. */
+    @Test
+    void vocabularyAloneNeedsNoWeights() throws Exception {
+        Path whole = folder.resolve("whole.gguf");
+        Path bare = folder.resolve("bare.gguf");
+        Path directory = Files.createDirectories(folder.resolve("some").resolve("tolstoy-4m"));
+        try (Stream<Path> files = Files.list(Tampered.HUGGING_FACE)) {
+            for (Path file : files.filter(file -> !file.toString().contains(".safetensors"))
+                    .toList()) {
+                Files.copy(file, directory.resolve(file.getFileName()));
+            }
+        }
+        assertThat(Cli.run("convert", directory, "-o", bare).firstError())
+                .startsWith("error: " + directory + ": no weight files");
+        assertThat(bare).doesNotExist();
+        Cli.run("convert", Tampered.HUGGING_FACE, "--vocab-only", "-o", whole);
+        Cli.Run run = Cli.run("convert", directory, "--vocab-only", "-o", bare);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(Files.mismatch(bare, whole)).isEqualTo(-1);
+    }
+
     @Test
     void dryRunSaysWhyAndWritesNothing() throws Exception {
         Cli.Run run =
