@@ -67,6 +67,12 @@ public final class Quern {
 
     private static final Set<String> VERSION = Set.of("--version", "-V");
 
+    /** Commands that read no model. */
+    private static final Set<String> ABOUT_QUERN = Set.of("completion", "man", "help", "hash");
+
+    /** No option is a date or a connection to a database; picocli would load the classes of all of them. */
+    private static final String NO_CONVERTERS = "java\\.(time|sql)\\..*";
+
     @Option(
             names = "--verbose",
             scope = ScopeType.INHERIT,
@@ -76,7 +82,22 @@ public final class Quern {
     /** @param args the command line */
     public static void main(String[] args) {
         Shutdown.exitWhenInterrupted(FAILED);
+        if (args.length > 1 && !ABOUT_QUERN.contains(args[0])) {
+            Thread.ofPlatform().daemon().start(Quern::readyNumbers);
+        }
         Shutdown.exit(run(args));
+    }
+
+    /**
+     * Beside the reading of the command line: every node of Jackson's trees needs BigDecimal, which first of all works
+     * out powers of five of up to 150,000 bits.
+     */
+    private static void readyNumbers() {
+        try {
+            Class.forName("java.math.BigDecimal");
+        } catch (ClassNotFoundException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     static int run(String... args) {
@@ -90,6 +111,7 @@ public final class Quern {
 
     /** The program with the commands that a command line needs: all of them when it is empty. */
     static CommandLine commandLine(String... args) {
+        System.setProperty("picocli.converters.excludes", NO_CONVERTERS);
         CommandLine line = new CommandLine(new Quern());
         // Reading all commands' annotations takes a tenth of a second, half as long as everything else a short one
         // does.
