@@ -30,7 +30,6 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -183,13 +182,8 @@ final class InspectCommand implements Callable<Integer> {
     /** Types that cannot be made of this source (rows that do not divide) are left out. */
     private static List<Cost> costs(Source source) {
         Quantization quantization = Quantization.of(source, QuantizationOptions.forSizes());
-        FileType[] types = FileType.values();
-        // The first finds the order of the tensors, which all have.
-        Optional<Cost> first = cost(quantization, types[0]);
-        Stream<Optional<Cost>> others =
-                Arrays.stream(types, 1, types.length).parallel().map(type -> cost(quantization, type));
-        return Stream.concat(Stream.of(first), others)
-                .flatMap(Optional::stream)
+        return Arrays.stream(FileType.values())
+                .flatMap(type -> cost(quantization, type).stream())
                 .sorted(Comparator.comparingLong(Cost::bytes))
                 .toList();
     }

@@ -67,9 +67,6 @@ public final class Quern {
 
     private static final Set<String> VERSION = Set.of("--version", "-V");
 
-    /** Commands that read no model. */
-    private static final Set<String> ABOUT_QUERN = Set.of("completion", "man", "help", "hash");
-
     /** No option is a date or a connection to a database; picocli would load the classes of all of them. */
     private static final String NO_CONVERTERS = "java\\.(time|sql)\\..*";
 
@@ -82,22 +79,7 @@ public final class Quern {
     /** @param args the command line */
     public static void main(String[] args) {
         Shutdown.exitWhenInterrupted(FAILED);
-        if (args.length > 1 && !ABOUT_QUERN.contains(args[0])) {
-            Thread.ofPlatform().daemon().start(Quern::readyNumbers);
-        }
         Shutdown.exit(run(args));
-    }
-
-    /**
-     * Beside the reading of the command line: every node of Jackson's trees needs BigDecimal, which first of all works
-     * out powers of five of up to 150,000 bits.
-     */
-    private static void readyNumbers() {
-        try {
-            Class.forName("java.math.BigDecimal");
-        } catch (ClassNotFoundException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     static int run(String... args) {
