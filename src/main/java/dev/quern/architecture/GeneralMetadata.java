@@ -3,6 +3,7 @@ package dev.quern.architecture;
 import dev.quern.gguf.GgufMetadata;
 import dev.quern.gguf.GgufValue;
 import dev.quern.io.InputException;
+import dev.quern.io.JsonTree;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,8 +16,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
@@ -272,7 +274,8 @@ public final class GeneralMetadata {
 
     private static JsonNode object(Path file) {
         try {
-            JsonNode node = JsonMapper.builder().build().readTree(Files.readString(file));
+            JsonNode node =
+                    JsonTree.whole(new JsonFactory().createParser(ObjectReadContext.empty(), Files.readString(file)));
             return node.isObject() ? node : JsonNodeFactory.instance.objectNode();
         } catch (JacksonException e) {
             throw InputException.of(file, "is not JSON: " + e.getOriginalMessage())

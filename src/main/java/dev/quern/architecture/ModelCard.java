@@ -1,6 +1,7 @@
 package dev.quern.architecture;
 
 import dev.quern.io.InputException;
+import dev.quern.io.JsonTree;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,9 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.ObjectReadContext;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.dataformat.yaml.YAMLMapper;
+import tools.jackson.dataformat.yaml.YAMLFactory;
 
 /** The YAML front matter of a model's README.md, as Hugging Face's model cards have it. */
 public record ModelCard(JsonNode yaml) {
@@ -29,7 +31,9 @@ public record ModelCard(JsonNode yaml) {
                         file, "expected a model card of at most 4 MiB, found " + Files.size(file) + " bytes");
             }
             String matter = frontMatter(Files.readString(file));
-            JsonNode yaml = matter.isBlank() ? null : new YAMLMapper().readTree(matter);
+            JsonNode yaml = matter.isBlank()
+                    ? null
+                    : JsonTree.whole(new YAMLFactory().createParser(ObjectReadContext.empty(), matter));
             return new ModelCard(yaml != null && yaml.isObject() ? yaml : JsonNodeFactory.instance.objectNode());
         } catch (JacksonException e) {
             throw InputException.of(file, "its front matter is not YAML: " + firstLine(e.getOriginalMessage()))

@@ -17,8 +17,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -47,8 +47,6 @@ public final class Pages {
             "",
             "zeros",
             "");
-
-    private static final JsonMapper MAPPER = JsonMapper.shared();
 
     /** What pages there are; each is read when it is asked for, since reading all of them would delay every start. */
     private static final List<Entry> INDEX = entries();
@@ -127,7 +125,7 @@ public final class Pages {
             if (in == null) {
                 throw new IllegalArgumentException("there is no page " + name + " to extend");
             }
-            return MAPPER.readTree(in);
+            return StrictJson.tree(in);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -187,7 +185,7 @@ public final class Pages {
             byName.computeIfAbsent(rule.path(key).asString(), name -> new ArrayList<>())
                     .add(rule);
         }
-        ArrayNode merged = MAPPER.createArrayNode();
+        ArrayNode merged = JsonNodeFactory.instance.arrayNode();
         if (byName.remove(EVERY) != null) {
             addKept(merged, byName.values().stream().flatMap(List::stream).toList());
             return merged;

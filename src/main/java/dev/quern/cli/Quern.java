@@ -67,6 +67,9 @@ public final class Quern {
 
     private static final Set<String> VERSION = Set.of("--version", "-V");
 
+    /** No option is a date or a connection to a database; picocli would load the classes of all of them. */
+    private static final String NO_CONVERTERS = "java\\.(time|sql)\\..*";
+
     @Option(
             names = "--verbose",
             scope = ScopeType.INHERIT,
@@ -90,6 +93,7 @@ public final class Quern {
 
     /** The program with the commands that a command line needs: all of them when it is empty. */
     static CommandLine commandLine(String... args) {
+        System.setProperty("picocli.converters.excludes", NO_CONVERTERS);
         CommandLine line = new CommandLine(new Quern());
         // Reading all commands' annotations takes a tenth of a second, half as long as everything else a short one
         // does.

@@ -1,5 +1,6 @@
 package dev.quern.io;
 
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
 import java.nio.charset.CodingErrorAction;
@@ -15,9 +16,7 @@ import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.exc.JacksonIOException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.json.JsonReadFeature;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * JSON from outside: valid UTF-8 and nothing else (Jackson left to itself guesses UTF-16 and skips a byte order mark),
@@ -36,12 +35,10 @@ public final class StrictJson {
             .build();
 
     /** Python's json module writes NaN and Infinity, and configurations in use hold them. */
-    private static final JsonMapper TREES = JsonMapper.builder(STREAMING
-                    .rebuild()
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                    .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-                    .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+    private static final JsonFactory TREES = STREAMING
+            .rebuild()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
 
     private StrictJson() {}
@@ -65,7 +62,7 @@ public final class StrictJson {
                     file.path(), "is " + file.size() + " bytes, more than the " + maxBytes + " Quern reads as JSON");
         }
         try {
-            JsonNode root = TREES.readTree(text(file.region()));
+            JsonNode root = tree(file.region());
             if (root.isMissingNode()) {
                 throw InputException.of(file.path(), "expected JSON, found an empty file");
             }
@@ -86,7 +83,16 @@ public final class StrictJson {
                     region.file().path(),
                     region.length() + " bytes of JSON are more than the " + maxBytes + " Quern reads");
         }
-        return TREES.readTree(text(region));
+        return tree(region);
+    }
+
+    private static JsonNode tree(Region region) {
+        return JsonTree.whole(TREES.createParser(ObjectReadContext.empty(), text(region)));
+    }
+
+    /** A document that comes with Quern. */
+    public static JsonNode tree(InputStream in) {
+        return JsonTree.whole(TREES.createParser(ObjectReadContext.empty(), in));
     }
 
     /** The refusal of JSON that cannot be parsed. */

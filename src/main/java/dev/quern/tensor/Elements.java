@@ -4,17 +4,12 @@ import dev.quern.io.Region;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /** Elements of every checkpoint type as floats: exact where the type fits a float, otherwise rounded to the nearest. */
 public final class Elements {
-    // 256 bits on every machine: the results are the same bits either way, and one width is one thing to test.
-    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_128;
-    private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_256;
+    /** Commands that do no arithmetic run without the module; some hold tensors against each other all the same. */
+    private static final boolean LANES =
+            ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
     private Elements() {}
 
@@ -135,16 +130,9 @@ public final class Elements {
         }
     }
 
-    /** A bfloat16 is the upper half of a float. C2 (25) does not vectorize intBitsToFloat (JDK-8329077), so by hand. */
+    /** A bfloat16 is the upper half of a float. */
     private static void bfloat(MemorySegment source, long at, int count, float[] out, int to) {
-        int i = 0;
-        for (; i <= count - 8; i += 8) {
-            IntVector bits =
-                    (IntVector) ShortVector.fromMemorySegment(SHORTS, source, at + 2L * i, ByteOrder.LITTLE_ENDIAN)
-                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
-            FloatVector values = bits.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
-            values.intoArray(out, to + i);
-        }
+        int i = LANES ? BfloatLanes.decode(source, at, count, out, to) : 0;
         for (; i < count; i++) {
             out[to + i] = Float.intBitsToFloat(source.get(Region.SHORT, at + 2L * i) << 16);
         }

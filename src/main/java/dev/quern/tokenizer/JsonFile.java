@@ -1,6 +1,7 @@
 package dev.quern.tokenizer;
 
 import dev.quern.io.InputException;
+import dev.quern.io.JsonTree;
 import dev.quern.io.MappedFile;
 import dev.quern.io.Quoted;
 import java.nio.file.Files;
@@ -10,12 +11,12 @@ import java.util.Set;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The JSON files beside a Hugging Face checkpoint: one object each, of bounded size and depth, no key twice. */
@@ -23,14 +24,12 @@ final class JsonFile {
     /** The largest tokenizer.json in use take some tens of MB. */
     static final long LARGEST = 256L << 20;
 
-    private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
-                    .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxNestingDepth(64)
-                            .maxStringLength(64 << 20)
-                            .build())
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(64)
+                    .maxStringLength(64 << 20)
                     .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
     private JsonFile() {}
@@ -43,7 +42,7 @@ final class JsonFile {
     /** As {@link #read(Path)}, without the values of the top-level keys in {@code skipped}, which are only checked. */
     static ObjectNode read(Path file, Set<String> skipped) {
         if (!Files.exists(file)) {
-            return MAPPER.createObjectNode();
+            return JsonNodeFactory.instance.objectNode();
         }
         byte[] bytes;
         try (MappedFile mapped = MappedFile.open(file)) {
@@ -56,7 +55,7 @@ final class JsonFile {
         if (invalid.isPresent()) {
             throw InputException.of(file, "byte " + invalid.getAsInt(), "expected UTF-8");
         }
-        try (JsonParser parser = MAPPER.createParser(bytes)) {
+        try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), bytes)) {
             return object(file, parser, skipped);
         } catch (JacksonException e) {
             throw InputException.of(file, "expected JSON: " + oneLine(e)).withCause(e);
@@ -67,14 +66,14 @@ final class JsonFile {
         if (parser.nextToken() != JsonToken.START_OBJECT) {
             throw InputException.of(file, "expected a JSON object, found " + kind(parser));
         }
-        ObjectNode object = MAPPER.createObjectNode();
+        ObjectNode object = JsonNodeFactory.instance.objectNode();
         while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
             String name = parser.currentName();
-            parser.nextToken();
             if (skipped.contains(name)) {
+                parser.nextToken();
                 parser.skipChildren();
             } else {
-                object.set(name, parser.<JsonNode>readValueAsTree());
+                object.set(name, JsonTree.next(parser));
             }
         }
         if (parser.nextToken() != null) {

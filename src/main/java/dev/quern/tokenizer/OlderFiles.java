@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -17,7 +17,7 @@ import tools.jackson.databind.node.ObjectNode;
  * vocab.txt. What they do not say, the tokenizer's class in tokenizer_config.json does.
  */
 final class OlderFiles {
-    private static final JsonMapper MAPPER = JsonMapper.shared();
+    private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
     /** Qwen2's pattern, as its class has it. */
     private static final String QWEN2 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
@@ -37,13 +37,12 @@ final class OlderFiles {
         List<MergesReader.Merge> merges =
                 MergesReader.read(TokenizerFile.MERGES.in(files.directory()), vocabulary::containsKey);
         String name = files.tokenizerConfig().path("tokenizer_class").asString("GPT2Tokenizer");
-        ObjectNode steps = MAPPER.createObjectNode();
+        ObjectNode steps = NODES.objectNode();
         switch (name.replace("Fast", "")) {
             case "GPT2Tokenizer", "CodeGenTokenizer" -> steps.set("pre_tokenizer", byteLevel(files, true));
             case "Qwen2Tokenizer" -> {
                 steps.putObject("normalizer").put("type", "NFC");
-                ObjectNode split =
-                        MAPPER.createObjectNode().put("type", "Split").put("behavior", "Isolated");
+                ObjectNode split = NODES.objectNode().put("type", "Split").put("behavior", "Isolated");
                 split.putObject("pattern").put("Regex", QWEN2);
                 ObjectNode all = steps.putObject("pre_tokenizer").put("type", "Sequence");
                 all.putArray("pretokenizers").add(split).add(byteLevel(files, false));
@@ -63,13 +62,13 @@ final class OlderFiles {
                 vocabulary,
                 new float[0],
                 merges,
-                MAPPER.createObjectNode(),
+                NODES.objectNode(),
                 steps,
                 added(files, vocabulary, "<|endoftext|>"));
     }
 
     private static ObjectNode byteLevel(HuggingFaceFiles files, boolean cuts) {
-        return MAPPER.createObjectNode()
+        return NODES.objectNode()
                 .put("type", "ByteLevel")
                 .put(
                         "add_prefix_space",
@@ -96,7 +95,7 @@ final class OlderFiles {
             }
         }
         JsonNode config = files.tokenizerConfig();
-        ObjectNode steps = MAPPER.createObjectNode();
+        ObjectNode steps = NODES.objectNode();
         ObjectNode normalizer = steps.putObject("normalizer")
                 .put("type", "BertNormalizer")
                 .put("clean_text", true)
@@ -107,7 +106,7 @@ final class OlderFiles {
         normalizer.set("strip_accents", config.path("strip_accents"));
         steps.putObject("pre_tokenizer").put("type", "BertPreTokenizer");
         List<TokenizerJson.AddedToken> added = added(files, vocabulary, "");
-        ObjectNode around = MAPPER.createObjectNode().put("type", "BertProcessing");
+        ObjectNode around = NODES.objectNode().put("type", "BertProcessing");
         for (String role : List.of("unk", "sep", "pad", "cls", "mask")) {
             String text = config.path(role + "_token").asString("[" + role.toUpperCase(java.util.Locale.ROOT) + "]");
             Integer id = vocabulary.get(text);
@@ -121,7 +120,7 @@ final class OlderFiles {
         if (around.has("cls") && around.has("sep")) {
             steps.set("post_processor", around);
         }
-        ObjectNode model = MAPPER.createObjectNode()
+        ObjectNode model = NODES.objectNode()
                 .put("unk_token", config.path("unk_token").asString("[UNK]"))
                 .put("continuing_subword_prefix", "##")
                 .put("max_input_chars_per_word", 100);

@@ -3,12 +3,14 @@ package dev.quern.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -39,6 +41,26 @@ class InspectTest {
                 .startsWith(DATA.resolve(path) + ": ")
                 .contains(kind);
         assertThat(run.out().lines().count()).isGreaterThan(4);
+    }
+
+    /** As the launcher starts it, since that is quicker. The parts of the second hold some tensors twice. */
+    @ParameterizedTest
+    @ValueSource(strings = {"models/tolstoy-4m", "models/tolstoy-4m-meta"})
+    void needsNoVectorModule(String path) throws Exception {
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-XX:TieredStopAtLevel=1",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Quern.class.getName(),
+                        "inspect",
+                        DATA.resolve(path).toString())
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(said).isZero();
+        assertThat(said).isEqualTo(Cli.run("inspect", DATA.resolve(path)).out()).contains("architecture llama");
     }
 
     @Test
