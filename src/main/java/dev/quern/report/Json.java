@@ -68,6 +68,7 @@ public final class Json {
         return text.toString();
     }
 
+    @SuppressWarnings("IfChainToSwitch") // Whose bootstrap method would be run at each start.
     private static void write(JsonGenerator json, @Nullable Object value) {
         if (value instanceof Map<?, ?> map) {
             json.writeStartObject();
