@@ -49,11 +49,6 @@ options() {
             dev.quern.pipeline.FiniteCheck; do
             echo "-XX:CompileCommand=CompileThresholdScaling,$kernels::*,0.004"
         done
-        # Except those that search grids: without a profile their vectors go to the heap, and IQ3_XXS takes three
-        # times as long.
-        for kernels in SimdSteppedSearch SimdFittedSearch NearestLanes NeighbourLanes TriedScales; do
-            echo "-XX:CompileCommand=CompileThresholdScaling,dev.quern.quantization.simd.$kernels::*,0.2"
-        done
         # Only what C2 has compiled uses the processor's own SHA-256.
         echo "-XX:CompileCommand=CompileThresholdScaling,sun.security.provider.DigestBase::*,0.002"
         echo "-XX:CompileCommand=BackgroundCompilation,sun.security.provider.DigestBase::*,false"

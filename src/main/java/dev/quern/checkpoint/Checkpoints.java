@@ -37,9 +37,23 @@ public final class Checkpoints {
      * @throws InputException when it is not there, not a checkpoint, or wrong in any way
      */
     public static Checkpoint open(Path source) {
+        return open(source, true);
+    }
+
+    /**
+     * As {@link #open}, for whoever needs no weights: where a Hugging Face directory has none (as a download of
+     * configuration and tokenizer alone), a checkpoint without tensors.
+     *
+     * @throws InputException as {@link #open} does
+     */
+    public static Checkpoint openForVocabulary(Path source) {
+        return open(source, false);
+    }
+
+    private static Checkpoint open(Path source, boolean weights) {
         try {
             if (Files.isDirectory(source)) {
-                return openDirectory(source);
+                return openDirectory(source, weights);
             }
             if (!Files.exists(source)) {
                 throw InputException.of(source, "no such file or directory");
@@ -51,26 +65,6 @@ public final class Checkpoints {
                     .withHint("leave the files alone until the command has ended, and run it again")
                     .withCause(e);
         }
-    }
-
-    /**
-     * As {@link #open}, for whoever needs no weights: where a Hugging Face directory has none (as a download of
-     * configuration and tokenizer alone), a checkpoint without tensors.
-     *
-     * @throws InputException as {@link #open} does
-     */
-    public static Checkpoint openForVocabulary(Path source) {
-        if (Files.isDirectory(source)) {
-            List<String> names = names(source);
-            boolean weights = !Parts.of(source, names).files().isEmpty()
-                    || !MetaShards.find(source, names).isEmpty()
-                    || any(names, name -> name.endsWith(".onnx"));
-            if (names.contains(CONFIG) && !weights) {
-                ModelConfig config = ModelConfig.read(source.resolve(CONFIG));
-                return new WholeTensors(Layout.HUGGING_FACE, source, config, List.of(), List.of());
-            }
-        }
-        return open(source);
     }
 
     /** Whether a directory holds an adapter's configuration and no model's. */
@@ -111,7 +105,7 @@ public final class Checkpoints {
         return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
     }
 
-    private static Checkpoint openDirectory(Path directory) {
+    private static Checkpoint openDirectory(Path directory, boolean weights) {
         List<String> names = names(directory);
         Parts parts = Parts.of(directory, names);
         List<Path> metaShards = MetaShards.find(directory, names);
@@ -129,6 +123,10 @@ public final class Checkpoints {
                 names.stream().filter(name -> name.endsWith(".onnx")).toList();
         if (config && graphs.size() == 1) {
             return onnx(directory, directory.resolve(graphs.getFirst()));
+        }
+        if (config && !weights && parts.files().isEmpty() && metaShards.isEmpty() && graphs.isEmpty()) {
+            ModelConfig read = ModelConfig.read(directory.resolve(CONFIG));
+            return new WholeTensors(Layout.HUGGING_FACE, directory, read, List.of(), List.of());
         }
         throw refusal(directory, names, !parts.files().isEmpty(), !metaShards.isEmpty());
     }

@@ -183,14 +183,7 @@ record GgufHeader(
                     }
                     yield new GgufValue.Doubles(values);
                 }
-                case INT32 -> {
-                    long[] values = new long[size];
-                    for (int i = 0; i < size; i++) {
-                        values[i] = in.i32("a value");
-                    }
-                    yield new GgufValue.Ints(element, values);
-                }
-                case UINT8, INT8, UINT16, INT16, UINT32, UINT64, INT64, BOOL, ARRAY -> {
+                case UINT8, INT8, UINT16, INT16, UINT32, INT32, UINT64, INT64, BOOL, ARRAY -> {
                     long[] values = new long[size];
                     for (int i = 0; i < size; i++) {
                         values[i] = integer(element);

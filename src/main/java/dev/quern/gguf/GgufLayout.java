@@ -27,6 +27,8 @@ public final class GgufLayout {
     private final int alignment;
     private final long fileSize;
     private final SequencedMap<String, GgufTensor> tensors;
+
+    /** The header, once somebody has asked for it: a vocabulary of 128k tokens takes megabytes to encode again. */
     private byte @Nullable [] encoded;
 
     private GgufLayout(

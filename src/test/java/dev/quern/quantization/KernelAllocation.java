@@ -21,19 +21,25 @@ final class KernelAllocation {
 
     private KernelAllocation() {}
 
-    /** {@code ALLOWED TYPE...} */
+    /** {@code ALLOWED codecs|searches TYPE...} */
     public static void main(String[] args) {
         long allowed = Long.parseLong(args[0]);
-        for (int i = 1; i < args.length; i++) {
+        boolean searches = args[1].equals("searches");
+        for (int i = 2; i < args.length; i++) {
             QuantType type = QuantType.valueOf(args[i]);
+            if (searches) {
+                CodeForm.of(type).ifPresent(form -> report(type + " search", searching(form), allowed));
+                continue;
+            }
             for (Kernel kernel : Kernel.values()) {
                 BlockCodec codec = Codecs.create(type, kernel);
                 String what = type + " " + kernel;
-                report(what, encoding(codec, null), allowed);
+                if (!GridTypes.IMPORTANCE_NEEDED.contains(type)) {
+                    report(what, encoding(codec, null), allowed);
+                }
                 report(what + " with importance", encoding(codec, Weighting.RANDOM.row(LENGTH, 1)), allowed);
                 report(what + " decoding", decoding(codec), allowed);
             }
-            CodeForm.of(type).ifPresent(form -> report(type + " search", searching(form), allowed));
         }
     }
 

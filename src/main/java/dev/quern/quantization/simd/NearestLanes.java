@@ -46,18 +46,18 @@ final class NearestLanes {
             IntVector s = IntVector.fromArray(INTS, selectors, i);
             FloatVector error = s.selectFrom(e0).reinterpretAsFloats();
             IntVector s1 = s.lanewise(VectorOperators.LSHR, 3);
-            error = error.add(s1.selectFrom(e1).reinterpretAsFloats());
+            error = s1.selectFrom(e1).reinterpretAsFloats().add(error);
             IntVector s2 = s.lanewise(VectorOperators.LSHR, 6);
-            error = error.add(s2.selectFrom(e2).reinterpretAsFloats());
+            error = s2.selectFrom(e2).reinterpretAsFloats().add(error);
             IntVector s3 = s.lanewise(VectorOperators.LSHR, 9);
-            error = error.add(s3.selectFrom(e3).reinterpretAsFloats());
-            VectorMask<Float> better = error.lt(best);
-            best = best.blend(error, better);
-            place = place.blend(i, better.cast(INTS));
+            error = s3.selectFrom(e3).reinterpretAsFloats().add(error);
+            VectorMask<Float> kept = error.compare(VectorOperators.LT, best).not();
+            best = error.blend(best, kept);
+            place = IntVector.broadcast(INTS, i).blend(place, kept.cast(INTS));
         }
         IntVector order = best.reinterpretAsInts();
         int smallest = order.reduceLanes(VectorOperators.MIN);
-        return place.add(PLACES)
+        return PLACES.add(place)
                 .blend(Integer.MAX_VALUE, order.compare(VectorOperators.NE, smallest))
                 .reduceLanes(VectorOperators.MIN);
     }
@@ -88,26 +88,26 @@ final class NearestLanes {
             IntVector s = IntVector.fromArray(INTS, selectors, i);
             FloatVector error = s.selectFrom(e0).reinterpretAsFloats();
             IntVector s1 = s.lanewise(VectorOperators.LSHR, 4);
-            error = error.add(s1.selectFrom(e0).reinterpretAsFloats());
+            error = s1.selectFrom(e0).reinterpretAsFloats().add(error);
             IntVector s2 = s.lanewise(VectorOperators.LSHR, 8);
-            error = error.add(s2.selectFrom(e1).reinterpretAsFloats());
+            error = s2.selectFrom(e1).reinterpretAsFloats().add(error);
             IntVector s3 = s.lanewise(VectorOperators.LSHR, 12);
-            error = error.add(s3.selectFrom(e1).reinterpretAsFloats());
+            error = s3.selectFrom(e1).reinterpretAsFloats().add(error);
             IntVector s4 = s.lanewise(VectorOperators.LSHR, 16);
-            error = error.add(s4.selectFrom(e2).reinterpretAsFloats());
+            error = s4.selectFrom(e2).reinterpretAsFloats().add(error);
             IntVector s5 = s.lanewise(VectorOperators.LSHR, 20);
-            error = error.add(s5.selectFrom(e2).reinterpretAsFloats());
+            error = s5.selectFrom(e2).reinterpretAsFloats().add(error);
             IntVector s6 = s.lanewise(VectorOperators.LSHR, 24);
-            error = error.add(s6.selectFrom(e3).reinterpretAsFloats());
+            error = s6.selectFrom(e3).reinterpretAsFloats().add(error);
             IntVector s7 = s.lanewise(VectorOperators.LSHR, 28);
-            error = error.add(s7.selectFrom(e3).reinterpretAsFloats());
-            VectorMask<Float> better = error.lt(best);
-            best = best.blend(error, better);
-            place = place.blend(i, better.cast(INTS));
+            error = s7.selectFrom(e3).reinterpretAsFloats().add(error);
+            VectorMask<Float> kept = error.compare(VectorOperators.LT, best).not();
+            best = error.blend(best, kept);
+            place = IntVector.broadcast(INTS, i).blend(place, kept.cast(INTS));
         }
         IntVector order = best.reinterpretAsInts();
         int smallest = order.reduceLanes(VectorOperators.MIN);
-        return place.add(PLACES)
+        return PLACES.add(place)
                 .blend(Integer.MAX_VALUE, order.compare(VectorOperators.NE, smallest))
                 .reduceLanes(VectorOperators.MIN);
     }

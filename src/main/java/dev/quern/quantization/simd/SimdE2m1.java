@@ -46,9 +46,9 @@ final class SimdE2m1 extends E2m1 {
         for (int code = 1; code < 16; code++) {
             FloatVector e =
                     FloatVector.broadcast(Lanes.FLOATS, levels[code]).sub(value).abs();
-            VectorMask<Float> better = e.lt(error);
-            error = error.blend(e, better);
-            best = best.blend(code, better.cast(Lanes.INTS));
+            VectorMask<Float> kept = e.compare(VectorOperators.LT, error).not();
+            error = e.blend(error, kept);
+            best = IntVector.broadcast(Lanes.INTS, code).blend(best, kept.cast(Lanes.INTS));
         }
         best.intoArray(codes, to);
     }

@@ -39,7 +39,7 @@ final class TriedScales {
                     .sub(Rounding.MAGIC_MANTISSA)
                     .min(top)
                     .max(0);
-            code = code.or(level.lanewise(VectorOperators.LSHL, bits * i));
+            code = level.lanewise(VectorOperators.LSHL, bits * i).or(code);
         }
         code.intoArray(codes, to);
     }
@@ -54,8 +54,8 @@ final class TriedScales {
             FloatVector q = code.lanewise(VectorOperators.LSHR, 2 * i)
                     .selectFrom(ODD_TWICE.reinterpretAsInts())
                     .reinterpretAsFloats();
-            xq = xq.add(q.mul(weighted[from + i]));
-            qq = qq.add(q.mul(weight[from + i]).mul(q));
+            xq = q.mul(weighted[from + i]).add(xq);
+            qq = q.mul(weight[from + i]).mul(q).add(qq);
         }
         xq.intoArray(sumXq, to);
         qq.intoArray(sumQq, to);
@@ -70,8 +70,8 @@ final class TriedScales {
             FloatVector q = code.lanewise(VectorOperators.LSHR, 3 * i)
                     .selectFrom(ODD.reinterpretAsInts())
                     .reinterpretAsFloats();
-            xq = xq.add(q.mul(weighted[from + i]));
-            qq = qq.add(q.mul(weight[from + i]).mul(q));
+            xq = q.mul(weighted[from + i]).add(xq);
+            qq = q.mul(weight[from + i]).mul(q).add(qq);
         }
         xq.intoArray(sumXq, to);
         qq.intoArray(sumQq, to);
@@ -91,7 +91,7 @@ final class TriedScales {
                     .min(top)
                     .convert(VectorOperators.I2F, 0);
             FloatVector difference = FloatVector.broadcast(FLOATS, x[i]).sub(scale.mul(level));
-            error = error.add(difference.mul(weight[i]).mul(difference));
+            error = difference.mul(weight[i]).mul(difference).add(error);
         }
         error.intoArray(errors, 0);
     }
