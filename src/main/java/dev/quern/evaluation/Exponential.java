@@ -50,7 +50,7 @@ final class Exponential {
         FloatVector most = FloatVector.broadcast(LANES, Float.NEGATIVE_INFINITY);
         int i = 0;
         for (; i <= count - 8; i += 8) {
-            most = most.max(FloatVector.fromArray(LANES, values, at + i));
+            most = FloatVector.fromArray(LANES, values, at + i).max(most);
         }
         float max = most.reduceLanes(VectorOperators.MAX);
         for (; i < count; i++) {
@@ -71,7 +71,7 @@ final class Exponential {
         for (int i = 0; i < whole; i += 8) {
             FloatVector e = of(FloatVector.fromArray(LANES, values, at + i).sub(max));
             e.intoArray(values, at + i);
-            sums = sums.add(e);
+            sums = e.add(sums);
         }
         sums.intoArray(lanes, 0);
         double sum = 0;

@@ -61,8 +61,9 @@ final class LogProbabilities {
             int to = Math.min(whole, from + BLOCK);
             FloatVector sums = FloatVector.zero(Exponential.LANES);
             for (int i = from; i < to; i += 8) {
-                sums = sums.add(Exponential.of(
-                        FloatVector.fromArray(Exponential.LANES, values, at + i).sub(max)));
+                sums = Exponential.of(FloatVector.fromArray(Exponential.LANES, values, at + i)
+                                .sub(max))
+                        .add(sums);
             }
             sums.intoArray(lanes, 0);
             sum += total(lanes);
@@ -90,7 +91,7 @@ final class LogProbabilities {
                         .sub(baseShift);
                 FloatVector q =
                         FloatVector.fromArray(Exponential.LANES, logits, at + i).sub(shift);
-                sums = sums.add(Exponential.of(p).mul(p.sub(q)));
+                sums = Exponential.of(p).mul(p.sub(q)).add(sums);
             }
             sums.intoArray(lanes, 0);
             sum += total(lanes);

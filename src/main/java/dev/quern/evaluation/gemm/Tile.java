@@ -39,10 +39,15 @@ public final class Tile {
         FloatVector c21 = FloatVector.zero(LANES);
         FloatVector c30 = FloatVector.zero(LANES);
         FloatVector c31 = FloatVector.zero(LANES);
-        for (int k = 0; k < depth; k++) {
-            FloatVector b0 = FloatVector.fromArray(LANES, b, bAt + k * COLUMNS);
-            FloatVector b1 = FloatVector.fromArray(LANES, b, bAt + k * COLUMNS + 8);
-            int at = aAt + k * ROWS;
+        // The left index is the loop's own variable and the right one four times that: an instruction for each address.
+        // A counter of steps took three more, and a core whose other thread is busy has none to spare (measured so: 52
+        // GFLOP/s, and 67 as it is; both reach 92 with the core to themselves).
+        int end = aAt + depth * ROWS;
+        int right = bAt - aAt * (COLUMNS / ROWS);
+        for (int at = aAt; at < end; at += ROWS) {
+            int from = right + at * (COLUMNS / ROWS);
+            FloatVector b0 = FloatVector.fromArray(LANES, b, from);
+            FloatVector b1 = FloatVector.fromArray(LANES, b, from + 8);
             FloatVector x0 = FloatVector.broadcast(LANES, a[at]);
             c00 = x0.fma(b0, c00);
             c01 = x0.fma(b1, c01);
