@@ -116,15 +116,16 @@ public final class RowFit {
     /** With as many levels as Q8_0 has the rounding of a scale tells: its neighbours in F16 choose other levels. */
     private void chooseNeighbours(CodedRow out, int block, int count) {
         Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
-        for (int side = 0; side < SIDES; side++) {
-            for (int i = 0; i < count; i++) {
-                triedScales[side * lanes.groups + i] = near(fine.scales[i], side - 1);
+        for (int i = 0; i < count; i++) {
+            short nearest = Float.floatToFloat16(fine.scales[i]);
+            // Where F16 ends before it no error is a number, and the infinite factor says so.
+            out.d()[block + i] = Float.float16ToFloat(nearest);
+            for (int side = 0; side < SIDES; side++) {
+                triedScales[side * lanes.groups + i] = beside(fine.scales[i], nearest, side - 1);
             }
         }
         fine.errors(triedScales, errors);
         for (int i = 0; i < count; i++) {
-            // Where F16 ends before it no error is a number, and the infinite factor says so.
-            out.d()[block + i] = half(fine.scales[i]);
             for (int side = 0; side < SIDES; side++) {
                 float error = errors[side * lanes.groups + i];
                 if (error < bestErrors[i]) {
@@ -169,17 +170,18 @@ public final class RowFit {
         return Float.float16ToFloat(Float.floatToFloat16(value));
     }
 
-    /** A value that F16 holds: the nearest, or so many steps from it. */
-    private static float near(float value, int ulps) {
-        short nearest = Float.floatToFloat16(value);
-        float moved = Float.float16ToFloat((short) (nearest + ulps));
+    /** A value that F16 holds: the nearest, whose bits are given, or so many steps from it, on the same side of zero. */
+    private static float beside(float value, short nearest, int steps) {
+        float moved = Float.float16ToFloat((short) (nearest + steps));
         return Float.isFinite(moved) && (value >= 0) == (moved >= 0) ? moved : Float.float16ToFloat(nearest);
     }
 
     /** The value of F16 nearest to this one, or the nearest on the other side of it. */
     private static float beside(float value, boolean nearest) {
         float near = half(value);
-        return nearest || near == value ? near : near(value, Math.abs(near) < Math.abs(value) ? 1 : -1);
+        return nearest || near == value
+                ? near
+                : beside(value, Float.floatToFloat16(value), Math.abs(near) < Math.abs(value) ? 1 : -1);
     }
 
     private void evenGroups(CodedRow out, int block) {
