@@ -16,8 +16,7 @@ import jdk.incubator.vector.VectorOperators;
  *
  * <p>The nearest level is found by four comparisons with borders between them. The first border is always the middle
  * one; each next is looked up by the bits that are known, which for a table of eight is one instruction. Every
- * comparison asks whether the value is below, so that NaN ends at the highest level, as it does in ggml. Loops end with
- * {@code i != end}, which keeps the compiler from unrolling them: it would run out of registers.
+ * comparison asks whether the value is below, so that NaN ends at the highest level, as it does in ggml.
  */
 public final class NonlinearLevels {
     /** Border k lies between levels k - 1 and k, and belongs to the upper one. */
@@ -71,7 +70,7 @@ public final class NonlinearLevels {
         IntVector thirdBorders = FloatVector.fromArray(FLOATS, THIRD_BORDERS, 0).reinterpretAsInts();
         IntVector fourthBorders =
                 FloatVector.fromArray(FLOATS, FOURTH_BORDERS, 0).reinterpretAsInts();
-        for (int i = at; i != end; i += COUNT) {
+        for (int i = at; i < end; i += COUNT) {
             FloatVector scaled = FloatVector.fromArray(FLOATS, x, i).mul(inverse);
             VectorMask<Float> low = scaled.compare(VectorOperators.LT, BORDER_8);
             FloatVector second = FloatVector.broadcast(FLOATS, BORDER_12).blend(BORDER_4, low);
@@ -110,7 +109,7 @@ public final class NonlinearLevels {
         IntVector upper = IntVector.fromArray(INTS, UPPER, 0);
         FloatVector products = FloatVector.zero(FLOATS);
         FloatVector squares = FloatVector.zero(FLOATS);
-        for (int i = at; i != end; i += COUNT) {
+        for (int i = at; i < end; i += COUNT) {
             IntVector code = IntVector.fromArray(INTS, codes, i - at);
             IntVector place = code.and(7);
             FloatVector level = place.selectFrom(upper)
