@@ -8,7 +8,7 @@ import java.util.Arrays;
 /**
  * Finds scales of types without minima: the weighted squared error is least for the scale of some rounding of the
  * values, so roundings are tried over the whole range where they can be good, from both ends of the asymmetric range of
- * levels, and each is given its least-squares scale; then more closely around the best.
+ * levels, and each is given its least-squares scale; then more closely around the best. For Q8_0 see {@link FineFit}.
  */
 final class EvenFit {
     /** A group of smaller values only is one of zeros. */
@@ -64,8 +64,7 @@ final class EvenFit {
         this.many = high > 16 && !form.isUneven();
         this.extreme = Math.max(-low, high);
         // The more levels, the less it pays to clip the largest value.
-        float span =
-                form.isUneven() ? 0.5f : extreme <= 8 ? 0.5f : extreme <= 16 ? 0.3f : extreme <= 32 ? 0.15f : 0.04f;
+        float span = form.isUneven() ? 0.5f : extreme <= 8 ? 0.5f : extreme <= 16 ? 0.3f : 0.15f;
         this.steps = many ? 20 : extreme > 8 && !form.isUneven() ? 16 : 12;
         this.first = extreme * 1.1f;
         this.unclipped = (Math.min(-low, high) + 0.5f) / first;
@@ -98,7 +97,7 @@ final class EvenFit {
         } else {
             for (int i = 0; i < steps; i++) {
                 EvenSums.inversesFor(first - i * step, units, group, inverses);
-                attempt(set, low == -high ? 1 : 2);
+                attempt(set, 2);
             }
         }
         float aside = step / 2;
@@ -123,9 +122,7 @@ final class EvenFit {
                 return;
             }
             EvenSums.inversesFor(levels, units, group, inverses);
-            if (low != -high) {
-                rest(set, COUNT, true);
-            }
+            rest(set, COUNT, true);
             rest(set, 0, true);
         }
     }

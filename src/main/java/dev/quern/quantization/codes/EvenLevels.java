@@ -41,7 +41,7 @@ final class EvenLevels {
         FloatVector inverse =
                 FloatVector.broadcast(FLOATS, 1).div(scale).blend(0, scale.compare(VectorOperators.EQ, 0));
         FloatVector sum = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i).add(minimum);
             FloatVector level = value.mul(inverse)
                     .add(MAGIC)

@@ -25,7 +25,7 @@ final class EvenSums {
     /** The largest magnitude of each lane. */
     static void magnitudes(float[] x, int at, int end, float[] out, int to) {
         FloatVector largest = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             largest = FloatVector.fromArray(FLOATS, x, i).abs().max(largest);
         }
         largest.intoArray(out, to);
@@ -44,7 +44,7 @@ final class EvenSums {
         FloatVector heaviest = FloatVector.zero(FLOATS);
         FloatVector weights = FloatVector.zero(FLOATS);
         FloatVector squares = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
             FloatVector share = value.mul(unit).abs();
@@ -122,7 +122,7 @@ final class EvenSums {
         FloatVector squares = FloatVector.zero(FLOATS);
         FloatVector otherProducts = FloatVector.zero(FLOATS);
         FloatVector otherSquares = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
             FloatVector level = value.mul(first)
@@ -166,7 +166,7 @@ final class EvenSums {
         FloatVector products = FloatVector.zero(FLOATS);
         FloatVector squares = FloatVector.zero(FLOATS);
         FloatVector errors = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
             FloatVector level = value.mul(inverse)

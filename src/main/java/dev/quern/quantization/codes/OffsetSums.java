@@ -20,7 +20,7 @@ final class OffsetSums {
     static void range(float[] x, int at, int end, float[] least, float[] most, int to) {
         FloatVector low = FloatVector.fromArray(FLOATS, x, at);
         FloatVector high = low;
-        for (int i = at + COUNT; i < end; i += COUNT) {
+        for (int i = at + COUNT; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             low = value.min(low);
             high = value.max(high);
@@ -34,7 +34,7 @@ final class OffsetSums {
         FloatVector ofWeights = FloatVector.zero(FLOATS);
         FloatVector ofValues = FloatVector.zero(FLOATS);
         FloatVector ofSquares = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
             FloatVector weighed = value.mul(weight);
@@ -103,7 +103,7 @@ final class OffsetSums {
         FloatVector levels = FloatVector.zero(FLOATS);
         FloatVector squares = FloatVector.zero(FLOATS);
         FloatVector products = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector value = FloatVector.fromArray(FLOATS, x, i);
             FloatVector level = value.fma(inverse, shift)
                     .add(MAGIC)
@@ -174,7 +174,7 @@ final class OffsetSums {
         FloatVector error = FloatVector.zero(FLOATS);
         FloatVector secondError = FloatVector.zero(FLOATS);
         FloatVector thirdError = FloatVector.zero(FLOATS);
-        for (int i = at; i < end; i += COUNT) {
+        for (int i = at; i != end; i += COUNT) {
             FloatVector stored = FloatVector.fromArray(FLOATS, x, i);
             FloatVector weight = FloatVector.fromArray(FLOATS, w, i);
             FloatVector value = stored.add(minimum);

@@ -12,12 +12,16 @@ import java.util.Arrays;
 public final class RowFit {
     private static final int ROUNDS = 2;
 
+    /** Of Q8_0: a scale rounded to F16, and the values beside it. */
+    private static final int SIDES = 3;
+
     /** How many factors are looked at for a block's scales. */
     private static final int FACTORS = 16;
 
     private final CodeForm form;
     private final GroupLanes lanes;
     private final EvenFit even;
+    private final FineFit fine;
     private final OffsetFit offset;
     private final OffsetGroups pairs;
 
@@ -38,11 +42,12 @@ public final class RowFit {
         this.form = form;
         this.lanes = new GroupLanes(form.group());
         this.even = new EvenFit(form, lanes);
+        this.fine = new FineFit(form, lanes);
         this.offset = new OffsetFit(form, lanes);
         this.pairs = new OffsetGroups(form, lanes, offset);
-        this.triedScales = new float[lanes.groups];
+        this.triedScales = new float[form == CodeForm.Q8_0 ? SIDES * lanes.groups : lanes.groups];
         this.triedMinima = new float[lanes.groups];
-        this.errors = new float[lanes.groups];
+        this.errors = new float[SIDES * lanes.groups];
         this.bestErrors = new float[lanes.groups];
         this.nearScales = new int[lanes.groups];
         this.bestScales = new byte[lanes.groups];
@@ -96,28 +101,36 @@ public final class RowFit {
     }
 
     private void evenBlocks(CodedRow out, int block, int count) {
+        Arrays.fill(out.scales(), block, block + count, (byte) 1);
+        if (form == CodeForm.Q8_0) {
+            fine.search();
+            chooseNeighbours(out, block, count);
+            return;
+        }
         even.search();
         for (int i = 0; i < count; i++) {
-            out.scales()[block + i] = 1;
             out.d()[block + i] = half(even.scales[i]);
-        }
-        if (form == CodeForm.Q8_0) {
-            tryNeighbours(out, block, count);
         }
     }
 
     /** With as many levels as Q8_0 has the rounding of a scale tells: its neighbours in F16 choose other levels. */
-    private void tryNeighbours(CodedRow out, int block, int count) {
+    private void chooseNeighbours(CodedRow out, int block, int count) {
         Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
-        for (int ulp = -1; ulp <= 1; ulp++) {
-            for (int i = 0; i < count; i++) {
-                triedScales[i] = near(even.scales[i], ulp);
+        for (int i = 0; i < count; i++) {
+            short nearest = Float.floatToFloat16(fine.scales[i]);
+            // Where F16 ends before it no error is a number, and the infinite factor says so.
+            out.d()[block + i] = Float.float16ToFloat(nearest);
+            for (int side = 0; side < SIDES; side++) {
+                triedScales[side * lanes.groups + i] = beside(fine.scales[i], nearest, side - 1);
             }
-            even.errors(triedScales, errors);
-            for (int i = 0; i < count; i++) {
-                if (errors[i] < bestErrors[i]) {
-                    bestErrors[i] = errors[i];
-                    out.d()[block + i] = triedScales[i];
+        }
+        fine.errors(triedScales, errors);
+        for (int i = 0; i < count; i++) {
+            for (int side = 0; side < SIDES; side++) {
+                float error = errors[side * lanes.groups + i];
+                if (error < bestErrors[i]) {
+                    bestErrors[i] = error;
+                    out.d()[block + i] = triedScales[side * lanes.groups + i];
                 }
             }
         }
@@ -157,17 +170,18 @@ public final class RowFit {
         return Float.float16ToFloat(Float.floatToFloat16(value));
     }
 
-    /** A value that F16 holds: the nearest, or so many steps from it. */
-    private static float near(float value, int ulps) {
-        short nearest = Float.floatToFloat16(value);
-        float moved = Float.float16ToFloat((short) (nearest + ulps));
+    /** A value that F16 holds: the nearest, whose bits are given, or so many steps from it, on the same side of zero. */
+    private static float beside(float value, short nearest, int steps) {
+        float moved = Float.float16ToFloat((short) (nearest + steps));
         return Float.isFinite(moved) && (value >= 0) == (moved >= 0) ? moved : Float.float16ToFloat(nearest);
     }
 
     /** The value of F16 nearest to this one, or the nearest on the other side of it. */
     private static float beside(float value, boolean nearest) {
         float near = half(value);
-        return nearest || near == value ? near : near(value, Math.abs(near) < Math.abs(value) ? 1 : -1);
+        return nearest || near == value
+                ? near
+                : beside(value, Float.floatToFloat16(value), Math.abs(near) < Math.abs(value) ? 1 : -1);
     }
 
     private void evenGroups(CodedRow out, int block) {
