@@ -11,7 +11,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Each lane of the kernels for many levels against a plain loop over its group: the same bits. */
 class FineSumsTest {
-    private static final int LENGTH = 32;
     private static final int HIGH = 127;
 
     private final float[] x = new float[GroupLanes.VALUES];
