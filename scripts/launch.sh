@@ -45,8 +45,8 @@ options() {
         # Soon, too: compiled first, a kernel takes in what it calls of the vector module, which otherwise gets
         # compiled piece by piece before. They need no profile (see dev.quern.quantization.simd.Lanes).
         searches=dev.quern.quantization.codes
-        for kernels in 'dev.quern.quantization.simd.*' "$searches.EvenSums" "$searches.OffsetSums" \
-            dev.quern.pipeline.FiniteCheck; do
+        for kernels in 'dev.quern.quantization.simd.*' "$searches.EvenSums" "$searches.FineSums" \
+            "$searches.OffsetSums" dev.quern.pipeline.FiniteCheck; do
             echo "-XX:CompileCommand=CompileThresholdScaling,$kernels::*,0.004"
         done
         # Only what C2 has compiled uses the processor's own SHA-256.
