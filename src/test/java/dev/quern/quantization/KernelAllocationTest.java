@@ -54,10 +54,13 @@ class KernelAllocationTest {
     @ParameterizedTest
     @MethodSource("shares")
     void searchesAllocateNothingWithoutProfiles(List<QuantType> types) throws Exception {
-        assertThat(allocations(NO_PROFILES, "searches", types))
-                .hasSize(Math.toIntExact(types.stream()
-                        .filter(type -> CodeForm.of(type).isPresent())
-                        .count()));
+        assertThat(allocations(NO_PROFILES, "searches", types)).hasSize(searchesOf(types));
+    }
+
+    @ParameterizedTest
+    @MethodSource("shares")
+    void searchesAllocateNothingAsCommandsStart(List<QuantType> types) throws Exception {
+        assertThat(allocations(launchOptions(), "searches", types)).hasSize(searchesOf(types));
     }
 
     /** Each codec encodes without importance where the type can be without, with it, and decodes. */
@@ -66,6 +69,11 @@ class KernelAllocationTest {
                 .mapToInt(type -> GridTypes.IMPORTANCE_NEEDED.contains(type) ? 2 : 3)
                 .sum();
         return Kernel.values().length * uses;
+    }
+
+    private static int searchesOf(List<QuantType> types) {
+        return (int)
+                types.stream().filter(type -> CodeForm.of(type).isPresent()).count();
     }
 
     private static List<String> allocations(List<String> options, String what, List<QuantType> types)

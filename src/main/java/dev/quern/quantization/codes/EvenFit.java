@@ -87,11 +87,7 @@ final class EvenFit {
 
     private void search(int set) {
         int group = set * COUNT;
-        EvenSums.magnitudes(lanes.x, lanes.at(set), lanes.at(set + 1), units, group);
-        for (int i = 0; i < COUNT; i++) {
-            float magnitude = units[group + i];
-            units[group + i] = magnitude < ZERO ? 0 : 1 / magnitude;
-        }
+        units(lanes, set, units);
         if (many) {
             tryMany(set);
         } else {
@@ -108,6 +104,15 @@ final class EvenFit {
         }
         EvenSums.inversesBeside(scales, units, group, 0, inverses);
         attempt(set, 1);
+    }
+
+    /** 1 over the largest magnitude of each of a set's groups; 0 for a group of zeros. */
+    static void units(GroupLanes lanes, int set, float[] units) {
+        int group = set * COUNT;
+        EvenSums.magnitudes(lanes.x, lanes.at(set), lanes.at(set + 1), units, group);
+        for (int i = group; i < group + COUNT; i++) {
+            units[i] = units[i] < ZERO ? 0 : 1 / units[i];
+        }
     }
 
     /**

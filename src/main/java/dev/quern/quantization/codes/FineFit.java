@@ -9,9 +9,6 @@ import java.util.Arrays;
  * lies close to that which gives the largest value the last of them. Trials are close to it, two at a time.
  */
 final class FineFit {
-    /** A group of smaller values only is one of zeros. */
-    private static final float ZERO = 1e-15f;
-
     /** The last level is that of values up to nearly half a level beyond it. */
     private static final float ROUNDED = 0.45f;
 
@@ -29,6 +26,9 @@ final class FineFit {
     /** The part of all levels by which the largest value is clipped at most. */
     private static final float CLIPPED = 0.1f;
 
+    /** A scale rounded to F16, and the values beside it. */
+    private static final int SIDES = 3;
+
     private final GroupLanes lanes;
     private final int high;
     private final float last;
@@ -40,7 +40,11 @@ final class FineFit {
     private final float[] sums = new float[4 * COUNT];
     private final float[] largest = new float[3 * COUNT];
 
-    /** The result: a scale for each group; 0 for a group of zeros. */
+    // Each scale that is tried when they are rounded, and its error: first all groups' first ones.
+    private final float[] tried;
+    private final float[] errors;
+
+    /** A scale for each group, before it is rounded; 0 for a group of zeros. */
     final float[] scales;
 
     FineFit(CodeForm form, GroupLanes lanes) {
@@ -52,6 +56,8 @@ final class FineFit {
         this.energies = new float[lanes.groups];
         this.gains = new float[lanes.groups];
         this.scales = new float[lanes.groups];
+        this.tried = new float[SIDES * lanes.groups];
+        this.errors = new float[SIDES * lanes.groups];
     }
 
     void search() {
@@ -66,12 +72,8 @@ final class FineFit {
         int group = set * COUNT;
         int at = lanes.at(set);
         int end = lanes.at(set + 1);
-        EvenSums.magnitudes(lanes.x, at, end, units, group);
+        EvenFit.units(lanes, set, units);
         FineSums.energies(lanes.x, lanes.w, at, end, energies, group);
-        for (int i = 0; i < COUNT; i++) {
-            float magnitude = units[group + i];
-            units[group + i] = magnitude < ZERO ? 0 : 1 / magnitude;
-        }
         for (int pair = PAIRS - 1; pair >= 0; pair--) {
             float levels = high + ROUNDED - 2 * pair * STEP;
             FineSums.inversesFor(levels - STEP, levels, units, group, inverses);
@@ -89,15 +91,11 @@ final class FineFit {
         float levels = high + ROUNDED + step;
         while (levels < last && !EvenSums.isHopeless(largest, units, gains, group, levels, high)) {
             FineSums.inversesFor(levels, levels + step, units, group, inverses);
-            clipped(set);
+            FineSums.clipped(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, high, sums);
+            keepBetter(group);
             levels += 2 * step;
             step *= WIDER;
         }
-    }
-
-    private void clipped(int set) {
-        FineSums.clipped(lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), inverses, high, sums);
-        keepBetter(set * COUNT);
     }
 
     private void keepBetter(int group) {
@@ -106,15 +104,33 @@ final class FineFit {
     }
 
     /**
-     * Each group's errors with three scales and the levels nearest for them.
+     * What F16 makes of the scales found. With so many levels their rounding tells: the values of F16 beside the nearest
+     * choose other levels, and the best of the three is taken.
      *
-     * @param tried first all groups' first ones
-     * @param errors receives them in the order of the scales
+     * @param out receives the first {@code count} groups' scales, from {@code to} on
      */
-    void errors(float[] tried, float[] errors) {
+    void round(float[] out, int to, int count) {
+        for (int i = 0; i < count; i++) {
+            short nearest = Float.floatToFloat16(scales[i]);
+            // Where F16 ends before it no error is a number, and the infinite factor says so.
+            out[to + i] = Float.float16ToFloat(nearest);
+            for (int side = 0; side < SIDES; side++) {
+                tried[side * lanes.groups + i] = RowFit.beside(scales[i], nearest, side - 1);
+            }
+        }
         for (int set = 0; set < lanes.sets(); set++) {
             FineSums.errorsOfThree(
                     lanes.x, lanes.w, lanes.at(set), lanes.at(set + 1), tried, set * COUNT, lanes.groups, high, errors);
+        }
+        for (int i = 0; i < count; i++) {
+            float least = Float.POSITIVE_INFINITY;
+            for (int side = 0; side < SIDES; side++) {
+                float error = errors[side * lanes.groups + i];
+                if (error < least) {
+                    least = error;
+                    out[to + i] = tried[side * lanes.groups + i];
+                }
+            }
         }
     }
 }

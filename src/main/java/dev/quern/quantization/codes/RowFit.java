@@ -12,9 +12,6 @@ import java.util.Arrays;
 public final class RowFit {
     private static final int ROUNDS = 2;
 
-    /** Of Q8_0: a scale rounded to F16, and the values beside it. */
-    private static final int SIDES = 3;
-
     /** How many factors are looked at for a block's scales. */
     private static final int FACTORS = 16;
 
@@ -45,9 +42,9 @@ public final class RowFit {
         this.fine = new FineFit(form, lanes);
         this.offset = new OffsetFit(form, lanes);
         this.pairs = new OffsetGroups(form, lanes, offset);
-        this.triedScales = new float[form == CodeForm.Q8_0 ? SIDES * lanes.groups : lanes.groups];
+        this.triedScales = new float[lanes.groups];
         this.triedMinima = new float[lanes.groups];
-        this.errors = new float[SIDES * lanes.groups];
+        this.errors = new float[lanes.groups];
         this.bestErrors = new float[lanes.groups];
         this.nearScales = new int[lanes.groups];
         this.bestScales = new byte[lanes.groups];
@@ -104,35 +101,12 @@ public final class RowFit {
         Arrays.fill(out.scales(), block, block + count, (byte) 1);
         if (form == CodeForm.Q8_0) {
             fine.search();
-            chooseNeighbours(out, block, count);
+            fine.round(out.d(), block, count);
             return;
         }
         even.search();
         for (int i = 0; i < count; i++) {
             out.d()[block + i] = half(even.scales[i]);
-        }
-    }
-
-    /** With as many levels as Q8_0 has the rounding of a scale tells: its neighbours in F16 choose other levels. */
-    private void chooseNeighbours(CodedRow out, int block, int count) {
-        Arrays.fill(bestErrors, Float.POSITIVE_INFINITY);
-        for (int i = 0; i < count; i++) {
-            short nearest = Float.floatToFloat16(fine.scales[i]);
-            // Where F16 ends before it no error is a number, and the infinite factor says so.
-            out.d()[block + i] = Float.float16ToFloat(nearest);
-            for (int side = 0; side < SIDES; side++) {
-                triedScales[side * lanes.groups + i] = beside(fine.scales[i], nearest, side - 1);
-            }
-        }
-        fine.errors(triedScales, errors);
-        for (int i = 0; i < count; i++) {
-            for (int side = 0; side < SIDES; side++) {
-                float error = errors[side * lanes.groups + i];
-                if (error < bestErrors[i]) {
-                    bestErrors[i] = error;
-                    out.d()[block + i] = triedScales[side * lanes.groups + i];
-                }
-            }
         }
     }
 
@@ -171,7 +145,7 @@ public final class RowFit {
     }
 
     /** A value that F16 holds: the nearest, whose bits are given, or so many steps from it, on the same side of zero. */
-    private static float beside(float value, short nearest, int steps) {
+    static float beside(float value, short nearest, int steps) {
         float moved = Float.float16ToFloat((short) (nearest + steps));
         return Float.isFinite(moved) && (value >= 0) == (moved >= 0) ? moved : Float.float16ToFloat(nearest);
     }
