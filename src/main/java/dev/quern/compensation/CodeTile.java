@@ -2,8 +2,8 @@ package dev.quern.compensation;
 
 import dev.quern.evaluation.gemm.Tile;
 import dev.quern.quantization.codes.CodeForm;
-import dev.quern.quantization.codes.CodedRow;
-import dev.quern.quantization.codes.RowFit;
+import dev.quern.quantization.codes.LatticeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import java.util.Arrays;
 
 /**
@@ -12,15 +12,12 @@ import java.util.Arrays;
  * of falling moments; then coordinate descent over codes and scales in turns.
  */
 final class CodeTile {
-    private final CodeForm form;
+    private final ScaledForm form;
     private final int width;
     private final LayerMoments moments;
     private final Scales scales;
-    private final Stretch stretch;
     private final ScaleRefit refit;
-    private final GroupSearch search;
-    private final RowFit fit;
-    private final CodedRow coded;
+    private final TileCodes codes;
     private final float[] row;
     private final float[] ordered;
     private final float[] value;
@@ -30,16 +27,16 @@ final class CodeTile {
     private final float[] square = new float[Stretch.LENGTH * Stretch.LENGTH];
     private final int[] groups;
 
-    CodeTile(CodeForm form, LayerMoments moments) {
+    CodeTile(ScaledForm form, LayerMoments moments) {
         this.form = form;
         this.width = moments.width();
         this.moments = moments;
         this.scales = new Scales(form, width);
-        this.stretch = new Stretch(scales);
         this.refit = new ScaleRefit(scales, width);
-        this.search = new GroupSearch(scales, moments);
-        this.fit = new RowFit(form);
-        this.coded = CodedRow.of(form, width);
+        this.codes = switch (form) {
+            case CodeForm own -> new ScalarCodes(own, scales, refit, moments);
+            case LatticeForm lattice -> new LatticeCodes(lattice, scales, refit, moments);
+        };
         this.row = new float[width];
         this.ordered = new float[RowTile.ROWS * width];
         this.value = new float[RowTile.ROWS * width];
@@ -58,8 +55,7 @@ final class CodeTile {
         scales.clear();
         for (int lane = 0; lane < rows; lane++) {
             RowTile.get(target, lane, width, row);
-            fit.fit(row, 0, moments.weights(), coded);
-            scales.put(coded, lane);
+            codes.searchScales(row, lane);
         }
         propagate(target);
         differ(target);
@@ -69,8 +65,7 @@ final class CodeTile {
         int rowBytes = Math.toIntExact(form.type().bytesFor(width));
         for (int lane = 0; lane < rows; lane++) {
             RowTile.get(value, lane, width, row);
-            scales.get(row, lane, coded);
-            coded.write(out, lane * rowBytes);
+            codes.write(row, lane, out, lane * rowBytes);
         }
     }
 
@@ -92,8 +87,8 @@ final class CodeTile {
                     for (int k = at; k < at + count; k++) {
                         groups[k] = (lanes * scales.groups + order[k] / form.group()) * Tile.COLUMNS;
                     }
-                    stretch.propagate(
-                            ordered, owed, error, (lanes * width + at) * Tile.COLUMNS, count, groups, at, square);
+                    codes.propagate(
+                            ordered, owed, error, (lanes * width + at) * Tile.COLUMNS, at, count, groups, square);
                 }
                 factor.carry(error, at, at + count, owed, at + count, end);
             }
@@ -129,18 +124,7 @@ final class CodeTile {
             for (int at = begin; at < end; at += count) {
                 panels.copySquare(at, count, square);
                 for (int lanes = 0; lanes < RowTile.GROUPS; lanes++) {
-                    refit.group(lanes, at, square, value, gradient, change);
-                    search.search(lanes, at, square, value, gradient, change);
-                    stretch.descend(
-                            value,
-                            gradient,
-                            change,
-                            (lanes * width + at) * Tile.COLUMNS,
-                            count,
-                            (lanes * scales.groups + at / count) * Tile.COLUMNS,
-                            square,
-                            moments.inverseDiagonal(),
-                            at);
+                    codes.descend(lanes, at, square, value, gradient, change);
                 }
                 panels.carry(change, at, at + count, gradient, begin, at);
                 panels.carry(change, at, at + count, gradient, at + count, end);

@@ -19,6 +19,7 @@ final class GroupSearch {
     private static final float FREE_MINIMUM_STEP = 0.25f;
 
     private final CodeForm form;
+    private final Levels levels;
     private final Scales scales;
     private final int width;
     private final float[] diagonal;
@@ -42,8 +43,9 @@ final class GroupSearch {
     private final float[] bestScale = new float[Tile.COLUMNS];
     private final float[] bestMinimum = new float[Tile.COLUMNS];
 
-    GroupSearch(Scales scales, LayerMoments moments) {
-        this.form = scales.form;
+    GroupSearch(CodeForm form, Levels levels, Scales scales, LayerMoments moments) {
+        this.form = form;
+        this.levels = levels;
         this.scales = scales;
         this.width = moments.width();
         this.diagonal = moments.weights();
@@ -126,7 +128,7 @@ final class GroupSearch {
             int from = j * Tile.COLUMNS;
             Lanes.ask(trial, owed, inverseDiagonal[first + j], from, asked);
             System.arraycopy(trial, from, moved, 0, Tile.COLUMNS);
-            scales.levels.choose(asked, 0, scale, inverse, minimum, 0, trial, from);
+            levels.choose(asked, 0, scale, inverse, minimum, 0, trial, from);
             fall(moved, trial, owed, from, diagonal[first + j], fall);
             Lanes.carry(moved, 0, owed, 0, 0, count, square, j * count);
         }

@@ -1,7 +1,7 @@
 package dev.quern.compensation;
 
 import dev.quern.concurrent.Workers;
-import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import dev.quern.tensor.TensorSource;
 import java.util.Arrays;
 import java.util.Optional;
@@ -28,6 +28,7 @@ public final class LayerCodes {
      *     model brings; of no use afterwards
      * @param damping part of the mean moment that is added to the diagonal, more where that is not enough
      * @param sweeps passes of coordinate descent
+     * @param together the most of {@link ScaledForm#together} of the forms that are wanted
      * @throws ArithmeticException when the inputs were not finite
      */
     public static LayerCodes of(
@@ -36,8 +37,9 @@ public final class LayerCodes {
             Optional<ProductSums> missing,
             double damping,
             int sweeps,
+            int together,
             Workers workers) {
-        return new LayerCodes(LayerMoments.of(input, original, missing, damping, workers), sweeps, workers);
+        return new LayerCodes(LayerMoments.of(input, original, missing, damping, together, workers), sweeps, workers);
     }
 
     /** The part of the mean moment that was added to the diagonal. */
@@ -49,7 +51,7 @@ public final class LayerCodes {
      * @param firstRow of the source
      * @param out receives the blocks of {@code rows} rows from {@code to} on
      */
-    public void quantize(TensorSource source, long firstRow, int rows, CodeForm form, byte[] out, int to) {
+    public void quantize(TensorSource source, long firstRow, int rows, ScaledForm form, byte[] out, int to) {
         int width = moments.width();
         int rowBytes = Math.toIntExact(form.type().bytesFor(width));
         Scratch[] scratch = new Scratch[workers.threads()];
@@ -86,7 +88,7 @@ public final class LayerCodes {
         final TriangularSolve solve;
         final CodeTile codes;
 
-        Scratch(CodeForm form, LayerMoments moments) {
+        Scratch(ScaledForm form, LayerMoments moments) {
             int width = moments.width();
             row = new float[width];
             weights = new float[RowTile.ROWS * width];

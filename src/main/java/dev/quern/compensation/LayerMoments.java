@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
  * way from original weights to those that do the original's work on the quantized model's input.
  *
  * @param weights of columns in a search that takes each for itself: the diagonal
- * @param order columns by falling moment
+ * @param order columns by falling moment, or groups of neighbouring columns that some codes take together
  * @param transfer {@code C + λI}, with {@code C} the products of the original's columns with the quantized model's;
  *     empty where targets are the weights themselves
  * @param owed for each row of weights what else its product is to give, summed with the input; or empty
@@ -41,6 +41,7 @@ record LayerMoments(
      * @param products of the original's with the quantized model's; its sums are of no use afterwards
      * @param missing of what the outputs should have besides, a row each, with the quantized model's input
      * @param damping part of the mean moment that is added to the diagonal, raised tenfold until the matrix is sound
+     * @param together neighbouring columns that stay neighbours in the order; a divisor of the width
      * @throws ArithmeticException for sums that are not finite
      */
     static LayerMoments of(
@@ -48,10 +49,11 @@ record LayerMoments(
             Optional<ProductSums> products,
             Optional<ProductSums> missing,
             double damping,
+            int together,
             Workers workers) {
         float perToken = (float) (1.0 / Math.max(1, moments.tokens()));
         // The square of the moments is given up before that of the products is packed.
-        LayerMoments alone = of(moments, perToken, damping, workers);
+        LayerMoments alone = of(moments, perToken, damping, together, workers);
         return new LayerMoments(
                 alone.width,
                 alone.weights,
@@ -65,7 +67,7 @@ record LayerMoments(
                 alone.damping);
     }
 
-    private static LayerMoments of(ProductSums moments, float perToken, double damping, Workers workers) {
+    private static LayerMoments of(ProductSums moments, float perToken, double damping, int together, Workers workers) {
         int width = moments.width();
         float[] damped = moments.take();
         scale(damped, perToken);
@@ -88,7 +90,7 @@ record LayerMoments(
             for (int i = 0; i < width; i++) {
                 damped[i * width + i] += more;
             }
-            order = order(damped, width);
+            order = order(damped, width, together);
             factor = Factor.of(ordered(damped, width, order, workers), width, workers);
         }
         float[] weights = new float[width];
@@ -131,11 +133,15 @@ record LayerMoments(
         return values;
     }
 
-    private static int[] order(float[] moments, int width) {
-        return IntStream.range(0, width)
+    private static int[] order(float[] moments, int width, int together) {
+        double[] sums = new double[width / together];
+        for (int i = 0; i < width; i++) {
+            sums[i / together] += moments[i * width + i];
+        }
+        return IntStream.range(0, sums.length)
                 .boxed()
-                .sorted(Comparator.<Integer>comparingDouble(i -> -moments[i * width + i])
-                        .thenComparingInt(i -> i))
+                .sorted(Comparator.<Integer>comparingDouble(i -> -sums[i]).thenComparingInt(i -> i))
+                .flatMap(i -> IntStream.range(i * together, (i + 1) * together).boxed())
                 .mapToInt(i -> i)
                 .toArray();
     }

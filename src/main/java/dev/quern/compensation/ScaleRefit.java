@@ -1,7 +1,7 @@
 package dev.quern.compensation;
 
 import dev.quern.evaluation.gemm.Tile;
-import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import java.util.Arrays;
 
 /**
@@ -13,7 +13,7 @@ import java.util.Arrays;
  * {@code -2 (ds g·u - dm g·1) + ds² uᵀHu - 2 ds dm uᵀH1 + dm² 1ᵀH1}.
  */
 final class ScaleRefit {
-    private final CodeForm form;
+    private final ScaledForm form;
     private final Scales scales;
     private final int width;
     private final float[] levels = new float[Panels.CHUNK * Tile.COLUMNS];
@@ -172,7 +172,7 @@ final class ScaleRefit {
         float bestScale = scales.scaleCode[group];
         float bestMinimum = scales.minimumCode[group];
         float freeScale = (float) ((scales.scale[group] + wanted[0]) / d);
-        float scale = Math.clamp((float) Math.rint(freeScale), form.lowestScale(), form.highestScale());
+        float scale = form.nearestScale(freeScale);
         if (scale == 0) {
             scale = scales.scaleCode[group];
         }

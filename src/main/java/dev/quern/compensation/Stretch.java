@@ -11,11 +11,13 @@ final class Stretch {
     static final int LENGTH = 32;
 
     private final Scales scales;
+    private final Levels levels;
     private final float[] asked = new float[Tile.COLUMNS];
     private final float[] lost = new float[Tile.COLUMNS];
 
-    Stretch(Scales scales) {
+    Stretch(Scales scales, Levels levels) {
         this.scales = scales;
+        this.levels = levels;
     }
 
     /**
@@ -40,7 +42,7 @@ final class Stretch {
             int from = at + j * Tile.COLUMNS;
             add(values, owed, from, asked);
             System.arraycopy(values, from, error, from, Tile.COLUMNS);
-            scales.nearest(asked, 0, groups[firstGroup + j], values, from);
+            nearest(groups[firstGroup + j], values, from);
             subtract(error, values, from);
             Lanes.carry(error, from, owed, at, j + 1, count, square, j * count);
         }
@@ -67,11 +69,15 @@ final class Stretch {
             int from = at + j * Tile.COLUMNS;
             Lanes.ask(value, gradient, inverseDiagonal[firstColumn + j], from, asked);
             System.arraycopy(value, from, lost, 0, Tile.COLUMNS);
-            scales.nearest(asked, 0, group, value, from);
+            nearest(group, value, from);
             if (lose(lost, value, change, from)) {
                 Lanes.carry(lost, 0, gradient, at, 0, count, square, j * count);
             }
         }
+    }
+
+    private void nearest(int group, float[] chosen, int to) {
+        levels.choose(asked, 0, scales.scale, scales.inverse, scales.minimum, group, chosen, to);
     }
 
     private static void add(float[] a, float[] b, int at, float[] out) {

@@ -9,7 +9,7 @@ import dev.quern.evaluation.LayerInputs.Group;
 import dev.quern.evaluation.OutputError;
 import dev.quern.evaluation.Windows;
 import dev.quern.evaluation.gemm.Packed;
-import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -54,6 +54,7 @@ record CompensatedExperts(
                         Optional.empty(),
                         options.damping(),
                         options.sweeps(),
+                        CompensatedModel.together(tensors),
                         workers));
                 damping = Math.max(damping, layer.damping());
                 for (int i = 0; i < tensors.size(); i++) {
@@ -135,7 +136,7 @@ record CompensatedExperts(
         int rowBytes = Math.toIntExact(tensor.type().bytesFor(tensor.shape().rowLength()));
         int firstRow = expert * rows;
         byte[] chosen = new byte[Math.multiplyExact(rows, rowBytes)];
-        CodeForm form = CodeForm.of(tensor.type()).orElseThrow();
+        ScaledForm form = ScaledForm.of(tensor.type()).orElseThrow();
         times.codes(() -> layer.quantize(tensor.source(), firstRow, rows, form, chosen, 0));
         boolean[] better = {false};
         times.judging(() -> {

@@ -15,6 +15,7 @@ import dev.quern.evaluation.gemm.Tile;
 import dev.quern.io.InputException;
 import dev.quern.io.Quoted;
 import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import dev.quern.tensor.Replaceable;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -88,7 +89,7 @@ final class CompensatedModel {
                 if (!codes.has(tensor)) {
                     if (original.predicts()
                             && output.tensors().contains(name)
-                            && CodeForm.of(tensor.type()).isPresent()) {
+                            && ScaledForm.of(tensor.type()).isPresent()) {
                         onFinite(name, () -> tied(tensor, original));
                     } else {
                         search(tensor);
@@ -132,7 +133,8 @@ final class CompensatedModel {
     }
 
     private void search(PlannedTensor tensor) {
-        codes.put(tensor, Encoding.SEARCH.encode(tensor, 0, rows(tensor), workers), "search");
+        String how = CodeForm.of(tensor.type()).isPresent() ? "search" : "reference";
+        codes.put(tensor, Encoding.SEARCH.encode(tensor, 0, rows(tensor), workers), how);
     }
 
     private static int rows(PlannedTensor tensor) {
@@ -165,9 +167,8 @@ final class CompensatedModel {
                 .filter(Objects::nonNull)
                 .toList();
         for (PlannedTensor tensor : tensors) {
-            if (!codes.has(tensor) && CodeForm.of(tensor.type()).isEmpty()) {
-                codes.put(tensor, Encoding.REFERENCE.encode(tensor, 0, rows(tensor), workers), "reference");
-            } else if (!codes.has(tensor) && tensor.shape().rowLength() > ProductSums.WIDEST) {
+            if (!codes.has(tensor)
+                    && (ScaledForm.of(tensor.type()).isEmpty() || tensor.shape().rowLength() > ProductSums.WIDEST)) {
                 search(tensor);
             }
         }
@@ -181,6 +182,15 @@ final class CompensatedModel {
             }
         }
         tensors.forEach(this::install);
+    }
+
+    /** Neighbouring columns that codes of some of these tensors take together. */
+    static int together(List<PlannedTensor> tensors) {
+        return tensors.stream()
+                .flatMap(tensor -> ScaledForm.of(tensor.type()).stream())
+                .mapToInt(ScaledForm::together)
+                .max()
+                .orElse(1);
     }
 
     private int judgedWindows() {
@@ -221,15 +231,21 @@ final class CompensatedModel {
                         }
                     }
                 })));
-        LayerCodes layer = times.factors(() ->
-                LayerCodes.of(moments, Optional.of(products), missing, options.damping(), options.sweeps(), workers));
+        LayerCodes layer = times.factors(() -> LayerCodes.of(
+                moments,
+                Optional.of(products),
+                missing,
+                options.damping(),
+                options.sweeps(),
+                together(tensors),
+                workers));
         tensors.forEach(tensor -> quantize(tensor, layer, held));
     }
 
     /** Chooses a tensor's codes, and keeps them where they do better than the reference's on what was held back. */
     private void quantize(PlannedTensor tensor, LayerCodes layer, HeldBack held) {
         byte[] chosen = new byte[Math.toIntExact(tensor.bytes())];
-        CodeForm form = CodeForm.of(tensor.type()).orElseThrow();
+        ScaledForm form = ScaledForm.of(tensor.type()).orElseThrow();
         times.codes(() -> layer.quantize(tensor.source(), 0, rows(tensor), form, chosen, 0));
         times.judging(() -> {
             byte[] reference = Encoding.REFERENCE.encode(tensor, 0, rows(tensor), workers);
@@ -300,8 +316,14 @@ final class CompensatedModel {
                 });
             }
         });
-        LayerCodes layer = times.factors(() ->
-                LayerCodes.of(moments, Optional.empty(), Optional.empty(), TIED_DAMPING, options.sweeps(), workers));
+        LayerCodes layer = times.factors(() -> LayerCodes.of(
+                moments,
+                Optional.empty(),
+                Optional.empty(),
+                TIED_DAMPING,
+                options.sweeps(),
+                together(List.of(tensor)),
+                workers));
         quantize(tensor, layer, held);
     }
 }

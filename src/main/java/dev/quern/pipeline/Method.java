@@ -2,6 +2,7 @@ package dev.quern.pipeline;
 
 import dev.quern.quantization.QuantType;
 import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -33,13 +34,18 @@ public enum Method {
         if (made.isEmpty()) {
             return Optional.of("method " + option() + " changes nothing, since no tensor is quantized anew");
         }
-        List<QuantType> unknown =
-                made.stream().filter(type -> CodeForm.of(type).isEmpty()).toList();
+        List<QuantType> unknown = made.stream().filter(type -> !knows(type)).toList();
         String types = unknown.stream().map(Enum::name).distinct().sorted().collect(Collectors.joining(", "));
         return unknown.isEmpty()
                 ? Optional.empty()
                 : Optional.of(unknown.size() + " of " + made.size()
                         + " quantized tensors have the reference's codes; method " + option() + " does not know "
                         + types);
+    }
+
+    private boolean knows(QuantType type) {
+        return this == SEARCH
+                ? CodeForm.of(type).isPresent()
+                : ScaledForm.of(type).isPresent();
     }
 }

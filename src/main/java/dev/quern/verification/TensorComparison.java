@@ -296,6 +296,9 @@ final class TensorComparison {
             return "element " + shape.index(all.notFinite) + ": expected a finite value, found none";
         }
         if (!referenced) {
+            if (fitted) {
+                return fittedProblem(all);
+            }
             return cosine >= LEAST_COSINE
                     ? null
                     : String.format(Locale.ROOT, "the cosine to the source is %.4f: other weights", cosine);

@@ -3,6 +3,7 @@ package dev.quern.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.quern.gguf.GgufFile;
+import dev.quern.io.Region;
 import dev.quern.oracle.LlamaCpp;
 import dev.quern.oracle.LlamaModel;
 import java.io.IOException;
@@ -18,6 +19,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code --method} on the bundled model, as a user gives it. */
 class CompensatedCommandTest {
@@ -125,6 +128,56 @@ class CompensatedCommandTest {
             }
         }
         return false;
+    }
+
+    private static void exchange(Path file, String one, String other) throws IOException {
+        byte[] bytes = Files.readAllBytes(file);
+        try (GgufFile gguf = GgufFile.open(file)) {
+            Region first = gguf.region(one);
+            Region second = gguf.region(other);
+            byte[] kept = first.bytes(0, Math.toIntExact(first.length()));
+            System.arraycopy(bytes, (int) second.offset(), bytes, (int) first.offset(), kept.length);
+            System.arraycopy(kept, 0, bytes, (int) second.offset(), kept.length);
+        }
+        Files.write(file, bytes);
+    }
+
+    /** Points of grids are chosen together too, and such files are loaded and verified as all others. */
+    @ParameterizedTest
+    @ValueSource(strings = {"IQ2_XS", "IQ3_S"})
+    void latticeTypes(String type) throws IOException {
+        Object[] text = {"--calibrate", TEXT, "--calibrate-ctx", 64, "--calibrate-chunks", 32};
+        Path theirs = folder.resolve("reference.gguf");
+        List<Object> arguments = new ArrayList<>(List.of("convert", MODEL, "-t", type, "-o", theirs));
+        arguments.addAll(List.of(text));
+        done(arguments.toArray());
+        Path ours = folder.resolve("compensated.gguf");
+        arguments.set(arguments.indexOf(theirs), ours);
+        arguments.addAll(List.of("--method", "compensated"));
+        assertThat(done(arguments.toArray()).err())
+                .contains("tensors have codes chosen together")
+                .doesNotContain("does not know");
+        assertThat(Files.size(ours)).isEqualTo(Files.size(theirs));
+        try (GgufFile found = GgufFile.open(ours);
+                GgufFile expected = GgufFile.open(theirs);
+                LlamaModel loaded = LlamaCpp.load(ours)) {
+            assertThat(found.tensors()).isEqualTo(expected.tensors());
+            assertThat(loaded.vocabularySize()).isPositive();
+            for (String name : List.of("blk.0.attn_q.weight", "blk.1.ffn_gate.weight")) {
+                int bytes = Math.toIntExact(
+                        Objects.requireNonNull(found.tensors().get(name)).bytes());
+                assertThat(found.region(name).bytes(0, bytes))
+                        .isNotEqualTo(expected.region(name).bytes(0, bytes));
+            }
+        }
+        Object[] verify = {"verify", ours, "--against", MODEL, "--method", "compensated"};
+        done(verify);
+        exchange(ours, "blk.0.ffn_gate.weight", "blk.0.ffn_up.weight");
+        Cli.Run exchanged = Cli.run(verify);
+        assertThat(exchanged.code()).isEqualTo(4);
+        assertThat(exchanged.out().lines())
+                .filteredOn(line -> line.contains("too little for codes that were fitted"))
+                .hasSize(2);
     }
 
     @Test

@@ -10,6 +10,8 @@ import dev.quern.quantization.BlockCodec;
 import dev.quern.quantization.Codecs;
 import dev.quern.quantization.Kernel;
 import dev.quern.quantization.codes.CodeForm;
+import dev.quern.quantization.codes.LatticeForm;
+import dev.quern.quantization.codes.ScaledForm;
 import dev.quern.quantization.codes.SearchCodec;
 import dev.quern.tensor.TensorSource;
 import java.lang.foreign.MemorySegment;
@@ -52,10 +54,16 @@ class LayerCodesTest {
     }
 
     private static byte[] quantize(
-            Weights weights, int first, int rows, CodeForm form, float[][] inputs, int sweeps, int threads) {
+            Weights weights, int first, int rows, ScaledForm form, float[][] inputs, int sweeps, int threads) {
         try (Workers workers = new Workers(threads, "test")) {
             LayerCodes codes = LayerCodes.of(
-                    sums(inputs, inputs, workers), Optional.empty(), Optional.empty(), DAMPING, sweeps, workers);
+                    sums(inputs, inputs, workers),
+                    Optional.empty(),
+                    Optional.empty(),
+                    DAMPING,
+                    sweeps,
+                    form.together(),
+                    workers);
             int bytes = Math.toIntExact(form.type().bytesFor(weights.values[0].length)) * rows;
             byte[] out = new byte[bytes + 5];
             Arrays.fill(out, (byte) 0x5a);
@@ -101,7 +109,7 @@ class LayerCodesTest {
     }
 
     /** {@code Σ e H eᵀ} over all rows, from what decoders make of the blocks. */
-    private static double error(CodeForm form, byte[] blocks, Weights weights, double[][] moments) {
+    private static double error(ScaledForm form, byte[] blocks, Weights weights, double[][] moments) {
         int width = moments.length;
         float[] decoded = new float[weights.values.length * width];
         Codecs.decoder(form.type()).decode(MemorySegment.ofArray(blocks), 0, decoded.length, decoded, 0);
@@ -122,7 +130,7 @@ class LayerCodesTest {
         return sum;
     }
 
-    private static int[] widths(CodeForm form) {
+    private static int[] widths(ScaledForm form) {
         return form.hasGroupScales() ? new int[] {256, 768} : new int[] {32, 96, 256, 320};
     }
 
@@ -155,10 +163,41 @@ class LayerCodesTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void errorsAreSmallerThanWhenChosenAlone(LatticeForm form) {
+        for (int width : widths(form)) {
+            Weights weights = Weights.random(24, width, 11);
+            float[][] inputs = Inputs.correlated(width + 64, width, 12);
+            double[][] moments = moments(inputs);
+            double reference = error(
+                    form, alone(Codecs.create(form.type(), Kernel.SIMD), weights, diagonal(moments)), weights, moments);
+            double last = Double.POSITIVE_INFINITY;
+            for (int sweeps : new int[] {0, 1, 2, 4}) {
+                double found = error(form, quantize(weights, 0, 24, form, inputs, sweeps, 1), weights, moments);
+                assertThat(found)
+                        .as("%s, width %d, %d sweeps", form, width, sweeps)
+                        .isLessThanOrEqualTo(last * (1 + 1e-5));
+                last = found;
+            }
+            assertThat(last).as("%s, width %d", form, width).isLessThan(0.3 * reference);
+        }
+    }
+
     /** A row's blocks follow from the row and the moments alone: not from its tile, nor from the threads. */
     @ParameterizedTest
     @CsvSource({"Q4_0,96", "Q5_1,32", "Q4_K,256", "Q3_K,256", "Q6_K,512", "IQ4_XS,256"})
     void rowsAreIndependent(CodeForm form, int width) {
+        rowsAreIndependent((ScaledForm) form, width);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"IQ2_XXS,256", "IQ2_S,512", "IQ3_XXS,256", "IQ3_S,256"})
+    void rowsAreIndependent(LatticeForm form, int width) {
+        rowsAreIndependent((ScaledForm) form, width);
+    }
+
+    private static void rowsAreIndependent(ScaledForm form, int width) {
         float[][] values = Weights.random(130, width, 21).values;
         Arrays.fill(values[64], 0);
         Arrays.fill(values[3], 0, 32, 0);
@@ -180,6 +219,16 @@ class LayerCodesTest {
     @ParameterizedTest
     @EnumSource
     void nothingToGoBy(CodeForm form) {
+        nothingToGoBy(form, new SearchCodec(form, Codecs.decoder(form.type())));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void nothingToGoBy(LatticeForm form) {
+        nothingToGoBy(form, Codecs.create(form.type(), Kernel.SIMD));
+    }
+
+    private static void nothingToGoBy(ScaledForm form, BlockCodec codec) {
         int width = 256;
         float[][] values = Weights.random(6, width, 31).values;
         Arrays.fill(values[2], 0);
@@ -204,11 +253,7 @@ class LayerCodesTest {
         float[][] nothing = new float[20][width];
         byte[] blind = quantize(weights, 0, 6, form, nothing, 4, 1);
         double[][] identity = moments(nothing);
-        double plain = error(
-                form,
-                alone(new SearchCodec(form, Codecs.decoder(form.type())), weights, diagonal(identity)),
-                weights,
-                identity);
+        double plain = error(form, alone(codec, weights, diagonal(identity)), weights, identity);
         assertThat(error(form, blind, weights, identity)).isLessThanOrEqualTo(plain * (1 + 1e-5));
     }
 
@@ -228,6 +273,7 @@ class LayerCodesTest {
                     Optional.of(sums(original, quantized, workers)),
                     states ? Optional.of(sums(lacking, quantized, workers)) : Optional.empty(),
                     DAMPING,
+                    8,
                     workers);
         }
         assertThat(moments.damping()).isCloseTo(DAMPING, within(1e-12));
@@ -274,16 +320,16 @@ class LayerCodesTest {
         float[][] few = Inputs.correlated(3, 64, 51);
         try (Workers workers = new Workers(1, "test")) {
             LayerMoments sound =
-                    LayerMoments.of(sums(few, few, workers), Optional.empty(), Optional.empty(), 1e-9, workers);
+                    LayerMoments.of(sums(few, few, workers), Optional.empty(), Optional.empty(), 1e-9, 1, workers);
             assertThat(sound.damping()).isBetween(5e-9, 1e-2);
             float[][] broken = Inputs.correlated(40, 64, 52);
             broken[7][9] = Float.NaN;
             assertThatThrownBy(() -> LayerMoments.of(
-                            sums(broken, broken, workers), Optional.empty(), Optional.empty(), DAMPING, workers))
+                            sums(broken, broken, workers), Optional.empty(), Optional.empty(), DAMPING, 1, workers))
                     .isInstanceOf(ArithmeticException.class);
             broken[7][9] = Float.POSITIVE_INFINITY;
             assertThatThrownBy(() -> LayerMoments.of(
-                            sums(broken, broken, workers), Optional.empty(), Optional.empty(), DAMPING, workers))
+                            sums(broken, broken, workers), Optional.empty(), Optional.empty(), DAMPING, 1, workers))
                     .isInstanceOf(ArithmeticException.class);
         }
     }

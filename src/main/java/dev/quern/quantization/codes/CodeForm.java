@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * <p>Where a block has no groups, its one group's scale is 1. Q4_1 and Q5_1 store {@code -dmin}, and its minimum is 1.
  */
-public enum CodeForm {
+public enum CodeForm implements ScaledForm {
     Q4_0(QuantType.Q4_0, 32, 0, 15, 8, 1, 1, 0),
     Q4_1(QuantType.Q4_1, 32, 0, 15, 0, 1, 1, 1),
     Q5_0(QuantType.Q5_0, 32, 0, 31, 16, 1, 1, 0),
@@ -64,23 +64,19 @@ public enum CodeForm {
         return Optional.empty();
     }
 
+    @Override
     public QuantType type() {
         return type;
     }
 
-    /** Values in a block, which have a {@code d} together. */
-    public int block() {
-        return type.blockLength();
-    }
-
-    /** Values in a group, which have a scale together. */
+    @Override
     public int group() {
         return group;
     }
 
-    /** Groups of a block. */
-    public int groups() {
-        return block() / group;
+    @Override
+    public int together() {
+        return 1;
     }
 
     public int lowestCode() {
@@ -104,18 +100,19 @@ public enum CodeForm {
         return highestScale;
     }
 
-    /** The largest minimum of a group; 0 for types without. */
+    @Override
+    public float nearestScale(float wanted) {
+        return Math.clamp((float) Math.rint(wanted), lowestScale, highestScale);
+    }
+
+    @Override
     public int highestMinimum() {
         return highestMinimum;
     }
 
-    /** Whether groups have scales of their own within a block. */
+    @Override
     public boolean hasGroupScales() {
         return lowestScale != highestScale;
-    }
-
-    public boolean hasMinima() {
-        return highestMinimum > 0;
     }
 
     /** Whether codes stand for the 16 uneven levels of {@link NonlinearCodes}. */

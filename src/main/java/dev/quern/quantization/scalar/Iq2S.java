@@ -16,10 +16,10 @@ public final class Iq2S extends BlockwiseCodec {
     private static final int BLOCK = 256;
     public static final int SUB = 16;
     private static final int BYTES = QuantType.IQ2_S.blockBytes();
-    private static final int POINTS = 2;
-    private static final int SIGNS = 34;
-    private static final int HIGH_BITS = 66;
-    private static final int SCALES = 74;
+    public static final int POINTS = 2;
+    public static final int SIGNS = 34;
+    public static final int HIGH_BITS = 66;
+    public static final int SCALES = 74;
     /** Below this (GROUP_MAX_EPS_IQ2_S) a sub-block counts as zero. */
     private static final float NOTHING = 1e-8f;
 

@@ -16,8 +16,8 @@ public final class Iq2Xs extends BlockwiseCodec {
     private static final int BLOCK = 256;
     public static final int SUB = 16;
     private static final int BYTES = QuantType.IQ2_XS.blockBytes();
-    private static final int POINTS = 2;
-    private static final int SCALES = 66;
+    public static final int POINTS = 2;
+    public static final int SCALES = 66;
     /** Below this (GROUP_MAX_EPS) a sub-block counts as zero. */
     private static final float NOTHING = 1e-15f;
 

@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
 public final class Iq2Xxs extends BlockwiseCodec {
     private static final int BLOCK = 256;
     private static final int SUB = 32;
+    public static final int POINTS = 2;
+    /** The first four points' signs, and the first scale; with the points they take eight bytes of each 32 values. */
+    public static final int SIGNS = 6;
+
     private static final int BYTES = QuantType.IQ2_XXS.blockBytes();
     /** Below this (GROUP_MAX_EPS) a sub-block counts as zero. */
     private static final float NOTHING = 1e-15f;
@@ -44,7 +48,7 @@ public final class Iq2Xxs extends BlockwiseCodec {
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
             int first = from + sub * SUB;
             Weights.important(row, first, needed, importanceFrom + sub * SUB, sigma2, weight, SUB);
-            scales[sub] = encodeSub(row, first, out, to + 2 + 8 * sub);
+            scales[sub] = encodeSub(row, first, out, to + POINTS + 8 * sub);
             largestScale = Math.max(largestScale, scales[sub]);
         }
         if (largestScale == 0) {
@@ -55,7 +59,7 @@ public final class Iq2Xxs extends BlockwiseCodec {
         BlockBytes.putHalf(out, to, d);
         float inverse = 1 / d;
         for (int sub = 0; sub < BLOCK / SUB; sub++) {
-            out[to + 9 + 8 * sub] |= (byte) (OddLevels.nearest(inverse, scales[sub], 15) << 4);
+            out[to + SIGNS + 3 + 8 * sub] |= (byte) (OddLevels.nearest(inverse, scales[sub], 15) << 4);
         }
     }
 
@@ -90,11 +94,11 @@ public final class Iq2Xxs extends BlockwiseCodec {
             long b = at + (long) block * BYTES;
             float d = BlockBytes.half(blocks, b);
             for (int sub = 0; sub < BLOCK / SUB; sub++) {
-                int signsAndScale = blocks.get(BlockBytes.INT, b + 6 + 8L * sub);
+                int signsAndScale = blocks.get(BlockBytes.INT, b + SIGNS + 8L * sub);
                 float scale = d * (0.5f + (signsAndScale >>> 28)) * 0.25f;
                 for (int k = 0; k < 4; k++) {
                     int signs = Signs.unpackEven(signsAndScale >>> 7 * k & 127);
-                    int point = BlockBytes.unsigned(blocks, b + 2 + 8L * sub + k);
+                    int point = BlockBytes.unsigned(blocks, b + POINTS + 8L * sub + k);
                     grid.put(point, scale, signs, out, to + block * BLOCK + sub * SUB + 8 * k);
                 }
             }

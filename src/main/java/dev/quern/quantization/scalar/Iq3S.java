@@ -16,10 +16,10 @@ public final class Iq3S extends BlockwiseCodec {
     private static final int BLOCK = 256;
     public static final int SUB = 32;
     private static final int BYTES = QuantType.IQ3_S.blockBytes();
-    private static final int POINTS = 2;
-    private static final int HIGH_BITS = 66;
-    private static final int SIGNS = 74;
-    private static final int SCALES = 106;
+    public static final int POINTS = 2;
+    public static final int HIGH_BITS = 66;
+    public static final int SIGNS = 74;
+    public static final int SCALES = 106;
 
     private final ScaleSearch search;
     private final float[] x = new float[SUB];

@@ -16,8 +16,8 @@ public final class Iq3Xxs extends BlockwiseCodec {
     private static final int BLOCK = 256;
     public static final int SUB = 32;
     private static final int BYTES = QuantType.IQ3_XXS.blockBytes();
-    private static final int POINTS = 2;
-    private static final int SIGNS = 66;
+    public static final int POINTS = 2;
+    public static final int SIGNS = 66;
     /** Below this (GROUP_MAX_EPS_IQ3_XXS) a sub-block counts as zero. */
     private static final float NOTHING = 1e-8f;
 
