@@ -11,6 +11,9 @@ import jdk.incubator.vector.VectorSpecies;
  * out, as the kernels of the package {@code simd} are and for the same reason: a method that took vectors would not be
  * inlined everywhere, and every call of it would put its vectors on the heap.
  *
+ * <p>Loops end with {@code <}: with {@code !=} every load's index is checked in every step, which took twice the time.
+ * The bodies are too long for the compiler to unroll, so that there are registers enough all the same.
+ *
  * <p>Coefficients come in the order in which they are used: for each coordinate {@code i} its {@code l_i}, then
  * {@code 2 M_ij} for each {@code j} before it, then {@code M_ii}.
  */
@@ -36,7 +39,7 @@ final class PointLanes {
     static int four(float[] x, int size, float[] c) {
         FloatVector best = FloatVector.broadcast(FLOATS, Float.POSITIVE_INFINITY);
         IntVector place = IntVector.zero(INTS);
-        for (int i = 0; i != size; i += 8) {
+        for (int i = 0; i < size; i += 8) {
             FloatVector x0 = FloatVector.fromArray(FLOATS, x, i);
             FloatVector sum = x0.fma(FloatVector.broadcast(FLOATS, c[1]), FloatVector.broadcast(FLOATS, c[0]));
             FloatVector cost = sum.mul(x0);
@@ -72,7 +75,7 @@ final class PointLanes {
     static int eight(float[] x, int size, float[] c) {
         FloatVector best = FloatVector.broadcast(FLOATS, Float.POSITIVE_INFINITY);
         IntVector place = IntVector.zero(INTS);
-        for (int i = 0; i != size; i += 8) {
+        for (int i = 0; i < size; i += 8) {
             FloatVector x0 = FloatVector.fromArray(FLOATS, x, i);
             FloatVector sum = x0.fma(FloatVector.broadcast(FLOATS, c[1]), FloatVector.broadcast(FLOATS, c[0]));
             FloatVector cost = sum.mul(x0);
