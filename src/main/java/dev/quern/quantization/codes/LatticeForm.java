@@ -4,7 +4,6 @@ import dev.quern.quantization.QuantType;
 import dev.quern.quantization.lattice.Grid;
 import dev.quern.quantization.lattice.Grids;
 import dev.quern.quantization.lattice.Neighbours;
-import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
@@ -37,16 +36,6 @@ public enum LatticeForm implements ScaledForm {
         this.unit = unit;
         this.evenSigns = evenSigns;
         this.around = around;
-    }
-
-    /** Empty for types without a grid, and for those of IQ1, whose points are shifted. */
-    public static Optional<LatticeForm> of(QuantType type) {
-        for (LatticeForm form : values()) {
-            if (form.type == type) {
-                return Optional.of(form);
-            }
-        }
-        return Optional.empty();
     }
 
     @Override

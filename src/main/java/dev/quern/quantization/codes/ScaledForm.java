@@ -2,6 +2,7 @@ package dev.quern.quantization.codes;
 
 import dev.quern.quantization.QuantType;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * How a type lays scales over its values: an F16 factor {@code d} for a block, and where it has them a scale, and a
@@ -9,12 +10,14 @@ import java.util.Optional;
  * coordinates of a point ({@link LatticeForm}).
  */
 public sealed interface ScaledForm permits CodeForm, LatticeForm {
-    /** Empty for types that are neither: ternary ones, those of one bit, floats, and the 4-bit floats. */
+    /**
+     * Empty for types that are neither: floats, the 4-bit floats, ternary types, and those of one bit, the points of
+     * whose grids are shifted.
+     */
     static Optional<ScaledForm> of(QuantType type) {
-        Optional<CodeForm> codes = CodeForm.of(type);
-        return codes.isPresent()
-                ? Optional.of(codes.get())
-                : LatticeForm.of(type).map(form -> form);
+        return Stream.<ScaledForm>concat(Stream.of(CodeForm.values()), Stream.of(LatticeForm.values()))
+                .filter(form -> form.type() == type)
+                .findFirst();
     }
 
     QuantType type();
