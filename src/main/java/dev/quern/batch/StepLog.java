@@ -3,6 +3,7 @@ package dev.quern.batch;
 import dev.quern.io.InputException;
 import dev.quern.io.OutputException;
 import dev.quern.io.RefusedException;
+import dev.quern.io.Shutdown;
 import dev.quern.report.RunReport;
 import dev.quern.report.RunReport.Status;
 import java.util.ArrayList;
@@ -27,15 +28,9 @@ final class StepLog {
     <T> Optional<T> result(String step, Supplier<T> action) {
         try {
             return Optional.of(action.get());
-        } catch (InputException e) {
-            failed(step, Status.REFUSED, String.valueOf(e.getMessage()), e.hint());
-        } catch (RefusedException e) {
-            failed(step, Status.FAILED, String.valueOf(e.getMessage()), e.hint());
-        } catch (OutputException e) {
-            failed(step, Status.FAILED, String.valueOf(e.getMessage()), null);
         } catch (RuntimeException e) {
-            work.listener().trace(e);
-            failed(step, Status.FAILED, "internal error: " + e, "please report this with the trace");
+            Shutdown.awaitWhereFilesAreGone();
+            failed(step, e);
         }
         return Optional.empty();
     }
@@ -47,6 +42,18 @@ final class StepLog {
                     return true;
                 })
                 .isPresent();
+    }
+
+    private void failed(String step, RuntimeException error) {
+        switch (error) {
+            case InputException e -> failed(step, Status.REFUSED, String.valueOf(e.getMessage()), e.hint());
+            case RefusedException e -> failed(step, Status.FAILED, String.valueOf(e.getMessage()), e.hint());
+            case OutputException e -> failed(step, Status.FAILED, String.valueOf(e.getMessage()), null);
+            default -> {
+                work.listener().trace(error);
+                failed(step, Status.FAILED, "internal error: " + error, "please report this with the trace");
+            }
+        }
     }
 
     private void failed(String step, Status how, String problem, @Nullable String advice) {

@@ -162,6 +162,7 @@ public final class Quern {
     private static final IExecutionExceptionHandler EXECUTION = Quern::explain;
 
     private static int explain(Exception e, CommandLine line, ParseResult parsed) {
+        Shutdown.awaitWhereFilesAreGone();
         PrintWriter err = line.getErr();
         int code = switch (e) {
             case InputException refused -> {

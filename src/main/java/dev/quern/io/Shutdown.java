@@ -39,11 +39,7 @@ public final class Shutdown {
                 spoken = !REGISTERED.remove(this);
             }
             if (spoken) {
-                try {
-                    HOOK.join();
-                } catch (InterruptedException e) {
-                    Thread.currentThread().interrupt();
-                }
+                awaitEnd();
             }
         }
     }
@@ -76,6 +72,24 @@ public final class Shutdown {
     public static void say(String line) {
         said = true;
         System.err.println(line);
+    }
+
+    /**
+     * For whoever is about to report a failure: where a signal has had unfinished files removed, the failure comes of
+     * that, and nobody wants to read of it. The process's end is waited for instead.
+     */
+    public static void awaitWhereFilesAreGone() {
+        if (Temporaries.ofProcess().areEnded()) {
+            awaitEnd();
+        }
+    }
+
+    private static void awaitEnd() {
+        try {
+            HOOK.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** For whoever has only files to be deleted: makes sure that the hook is there. */

@@ -20,7 +20,8 @@ final class Temporaries {
     }
 
     private final Map<Path, BooleanSupplier> open = new LinkedHashMap<>();
-    private boolean shutDown;
+    /** Read without the lock too, by whoever met a failure. */
+    private volatile boolean ended;
 
     private Temporaries() {}
 
@@ -38,15 +39,23 @@ final class Temporaries {
      *
      * @param path of the temporary that the file belongs to
      * @param kept whether the temporary is worth being gone on from, with its journal beside it
-     * @throws IllegalStateException during shutdown: what is created now would never be deleted
+     * @throws IllegalStateException when the process is ending: what is created then would never be deleted. Where a
+     *     signal {@linkplain Shutdown#exitWhenInterrupted ends the program}, it is gone before that is thrown
      */
-    synchronized <T> T create(Path path, BooleanSupplier kept, Creation<T> creation) throws IOException {
-        if (shutDown) {
-            throw new IllegalStateException("shutting down");
+    <T> T create(Path path, BooleanSupplier kept, Creation<T> creation) throws IOException {
+        synchronized (this) {
+            if (!ended) {
+                T created = creation.create();
+                open.put(path, kept);
+                return created;
+            }
         }
-        T created = creation.create();
-        open.put(path, kept);
-        return created;
+        Shutdown.awaitWhereFilesAreGone();
+        throw new IllegalStateException(path + ": the process is ending");
+    }
+
+    boolean areEnded() {
+        return ended;
     }
 
     synchronized void remove(Path path) {
@@ -58,7 +67,7 @@ final class Temporaries {
     }
 
     synchronized void endAll() {
-        shutDown = true;
+        ended = true;
         open.forEach((path, kept) -> {
             if (kept.getAsBoolean()) {
                 Shutdown.say("interrupted: " + PartialFile.keptNotice(path));

@@ -39,6 +39,10 @@ class OutputFileProcessTest {
     }
 
     private static List<String> java(String... arguments) throws URISyntaxException {
+        return java(SlowOutput.class, arguments);
+    }
+
+    private static List<String> java(Class<?> program, String... arguments) throws URISyntaxException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 // Its data file would be a second output under the file size limit below.
@@ -46,7 +50,7 @@ class OutputFileProcessTest {
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
                 folderOf(OutputFile.class) + File.pathSeparator + folderOf(SlowOutput.class),
-                SlowOutput.class.getName()));
+                program.getName()));
         command.addAll(Arrays.asList(arguments));
         return command;
     }
@@ -131,6 +135,19 @@ class OutputFileProcessTest {
             assertThat(process.waitFor()).isEqualTo(128 + 15);
             assertThat(directory).isEmptyDirectory();
         }
+    }
+
+    /** What fails because the process is being ended is not reported: the line about the end says it all. */
+    @ParameterizedTest
+    @ValueSource(strings = {"create", "publish"})
+    void workThatFailsBecauseOfASignalSaysNothing(String next) throws Exception {
+        Process process = new ProcessBuilder(java(EndedProgram.class, target().toString(), next)).start();
+        assertThat(process.inputReader(StandardCharsets.US_ASCII).readLine()).isEqualTo("ready");
+        process.toHandle().destroy();
+        assertThat(process.errorReader(StandardCharsets.UTF_8).readAllAsString())
+                .isEqualTo("interrupted: ended by a signal; nothing half done is left\n");
+        assertThat(process.waitFor()).isEqualTo(1);
+        assertThat(directory).isEmptyDirectory();
     }
 
     /** SIGINT, as Ctrl-C sends it. */

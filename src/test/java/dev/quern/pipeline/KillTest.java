@@ -61,9 +61,13 @@ class KillTest {
             small.assertNothingHalf(directory, false, true);
             if (killed) {
                 kills++;
-                continue;
+                // The last thing that it says is not the last that it does: its journal may be gone, and its work done.
+                if (!SmallRun.list(directory).equals(List.of("model.gguf"))) {
+                    continue;
+                }
+            } else {
+                assertThat(code).as(Files.readString(folder.resolve("said"))).isZero();
             }
-            assertThat(code).isZero();
             small.assertComplete(directory);
             finished++;
             directory = Files.createDirectory(folder.resolve("run-" + finished));
