@@ -20,14 +20,21 @@ public final class FaultyOperations implements FileOperations {
     private final int failing;
     private final boolean persistent;
     private final int bytesAtOnce;
+    private final long pauseNanos;
     private final List<String> log = new ArrayList<>();
     private int count;
 
     /** @param failing 1 for the first operation, 0 for none */
     public FaultyOperations(int failing, boolean persistent, int bytesAtOnce) {
+        this(failing, persistent, bytesAtOnce, 200_000);
+    }
+
+    /** @param pauseNanos after each writing: what is forced beside it comes to its turn on a busy machine too */
+    public FaultyOperations(int failing, boolean persistent, int bytesAtOnce, long pauseNanos) {
         this.failing = failing;
         this.persistent = persistent;
         this.bytesAtOnce = bytesAtOnce;
+        this.pauseNanos = pauseNanos;
     }
 
     List<String> log() {
@@ -70,8 +77,7 @@ public final class FaultyOperations implements FileOperations {
         ByteBuffer part = bytes.slice(bytes.position(), Math.min(bytesAtOnce, bytes.remaining()));
         int written = FileOperations.super.write(channel, part, position);
         bytes.position(bytes.position() + written);
-        // What is forced beside the writing comes to its turn on a busy machine too.
-        LockSupport.parkNanos(200_000);
+        LockSupport.parkNanos(pauseNanos);
         return written;
     }
 
